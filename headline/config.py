@@ -1,0 +1,201 @@
+"""Every setting, its default and its range: frozen dataclasses that cannot be wrong."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
+from typing import Any, Literal, Self, get_args
+
+from headline.errors import ConfigError
+
+TokenizerKind = Literal["char", "word"]
+Schedule = Literal["linear", "constant"]
+Device = Literal["auto", "cpu", "gpu"]
+
+Check = tuple[str, bool, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What all settings share: checks on making one, and the way to a dict and back."""
+
+    def __post_init__(self) -> None:
+        # One after the other: a range can only be looked at once the type is right.
+        for name, valid, wanted in chain(self._type_checks(), self._checks()):
+            if not valid:
+                got = getattr(self, name)
+                raise ConfigError(f"{name} must be {wanted}; got {got!r}")
+
+    def _type_checks(self) -> Iterable[Check]:
+        for setting in fields(self):
+            kind = setting.type
+            if kind in (int, bool):  # to Python, True is 1 and 2.0 is 2: not here
+                right = type(getattr(self, setting.name)) is kind
+                yield setting.name, right, f"of type {kind.__name__}"
+
+    def _checks(self) -> Iterable[Check]:
+        """Yields (setting, whether it is valid, what it must be)."""
+        return ()
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Makes the settings from a mapping of their names, as read from JSON.
+
+        Raises:
+            ConfigError: a name is unknown, a type is wrong or a value out of range.
+        """
+        if not isinstance(raw, Mapping):
+            raise ConfigError(f"settings must stand by their names; got {raw!r}")
+        known = {setting.name for setting in fields(cls)}
+        for name in raw.keys() - known:
+            choices = ", ".join(sorted(known))
+            raise ConfigError(f"unknown setting {name!r}; choose from: {choices}")
+        try:
+            return cls(**raw)
+        except TypeError as error:
+            raise ConfigError(f"a {cls.__name__} setting has a wrong type") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings by name, ready for JSON."""
+        return asdict(self)
+
+
+def _choices(kind: Any) -> str:
+    return "one of " + ", ".join(get_args(kind))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(Config):
+    """How a corpus becomes a dataset. Lengths are in characters."""
+
+    tokenizer: TokenizerKind = "char"
+    vocab_size: int = 5000  # with specials; the rarer tokens can only be copied
+    min_count: int = 5  # least occurrences in the train split to be generable
+    min_source_length: int = 10  # shorter articles are rejected
+    max_source_length: int = 400  # longer articles are cut: the lead comes first
+    min_target_length: int = 2  # shorter headlines are rejected
+    max_target_length: int = 48  # longer headlines are rejected: a cut one misleads
+    valid_size: float = 0.03  # share of the articles
+    test_size: float = 0.05  # share of the articles
+
+    def _checks(self) -> Iterable[Check]:
+        kinds = get_args(TokenizerKind)
+        room = "between 0 and 0.5"
+        yield "tokenizer", self.tokenizer in kinds, _choices(TokenizerKind)
+        # Bounds keep ids in 32 bits and every array within reason.
+        yield "vocab_size", 5 <= self.vocab_size <= 1_000_000, "5 to 1000000"
+        yield "min_count", self.min_count >= 1, "at least 1"
+        for name in ("min_source_length", "min_target_length"):
+            yield name, getattr(self, name) >= 1, "at least 1"
+        longest = self.max_source_length
+        at_least = f"at least {self.min_source_length} (min_source_length)"
+        yield "max_source_length", longest >= self.min_source_length, at_least
+        longest = self.max_target_length
+        at_least = f"at least {self.min_target_length} (min_target_length)"
+        yield "max_target_length", longest >= self.min_target_length, at_least
+        yield "valid_size", 0 <= self.valid_size <= 0.5, room
+        yield "test_size", 0 <= self.test_size <= 0.5, room
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Config):
+    """The network. The two presets are flags of this one model."""
+
+    vocab_size: int = 5000
+    width: int = 128  # of embedding, encoder states and decoder states
+    encoder_layers: int = 2
+    decoder_layers: int = 2
+    heads: int = 8  # each of width // heads
+    dropout: float = 0.1
+    pointer: bool = True  # copies from the article: See et al. 2017
+    source_prior: bool = False  # learned push towards the article: J. Su 2018
+    conditional_norm: bool = False  # decoder norms modulated by the article: the same
+
+    def _checks(self) -> Iterable[Check]:
+        yield "vocab_size", 5 <= self.vocab_size <= 1_000_000, "5 to 1000000"
+        yield "width", 2 <= self.width <= 8192, "2 to 8192"
+        yield "width", self.width % 2 == 0, "even, for its two directions"
+        for name in ("encoder_layers", "decoder_layers"):
+            yield name, 1 <= getattr(self, name) <= 64, "1 to 64"
+        divides = self.heads >= 1 and self.width % self.heads == 0
+        yield "heads", divides, f"a divisor of the width {self.width}"
+        yield "dropout", 0 <= self.dropout < 1, "at least 0 and below 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeConfig(Config):
+    """Beam-search settings. Lengths are in characters."""
+
+    beam_size: int = 4
+    min_length: int = 1  # at least 1: a headline is never empty
+    max_length: int = 40
+    length_penalty: float = 0.6  # alpha in Wu et al. 2016, eq. 14; 0 turns it off
+    num_headlines: int = 1  # of each article, best first
+    batch_size: int = 32  # articles searched together
+
+    def _checks(self) -> Iterable[Check]:
+        for name in ("beam_size", "num_headlines", "batch_size"):
+            yield name, 1 <= getattr(self, name) <= 1024, "1 to 1024"
+        yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
+        within = 1 <= self.min_length <= self.max_length
+        yield "min_length", within, f"1 to {self.max_length} (max_length)"
+        yield "length_penalty", 0 <= self.length_penalty <= 2, "between 0 and 2"
+
+    @property
+    def width(self) -> int:
+        """Live hypotheses of each article: enough for all headlines asked for."""
+        return max(self.beam_size, self.num_headlines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Config):
+    """How the model is fitted."""
+
+    epochs: int = 20
+    max_minutes: float | None = None  # of wall time, validation included
+    batch_size: int = 64  # pairs
+    learning_rate: float = 2e-3  # the highest of the schedule
+    warmup_updates: int = 200  # linear rise from 0
+    schedule: Schedule = "linear"  # after warm-up: fall to 0 at the end, or stay
+    clip_norm: float = 1.0  # of all gradients together; 0 turns it off
+    seed: int = 1
+    device: Device = "auto"
+    mixed_precision: bool = False  # bfloat16 products, float32 weights
+    valid_articles: int = 300  # of the valid split, decoded after each epoch
+    samples: int = 4  # headlines shown after each epoch
+
+    def _checks(self) -> Iterable[Check]:
+        minutes = self.max_minutes
+        yield "epochs", 1 <= self.epochs <= 100_000, "1 to 100000"
+        yield "max_minutes", minutes is None or 0 < minutes < 1e6, "above 0"
+        yield "batch_size", 1 <= self.batch_size <= 65536, "1 to 65536"
+        yield "learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"
+        yield "warmup_updates", self.warmup_updates >= 0, "at least 0"
+        yield "schedule", self.schedule in get_args(Schedule), _choices(Schedule)
+        yield "clip_norm", self.clip_norm >= 0, "at least 0"
+        yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
+        yield "device", self.device in get_args(Device), _choices(Device)
+        yield "valid_articles", self.valid_articles >= 1, "at least 1"
+        yield "samples", self.samples >= 0, "at least 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A model and the way to train it that go together."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+PRESETS: Mapping[str, Preset] = {
+    "pointer": Preset(),
+    # J. Su 2018, https://kexue.fm/archives/5861: Adam at a constant 1e-3, no dropout,
+    # no clipping, eight heads of sixteen.
+    "seed": Preset(
+        model=ModelConfig(
+            dropout=0.0, pointer=False, source_prior=True, conditional_norm=True
+        ),
+        train=TrainConfig(
+            learning_rate=1e-3, warmup_updates=0, schedule="constant", clip_norm=0.0
+        ),
+    ),
+}

@@ -1,0 +1,28 @@
+"""What a user can cause: every kind of error that the command line prints in one line.
+
+A bug is none of these and keeps its traceback.
+"""
+
+
+class HeadlineError(Exception):
+    """A problem that the user can mend; its text says what, where, and the way out."""
+
+
+class ConfigError(HeadlineError):
+    """A setting is unknown or out of its range."""
+
+
+class CorpusError(HeadlineError):
+    """A corpus or article file cannot be read, or holds nothing that can be used."""
+
+
+class DataError(HeadlineError):
+    """A DATA_DIR is missing, damaged, or of another format version."""
+
+
+class BundleError(HeadlineError):
+    """A MODEL_DIR is missing, damaged, or of another format version."""
+
+
+class TrainingError(HeadlineError):
+    """Training cannot start or go on with these settings on this machine."""
