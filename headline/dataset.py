@@ -1,0 +1,247 @@
+"""DATA_DIR: ids of all pairs in flat arrays, and the plan of batches by bucket.
+
+Each split has two flat arrays of ids, one behind the other, with the offset at which
+each pair begins; they are read by memory map, so a corpus need not fit into memory.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.config import PrepareConfig
+from headline.corpus import CorpusFormat, Pair, open_table
+from headline.errors import ConfigError, DataError
+from headline.files import check_sha256, read_json
+from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, load_tokenizer
+
+FORMAT = 1
+DATA = "data.json"
+VOCAB = "vocab.json"
+REJECTS = "rejects.csv"
+SPLITS = ("train", "valid", "test")
+SIDES = ("source", "target")
+
+BUCKET_WIDTH = 16  # tokens of source; a batch holds one bucket, or two neighbours
+TARGET_STEP = 8  # target lengths are padded to its multiples: few shapes to compile
+
+Offsets = NDArray[np.int64]
+
+
+def ids_file(split: str, side: str) -> str:
+    """Returns the name of the array of ids of one side of a split."""
+    return f"{split}.{side}.npy"
+
+
+def offsets_file(split: str, side: str) -> str:
+    """Returns the name of the array of offsets of one side of a split."""
+    return f"{split}.{side}_offsets.npy"
+
+
+def text_file(split: str) -> str:
+    """Returns the name of the CSV file with the pairs of a split as text."""
+    return f"{split}.csv"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a split: the sources, or the targets."""
+
+    ids: NDArray[np.unsignedinteger[Any]]  # of all pairs, one behind the other
+    offsets: Offsets  # (pairs + 1,): where each begins, and the end
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> Ids:
+        begin, end = self.offsets[index : index + 2]
+        return self.ids[begin:end].astype(np.int32)
+
+    def lengths(self) -> Offsets:
+        """Returns the tokens of each pair."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The pairs of one split."""
+
+    source: Side
+    target: Side
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A DATA_DIR that has been opened and checked."""
+
+    path: Path
+    config: PrepareConfig
+    summary: Mapping[str, Any]  # the content of data.json
+    tokenizer: Tokenizer
+    splits: Mapping[str, Split]
+
+    def text_path(self, split: str) -> Path:
+        """Returns the CSV file with the pairs of ``valid`` or ``test`` as text."""
+        return self.path / text_file(split)
+
+    def sample(self, split: str, wanted: int) -> list[Pair]:
+        """Returns up to ``wanted`` pairs of ``valid`` or ``test``, evenly spread."""
+        total = len(self.splits[split])
+        wanted = min(wanted, total)
+        places = {place * total // wanted for place in range(wanted)}
+        with open_table(self.text_path(split), CorpusFormat()) as table:
+            return [
+                Pair(row.values["content"], row.values["title"])
+                for place, row in enumerate(table)
+                if place in places
+            ]
+
+
+def open_dataset(data_dir: Path) -> Dataset:
+    """Opens and checks a DATA_DIR.
+
+    Raises:
+        DataError: a file is missing, damaged or of another format version.
+    """
+    if not (data_dir / DATA).is_file():
+        raise DataError(
+            f"{data_dir} holds no prepared corpus: run `headline prepare` first"
+        )
+    summary = read_json(data_dir / DATA, DataError)
+    if summary.get("format") != FORMAT:
+        got = summary.get("format")
+        raise DataError(
+            f"{data_dir / DATA} has format {got!r}, this version reads {FORMAT}: "
+            "prepare the corpus again"
+        )
+    try:
+        config = PrepareConfig.from_dict(summary["config"])
+        checksums = dict(summary["sha256"])
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{data_dir / DATA} is damaged: {error}") from error
+    for name in data_files():
+        check_sha256(data_dir / name, checksums.get(name, ""), DataError)
+    tokenizer = load_tokenizer(data_dir / VOCAB, DataError)
+    splits = {split: _open_split(data_dir, split) for split in SPLITS}
+    return Dataset(data_dir, config, summary, tokenizer, splits)
+
+
+def data_files() -> list[str]:
+    """Returns the names of the files that data.json has checksums of."""
+    names = [VOCAB, *(text_file(split) for split in SPLITS[1:])]
+    for split in SPLITS:
+        for side in SIDES:
+            names += [ids_file(split, side), offsets_file(split, side)]
+    return names
+
+
+def _open_split(data_dir: Path, split: str) -> Split:
+    source, target = (_open_side(data_dir, split, side) for side in SIDES)
+    if len(source) != len(target):
+        name = offsets_file(split, "target")
+        raise DataError(f"{data_dir / name} has another number of pairs than sources")
+    return Split(source, target)
+
+
+def _open_side(data_dir: Path, split: str, side: str) -> Side:
+    ids = _open_array(data_dir / ids_file(split, side))
+    path = data_dir / offsets_file(split, side)
+    offsets = _open_array(path)
+    whole = (
+        offsets.dtype == np.int64
+        and ids.dtype in (np.uint16, np.uint32)
+        and len(offsets) > 0
+        and offsets[0] == 0
+        and offsets[-1] == len(ids)
+        and bool((np.diff(offsets) > 0).all())
+    )
+    if not whole:
+        raise DataError(f"{path} is damaged: its offsets do not fit the ids")
+    return Side(ids, offsets)
+
+
+def _open_array(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        # An array of no elements cannot be mapped, and need not be.
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise DataError(f"{path} is damaged: {error}") from error
+    if array.ndim != 1:
+        raise DataError(f"{path} is damaged: it must have one axis")
+    return array
+
+
+# --- batches -------------------------------------------------------------------------
+
+
+def plan_batches(
+    source_lengths: Offsets, batch_size: int, seed: int, epoch: int
+) -> list[NDArray[np.intp]]:
+    """Decides which pairs make up each batch of an epoch, and in which order.
+
+    Pairs of like source length come together, so that little is padding; which of
+    them, and the order of the batches, is shuffled anew for each epoch. What is left
+    of a bucket goes on into the next one: only the last batch is smaller.
+
+    Args:
+        source_lengths: tokens of each source.
+        batch_size: pairs of a batch.
+        seed, epoch: the same ones give the same plan, on any machine.
+
+    Returns:
+        of each batch the places of its pairs in the split; together every pair once.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    shuffled = generator.permutation(len(source_lengths))
+    buckets = source_lengths[shuffled] // BUCKET_WIDTH
+    ordered = shuffled[np.argsort(buckets, kind="stable")]
+    cuts = range(batch_size, len(ordered), batch_size)
+    batches = np.split(ordered, list(cuts)) if len(ordered) else []
+    order = generator.permutation(len(batches))
+    return [batches[index] for index in order]
+
+
+def make_batch(
+    split: Split, pairs: Sequence[int] | NDArray[np.intp], tokenizer: Tokenizer
+) -> dict[str, Ids]:
+    """Pads some pairs into the arrays that ``HeadlineModel`` is called with.
+
+    With the target ``t1 t2``, decoder_input is ``BOS t1 t2`` and labels ``t1 t2 EOS``:
+    at each step the decoder reads the token before and is to say the next. Both are
+    made here and nowhere else.
+    """
+    sources = [split.source[int(pair)] for pair in pairs]
+    targets = [split.target[int(pair)] for pair in pairs]
+    copy_ids = pad(sources, BUCKET_WIDTH)
+    labels = pad([np.append(target, np.int32(EOS)) for target in targets], TARGET_STEP)
+    decoder_input = np.roll(labels, 1, axis=1)
+    decoder_input[:, 0] = BOS
+    decoder_input[labels == PAD] = PAD
+    return {
+        "source_ids": tokenizer.embeddable(copy_ids),
+        "copy_ids": copy_ids,
+        "decoder_input": tokenizer.embeddable(decoder_input),
+        "labels": labels,
+    }
+
+
+def pad(rows: Sequence[Ids], step: int = 1) -> Ids:
+    """Puts rows of ids below each other, PAD at their ends.
+
+    Args:
+        step: the width is the least multiple of it that holds the longest row.
+    """
+    longest = max(len(row) for row in rows)
+    padded = np.full((len(rows), -(-longest // step) * step), PAD, np.int32)
+    for place, row in zip(padded, rows, strict=True):
+        place[: len(row)] = row
+    return padded

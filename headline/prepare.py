@@ -1,0 +1,358 @@
+"""``headline prepare``: corpus files to a DATA_DIR, as a stream.
+
+Two passes. The first reads the files, splits and cuts the texts, and counts their
+tokens, with the texts in files of its own; the second turns those into ids. Memory
+holds the counts of the tokens, a hash of each pair and the length of each side.
+"""
+
+import csv
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+import numpy as np
+
+from headline import __version__
+from headline.config import PrepareConfig
+from headline.corpus import CorpusFormat, CorpusReader, Pair, Reason, Reject
+from headline.dataset import (
+    DATA,
+    FORMAT,
+    REJECTS,
+    SIDES,
+    SPLITS,
+    VOCAB,
+    data_files,
+    ids_file,
+    offsets_file,
+    text_file,
+)
+from headline.errors import CorpusError, DataError, HeadlineError
+from headline.files import sha256, write_json
+from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
+
+# Between the pieces of a text in the spool; normalised texts have no such character.
+PIECE_END = "\x1f"
+PERCENTILES = (5, 50, 95, 100)
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One preparation: which files, where to, and how."""
+
+    files: Sequence[Path]
+    data_dir: Path
+    format: CorpusFormat
+    config: PrepareConfig
+    overwrite: bool = False
+
+
+@dataclass
+class Counts:
+    """What was read."""
+
+    rows: int = 0
+    cut: int = 0  # articles longer than ``max_source_length``
+    rejects: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[str] = field(default_factory=Counter)  # of each split
+    pieces: Counter[str] = field(default_factory=Counter)  # in the train split
+    lengths: Mapping[str, "array[int]"] = field(  # characters of every pair
+        default_factory=lambda: {side: array("I") for side in SIDES}
+    )
+
+
+def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
+    """Writes a DATA_DIR.
+
+    Args:
+        advance: called now and then with the number of bytes that have been read.
+
+    Returns:
+        the content of data.json.
+
+    Raises:
+        CorpusError: a file cannot be read, or there is no usable pair.
+        DataError: the folder is there already, and not to be overwritten.
+        HeadlineError: the folder cannot be written.
+    """
+    with _replacing_folder(job.data_dir, job.overwrite) as scratch:
+        with TemporaryDirectory(dir=scratch, prefix=".spool.") as spool:
+            counts = _read(job, scratch, Path(spool), advance)
+            _check_usable(job, counts)
+            tokenizer = _make_tokenizer(job.config, counts.pieces)
+            _check_vocab(job.config, tokenizer)
+            for split in SPLITS:
+                _encode_split(tokenizer, Path(spool), scratch, split)
+        tokenizer.save(scratch / VOCAB)
+        summary = _summary(job, counts, tokenizer)
+        summary["sha256"] = {name: sha256(scratch / name) for name in data_files()}
+        write_json(scratch / DATA, summary)
+    return summary
+
+
+def split_of(source: str, config: PrepareConfig) -> str:
+    """Returns the split that an article belongs to, by a hash of its text alone."""
+    digest = blake2b(source.encode("utf-8"), digest_size=8).digest()
+    place = int.from_bytes(digest, "big") / 2**64  # even over 0 to 1
+    if place < config.test_size:
+        return "test"
+    return "valid" if place < config.test_size + config.valid_size else "train"
+
+
+# --- first pass: files to pieces --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spool:
+    """The files of the first pass."""
+
+    pieces: Mapping[str, Mapping[str, TextIO]]  # of each split and side: line by line
+    texts: Mapping[str, Any]  # CSV writers of the held-out splits
+    rejects: Any  # CSV writer
+
+
+def _read(job: Job, scratch: Path, spool_dir: Path, advance: Advance) -> Counts:
+    config, counts = job.config, Counts()
+    split_pieces = TOKENIZERS[config.tokenizer].split
+    reader = CorpusReader(
+        job.files,
+        job.format,
+        min_source_length=config.min_source_length,
+        min_target_length=config.min_target_length,
+        max_target_length=config.max_target_length,
+    )
+    with ExitStack() as stack:
+        spool = _open_spool(stack, scratch, spool_dir)
+        position = 0
+        for entry in reader:
+            counts.rows += 1
+            if isinstance(entry, Reject):
+                counts.rejects[entry.reason.value] += 1
+                row = entry.file, entry.row, entry.reason.value, entry.excerpt
+                spool.rejects.writerow(row)
+            else:
+                _keep(entry, config, split_pieces, counts, spool)
+            if counts.rows % 1000 == 0:
+                advance(reader.position() - position)
+                position = reader.position()
+        advance(reader.position() - position)
+    return counts
+
+
+def _open_spool(stack: ExitStack, scratch: Path, spool_dir: Path) -> Spool:
+    def opened(path: Path) -> TextIO:
+        return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+
+    def table(name: str, *header: str) -> Any:
+        writer = csv.writer(opened(scratch / name), lineterminator="\n")
+        writer.writerow(header)
+        return writer
+
+    pieces = {
+        split: {side: opened(_spool_file(spool_dir, split, side)) for side in SIDES}
+        for split in SPLITS
+    }
+    texts = {split: table(text_file(split), "title", "content") for split in SPLITS[1:]}
+    return Spool(pieces, texts, table(REJECTS, "file", "row", "reason", "excerpt"))
+
+
+def _spool_file(spool_dir: Path, split: str, side: str) -> Path:
+    return spool_dir / f"{split}.{side}.txt"
+
+
+def _keep(
+    pair: Pair,
+    config: PrepareConfig,
+    split_pieces: Callable[[str], Sequence[str]],
+    counts: Counts,
+    spool: Spool,
+) -> None:
+    split = split_of(pair.source, config)
+    counts.pairs[split] += 1
+    counts.cut += len(pair.source) > config.max_source_length
+    if split in spool.texts:
+        spool.texts[split].writerow((pair.target, pair.source))
+    kept = pair._replace(source=pair.source[: config.max_source_length])
+    for side in SIDES:
+        counts.lengths[side].append(len(getattr(pair, side)))
+        pieces = split_pieces(getattr(kept, side))
+        if split == "train":
+            counts.pieces.update(pieces)
+        # A string is its own pieces, characters, and needs no marks between them.
+        line = pieces if isinstance(pieces, str) else PIECE_END.join(pieces)
+        spool.pieces[split][side].write(line + "\n")
+
+
+def _check_usable(job: Job, counts: Counts) -> None:
+    if counts.pairs["train"]:
+        return
+    if counts.pairs.total():
+        raise CorpusError(
+            f"all {counts.pairs.total()} usable pairs fell into the held-out splits: "
+            "give more pairs, or a smaller --valid-size and --test-size"
+        )
+    reasons = ", ".join(f"{n} {reason}" for reason, n in counts.rejects.most_common())
+    names = ", ".join(str(path) for path in job.files)
+    raise CorpusError(f"no usable pair in {names}: of {counts.rows} rows {reasons}")
+
+
+# --- second pass: pieces to ids ---------------------------------------------------
+
+
+def _make_tokenizer(config: PrepareConfig, pieces: Counter[str]) -> Tokenizer:
+    kind = TOKENIZERS[config.tokenizer]
+    tokens = kind.count(pieces, config.min_count)
+    return kind(Vocab.from_counts(tokens, config.vocab_size, config.min_count))
+
+
+def _check_vocab(config: PrepareConfig, tokenizer: Tokenizer) -> None:
+    if tokenizer.vocab.vocab_size == len(SPECIAL_TOKENS):
+        raise CorpusError(
+            f"no token occurs {config.min_count} times in the train split: "
+            "give more pairs, or a smaller --min-count"
+        )
+
+
+def _encode_split(
+    tokenizer: Tokenizer, spool_dir: Path, scratch: Path, split: str
+) -> None:
+    ends = {side: array("q", [0]) for side in SIDES}
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(
+                _spool_file(spool_dir, split, side).open(encoding="utf-8", newline="\n")
+            )
+            for side in SIDES
+        ]
+        raw = {
+            side: stack.enter_context((spool_dir / f"{split}.{side}.ids").open("wb"))
+            for side in SIDES
+        }
+        highest = 0
+        for lines in zip(*files, strict=True):
+            extra: Sequence[str] = ()
+            for side, line in zip(SIDES, lines, strict=True):
+                encoded = tokenizer.encode_pieces(line[:-1].split(PIECE_END), extra)
+                extra = encoded.extra
+                raw[side].write(encoded.ids.tobytes())
+                ends[side].append(ends[side][-1] + len(encoded.ids))
+                highest = max(highest, int(encoded.ids.max()))
+    for side in SIDES:
+        raw_ids = spool_dir / f"{split}.{side}.ids"
+        _write_ids(raw_ids, scratch / ids_file(split, side), highest)
+        offsets = np.frombuffer(ends[side], dtype=np.int64)
+        np.save(scratch / offsets_file(split, side), offsets)
+
+
+def _write_ids(raw: Path, path: Path, highest: int) -> None:
+    """Turns raw int32 ids into an array file of the smallest type that holds them."""
+    dtype = np.uint16 if highest < 2**16 else np.uint32
+    total = raw.stat().st_size // 4
+    if not total:
+        np.save(path, np.zeros(0, dtype))
+        return
+    source = np.memmap(raw, np.int32, "r")
+    target = np.lib.format.open_memmap(path, "w+", dtype, (total,))
+    chunk = 1 << 22
+    for begin in range(0, total, chunk):
+        target[begin : begin + chunk] = source[begin : begin + chunk]
+    target.flush()
+
+
+# --- the summary ------------------------------------------------------------------
+
+
+def _summary(job: Job, counts: Counts, tokenizer: Tokenizer) -> dict[str, Any]:
+    rejects = {str(reason): counts.rejects[reason] for reason in Reason}
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "config": job.config.to_dict(),
+        "counts": {
+            "rows": counts.rows,
+            "rejected": counts.rejects.total(),
+            **{split: counts.pairs[split] for split in SPLITS},
+            "articles_cut": counts.cut,
+            "tokens": len(tokenizer.vocab),
+            "generable": tokenizer.vocab.vocab_size,
+        },
+        "rejects": {reason: count for reason, count in rejects.items() if count},
+        "lengths": {side: _percentiles(counts.lengths[side]) for side in SIDES},
+    }
+
+
+def _percentiles(lengths: "array[int]") -> dict[str, int]:
+    values = np.percentile(
+        np.frombuffer(lengths, dtype=np.uint32), PERCENTILES, method="nearest"
+    )
+    return {
+        f"p{share}": int(value)
+        for share, value in zip(PERCENTILES, values, strict=True)
+    }
+
+
+def summary_table(summary: Mapping[str, Any]) -> str:
+    """Returns the counts and length percentiles as a table for a person."""
+    lines = []
+    for name, count in summary["counts"].items():
+        lines.append(f"{name.replace('_', ' '):24}{count:>12,}")
+        if name == "rejected":
+            reasons = summary["rejects"].items()
+            lines += [f"  {reason:34}{number:>12,}" for reason, number in reasons]
+    head = "".join(f"{f'p{share}':>8}" for share in PERCENTILES)
+    lines.append(f"{'length in characters':24}{head}")
+    for side, name in zip(SIDES, ("article", "headline"), strict=True):
+        row = "".join(f"{length:>8,}" for length in summary["lengths"][side].values())
+        lines.append(f"  {name:22}{row}")
+    return "\n".join(lines)
+
+
+# --- the folder -------------------------------------------------------------------
+
+
+@contextmanager
+def _replacing_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Yields a scratch folder that takes the place of ``folder`` on success."""
+    old = folder.exists()
+    if old:
+        _check_replaceable(folder, overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as parent:
+            scratch = Path(parent, "new")
+            scratch.mkdir()
+            yield scratch
+            if old:
+                folder.rename(Path(parent, "old"))
+            scratch.rename(folder)
+    except OSError as error:
+        raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file: choose another DATA_DIR")
+    names = {entry.name for entry in folder.iterdir()}
+    if not names:
+        return
+    # Never somebody's folder of other things, whatever the options say.
+    if DATA not in names:
+        raise DataError(f"{folder} is not empty and holds no prepared corpus")
+    if strange := names - {DATA, REJECTS, *data_files()}:
+        raise DataError(
+            f"{folder} holds {min(strange)}, which is no part of a prepared corpus: "
+            "choose another DATA_DIR"
+        )
+    if not overwrite:
+        raise DataError(
+            f"{folder} holds a prepared corpus: choose another DATA_DIR, "
+            "or give --overwrite"
+        )

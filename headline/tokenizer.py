@@ -1,0 +1,291 @@
+"""Text to ids and back: characters, or words cut by jieba.
+
+``PAD UNK BOS EOS = 0 1 2 3``, then every token of the train split by falling count,
+ties by code point. The first ``vocab_size`` ids are *generable*: they have an embedding
+and an output weight. Every other token is copy-only: the model embeds it as UNK, and
+the pointer can still put it into the headline. A character that the train split never
+had gets an id past all tokens, for its article alone.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.errors import HeadlineError
+from headline.files import read_json, write_json
+
+PAD, UNK, BOS, EOS = range(4)
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
+FORMAT = 1
+
+Ids = NDArray[np.int32]
+
+_CODE_POINTS = 0x110000
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """Returns the code point of each character; lone surrogates count as they are."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+@dataclass(frozen=True, eq=False)
+class Vocab:
+    """The tokens in the order of their ids, and how many of them are generable."""
+
+    tokens: tuple[str, ...]
+    vocab_size: int
+
+    @classmethod
+    def from_counts(
+        cls, counts: Mapping[str, int], vocab_size: int, min_count: int
+    ) -> "Vocab":
+        """Orders the tokens by falling count, ties by code point.
+
+        Args:
+            counts: how often each token occurs.
+            vocab_size: the most generable tokens, specials included.
+            min_count: least occurrences of a generable token.
+        """
+        ordered = sorted(counts, key=lambda token: (-counts[token], token))
+        frequent = sum(counts[token] >= min_count for token in ordered)
+        kept = min(vocab_size - len(SPECIAL_TOKENS), frequent)
+        # A rare word is read as its characters, so it needs no id of its own.
+        rare = (token for token in ordered[kept:] if len(token) == 1)
+        tokens = (*SPECIAL_TOKENS, *ordered[:kept], *rare)
+        return cls(tokens, len(SPECIAL_TOKENS) + kept)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def character_ids(self) -> Ids:
+        """The id of each code point, -1 where it is no token; read only."""
+        table = np.full(_CODE_POINTS, -1, dtype=np.int32)
+        for index, token in enumerate(self.tokens[len(SPECIAL_TOKENS) :]):
+            if len(token) == 1:
+                table[ord(token)] = index + len(SPECIAL_TOKENS)
+        return table
+
+    @cached_property
+    def word_ids(self) -> dict[str, int]:
+        """The id of each generable token of two characters or more."""
+        first = len(SPECIAL_TOKENS)
+        words = enumerate(self.tokens[first : self.vocab_size], first)
+        return {token: index for index, token in words if len(token) > 1}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as ids, with the characters that got ids for this article alone."""
+
+    ids: Ids  # int32, shape (S,)
+    extra: tuple[str, ...] = ()  # extra[i] has the id len(vocab) + i
+
+
+class Tokenizer(ABC):
+    """Text to ids and back over a vocab; the same for prepare, train and generate."""
+
+    kind: str
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    @staticmethod
+    @abstractmethod
+    def split(text: str) -> Sequence[str]:
+        """Cuts a normalised text into pieces, which put together are the text."""
+
+    @staticmethod
+    @abstractmethod
+    def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
+        """Turns counts of the pieces of ``split`` into counts of tokens."""
+
+    @abstractmethod
+    def _known_ids(self, pieces: Sequence[str]) -> tuple[Ids, Sequence[str]]:
+        """Returns ids, -1 for each unknown character, and the text in as many parts."""
+
+    def encode(self, text: str, extra: Sequence[str] = ()) -> Encoded:
+        """Turns normalised text into ids.
+
+        Args:
+            text: an article, or a headline.
+            extra: for a headline, the ``extra`` of its article, so that the same
+                character has the same id in both.
+        """
+        return self.encode_pieces(self.split(text), extra)
+
+    def encode_pieces(
+        self, pieces: Sequence[str], extra: Sequence[str] = ()
+    ) -> Encoded:
+        """As ``encode``, for what ``split`` made of the text."""
+        ids, parts = self._known_ids(pieces)
+        unknown = np.flatnonzero(ids < 0)
+        if not len(unknown):
+            return Encoded(ids, tuple(extra))
+        places = {token: index for index, token in enumerate(extra)}
+        for position in unknown:
+            place = places.setdefault(parts[int(position)], len(places))
+            ids[position] = len(self.vocab) + place
+        return Encoded(ids, tuple(places))
+
+    def decode(self, ids: Iterable[int], extra: Sequence[str] = ()) -> str:
+        """Puts the tokens of ``ids`` together again; special tokens are left out.
+
+        Raises:
+            IndexError: an id is past the vocab and ``extra``.
+        """
+        tokens, known = self.vocab.tokens, len(self.vocab)
+        return "".join(
+            tokens[index] if index < known else extra[index - known]
+            for index in ids
+            if index >= len(SPECIAL_TOKENS)
+        )
+
+    def embeddable(self, ids: Ids) -> Ids:
+        """Returns the ids with UNK for each that has no embedding."""
+        return np.where(ids < self.vocab.vocab_size, ids, np.int32(UNK))
+
+    @cached_property
+    def lengths(self) -> Ids:
+        """Characters of each token by its id; 0 for special tokens."""
+        plain = self.vocab.tokens[len(SPECIAL_TOKENS) :]
+        lengths = [0] * len(SPECIAL_TOKENS) + [len(token) for token in plain]
+        return np.array(lengths, dtype=np.int32)
+
+    def save(self, path: Path) -> None:
+        """Writes the vocab file."""
+        content = {"format": FORMAT, "kind": self.kind}
+        content |= {"vocab_size": self.vocab.vocab_size}
+        write_json(path, content | {"tokens": self.vocab.tokens[len(SPECIAL_TOKENS) :]})
+
+
+class CharTokenizer(Tokenizer):
+    """One token for each character."""
+
+    kind = "char"
+
+    @staticmethod
+    def split(text: str) -> Sequence[str]:
+        return text
+
+    @staticmethod
+    def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
+        return pieces
+
+    def _known_ids(self, pieces: Sequence[str]) -> tuple[Ids, Sequence[str]]:
+        text = "".join(pieces)
+        return self.vocab.character_ids[code_points(text)], text
+
+
+class WordTokenizer(Tokenizer):
+    """One token for each word that jieba cuts and the vocab can generate.
+
+    Any other word falls back to its characters, so a name that the vocab lacks is
+    still read, and copied, character by character.
+    """
+
+    kind = "word"
+
+    @staticmethod
+    def split(text: str) -> Sequence[str]:
+        return _jieba_cut(text)
+
+    @staticmethod
+    def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
+        """Words that are too rare to be tokens give their counts to their characters.
+
+        Every character stays a token, since a word may fall back to it.
+        """
+        words = {
+            word: count
+            for word, count in pieces.items()
+            if len(word) > 1 and count >= min_count
+        }
+        rare = {word: n for word, n in pieces.items() if word not in words}
+        tokens = dict.fromkeys("".join(words), 0) | words
+        return _add_characters(tokens, rare)
+
+    def _known_ids(self, pieces: Sequence[str]) -> tuple[Ids, Sequence[str]]:
+        ids: list[int] = []
+        parts: list[str] = []
+        for word in pieces:
+            index = self.vocab.word_ids.get(word)
+            if index is None:
+                ids += self.vocab.character_ids[code_points(word)].tolist()
+                parts += word
+            else:
+                ids.append(index)
+                parts.append(word)
+        return np.array(ids, dtype=np.int32), parts
+
+
+def _add_characters(
+    tokens: dict[str, int], pieces: Mapping[str, int]
+) -> Mapping[str, int]:
+    for piece, count in pieces.items():
+        for character in piece:
+            tokens[character] = tokens.get(character, 0) + count
+    return tokens
+
+
+def _jieba_cut(text: str) -> Sequence[str]:
+    import warnings
+
+    with warnings.catch_warnings():
+        # jieba 0.42 imports pkg_resources and has invalid escapes in its patterns.
+        warnings.simplefilter("ignore")
+        import jieba
+    if not jieba.dt.initialized:
+        import logging
+
+        jieba.setLogLevel(logging.WARNING)
+    words: Sequence[str] = jieba.lcut(text)
+    return words
+
+
+TOKENIZERS: Mapping[str, type[Tokenizer]] = {
+    kind.kind: kind for kind in (CharTokenizer, WordTokenizer)
+}
+
+
+def load_tokenizer(path: Path, error: type[HeadlineError]) -> Tokenizer:
+    """Reads a vocab file.
+
+    Args:
+        path: a file that ``Tokenizer.save`` wrote.
+        error: the kind of error to raise.
+
+    Raises:
+        HeadlineError: of the given kind, when the file is missing, damaged, or of a
+            newer format.
+    """
+    content = read_json(path, error)
+    if content.get("format") != FORMAT:
+        raise error(f"{path} has format {content.get('format')!r}; this reads {FORMAT}")
+    problem = _vocab_problem(content)
+    if problem:
+        raise error(f"{path} is damaged: {problem}")
+    vocab = Vocab((*SPECIAL_TOKENS, *content["tokens"]), content["vocab_size"])
+    return TOKENIZERS[content["kind"]](vocab)
+
+
+def _vocab_problem(content: Mapping[str, Any]) -> str | None:
+    tokens, size = content.get("tokens"), content.get("vocab_size")
+    if content.get("kind") not in list(TOKENIZERS):  # it may be unhashable
+        return f"unknown kind of tokenizer {content.get('kind')!r}"
+    if not isinstance(tokens, list) or not all(
+        isinstance(token, str) and token for token in tokens
+    ):
+        return "tokens must be a list of strings"
+    if len(set(tokens)) != len(tokens):
+        return "a token stands in it twice"
+    most = len(tokens) + len(SPECIAL_TOKENS)
+    if type(size) is not int or not len(SPECIAL_TOKENS) < size <= most:
+        return f"vocab_size must be {len(SPECIAL_TOKENS) + 1} to {most}; got {size!r}"
+    return None
