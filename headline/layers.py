@@ -1,0 +1,280 @@
+"""Custom Keras layers and masks, in ``keras.ops`` only; they know nothing of text.
+
+Shape letters: B batch, Q queries (target steps in training, hypotheses in search),
+S source length, V vocab size, H width.
+"""
+
+from typing import Any
+
+import keras
+from keras import KerasTensor, ops
+
+NORM_EPSILON = 1e-5
+LEAKY_SLOPE = 0.2
+
+
+def lowest(dtype: str) -> float:
+    """Returns a finite number that a softmax over ``dtype`` turns into 0.
+
+    Finite, for a row that is all padding would turn -inf into NaN in the softmax, and
+    one NaN spoils the loss of the whole batch. float16 ends at 65504.
+    """
+    return -3e4 if dtype == "float16" else -1e9
+
+
+def attention_bias(source_mask: KerasTensor, dtype: str) -> KerasTensor:
+    """Returns what to add to attention scores so that padding gets no weight.
+
+    Args:
+        source_mask: bool, shape ``(B, S)``; true on real characters.
+        dtype: float dtype of the scores that the bias is added to.
+
+    Returns:
+        ``dtype``, shape ``(B, S)``: 0 on real characters, a large negative number on
+        padding.
+    """
+    return ops.where(source_mask, ops.cast(0, dtype), ops.cast(lowest(dtype), dtype))
+
+
+def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTensor:
+    """Turns each row's real positions round and leaves its padding at the end.
+
+    With two real positions out of four, ``[a b - -]`` becomes ``[b a - -]``.
+
+    Args:
+        values: shape ``(B, S, H)``.
+        source_mask: bool, shape ``(B, S)``; true on real characters, which come first.
+    """
+    positions = ops.arange(ops.shape(source_mask)[1], dtype="int32")[None, :]
+    lengths = ops.sum(ops.cast(source_mask, "int32"), axis=1, keepdims=True)
+    turned = ops.where(positions < lengths, lengths - 1 - positions, positions)
+    return ops.take_along_axis(values, turned[:, :, None], axis=1)
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class BidirectionalLSTM(keras.layers.Layer):
+    """Two LSTMs over the source, one from each end, side by side.
+
+    Padding stands at the end of a row: what the forward LSTM does there is cut off by
+    the mask, and the backward one reads the row reversed by its own length. So no
+    step needs a mask, and more padding changes nothing. The Keras ``Bidirectional``
+    wrapper is not used, since it imports TensorFlow under every backend.
+
+    Call arguments:
+        values: float, shape ``(B, S, H)``.
+        source_mask: bool, shape ``(B, S)``; true on real characters.
+
+    Returns:
+        float, shape ``(B, S, H)``: forward and backward outputs of half the width
+        each; zero on padding.
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        self.forward = self._lstm("forward")
+        self.backward = self._lstm("backward")
+
+    def _lstm(self, name: str) -> keras.layers.LSTM:
+        return keras.layers.LSTM(
+            self.width // 2, return_sequences=True, name=name, dtype=self.dtype_policy
+        )
+
+    def build(self, values_shape: tuple[int | None, ...]) -> None:
+        self.forward.build(values_shape)
+        self.backward.build(values_shape)
+
+    def call(self, values: KerasTensor, source_mask: KerasTensor) -> KerasTensor:
+        backward = self.backward(reverse_sequences(values, source_mask))
+        backward = reverse_sequences(backward, source_mask)
+        both = ops.concatenate([self.forward(values), backward], axis=-1)
+        return both * ops.cast(source_mask, both.dtype)[:, :, None]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class ConditionalNorm(keras.layers.Layer):
+    """LayerNorm whose scale and shift are written by a condition.
+
+    ``norm(values) * (1 + gamma(condition)) + beta(condition)``, where gamma and beta
+    are two-layer networks of a quarter of the width.
+
+    Call arguments:
+        values: float, shape ``(B, Q, H)``.
+        condition: float, shape ``(B, H)``: here the max-pooled encoder states.
+
+    Returns:
+        float, shape ``(B, Q, H)``.
+
+    Reference: J. Su, 2018, https://kexue.fm/archives/5861, after Chen et al. 2018,
+    "On Self Modulation for Generative Adversarial Networks".
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        policy = self.dtype_policy
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=NORM_EPSILON, center=False, scale=False, name="norm", dtype=policy
+        )
+        self.modulators = {
+            name: (
+                keras.layers.Dense(
+                    max(1, width // 4), "relu", name=f"{name}_hidden", dtype=policy
+                ),
+                keras.layers.Dense(width, name=f"{name}_output", dtype=policy),
+            )
+            for name in ("beta", "gamma")
+        }
+
+    def build(self, values_shape: tuple[int | None, ...]) -> None:
+        self.norm.build(values_shape)
+        for hidden, output in self.modulators.values():
+            hidden.build((None, self.width))
+            output.build((None, hidden.units))
+
+    def call(self, values: KerasTensor, condition: KerasTensor) -> KerasTensor:
+        beta, gamma = (
+            output(hidden(condition))[:, None, :]
+            for hidden, output in (self.modulators["beta"], self.modulators["gamma"])
+        )
+        return self.norm(values) * (1 + gamma) + beta
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class MultiHeadAttention(keras.layers.Layer):
+    """Scaled dot-product attention whose keys and values are computed once a source.
+
+    ``softmax(q k / sqrt(d)) v`` for each of the heads, put side by side again; no bias
+    and no output projection (J. Su 2018; Vaswani et al. 2017, sec. 3.2.2).
+
+    Call arguments:
+        query: float, shape ``(B, Q, H)``.
+        keys, values: float, shape ``(B, heads, S, H / heads)``, from ``project``.
+        bias: float, shape ``(B, S)``, from ``attention_bias``.
+
+    Returns:
+        float, shape ``(B, Q, H)``: the context.
+    """
+
+    def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width, self.heads = width, heads
+        self.query, self.key, self.value = (
+            keras.layers.Dense(
+                width, use_bias=False, name=name, dtype=self.dtype_policy
+            )
+            for name in ("query", "key", "value")
+        )
+
+    def build(self, query_shape: tuple[int | None, ...]) -> None:
+        for projection in (self.query, self.key, self.value):
+            projection.build((None, None, self.width))
+
+    def project(self, encoder_states: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        """Returns keys and values of the encoder states, shape ``(B, S, H)``."""
+        keys, values = self.key(encoder_states), self.value(encoder_states)
+        return self._split(keys), self._split(values)
+
+    def _split(self, states: KerasTensor) -> KerasTensor:
+        shape = (-1, ops.shape(states)[1], self.heads, self.width // self.heads)
+        return ops.transpose(ops.reshape(states, shape), (0, 2, 1, 3))  # B, heads, S, d
+
+    def call(
+        self,
+        query: KerasTensor,
+        keys: KerasTensor,
+        values: KerasTensor,
+        bias: KerasTensor,
+    ) -> KerasTensor:
+        size = self.width // self.heads
+        queries = self._split(self.query(query)) * size**-0.5
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))  # B, heads, Q,S
+        weights = ops.softmax(scores + bias[:, None, None, :], axis=-1)
+        context = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
+        return ops.reshape(context, (-1, ops.shape(query)[1], self.width))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width, "heads": self.heads}
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class SourcePrior(keras.layers.Layer):
+    """Turns the source's bag of characters into logits that favour copying.
+
+    Computes ``exp(log_scale) * bag + shift`` with one scale and one shift for each
+    vocab entry; a fresh layer returns its input unchanged.
+
+    Call arguments:
+        bag: float, shape ``(B, V)``; 1.0 where the character occurs in the source,
+            else 0.0. Padding must already be left out.
+
+    Returns:
+        float, shape ``(B, V)``: logits to average with the decoder's.
+
+    Reference: J. Su, 2018, https://kexue.fm/archives/5861
+    """
+
+    def build(self, bag_shape: tuple[int | None, ...]) -> None:
+        shape = (bag_shape[-1],)
+        self.log_scale = self.add_weight(
+            name="log_scale", shape=shape, initializer="zeros"
+        )
+        self.shift = self.add_weight(name="shift", shape=shape, initializer="zeros")
+
+    def call(self, bag: KerasTensor) -> KerasTensor:
+        return ops.exp(self.log_scale) * bag + self.shift
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class Pointer(keras.layers.Layer):
+    """Scores each source position for copying, and how much to copy at all.
+
+    ``P(w) = g softmax(logits)[w] + (1 - g) sum over s with source[s] = w of copy[s]``,
+    where ``copy`` is the softmax of the scores and ``g`` the sigmoid of the gate.
+
+    Call arguments:
+        features: float, shape ``(B, Q, 2 H)``: decoder outputs beside their context.
+        keys: float, shape ``(B, S, H)``, from ``project``.
+        bias: float, shape ``(B, S)``, from ``attention_bias``.
+
+    Returns:
+        float, shape ``(B, Q, S)``, the scores of the source positions, and float,
+        shape ``(B, Q)``, the gate before its sigmoid.
+
+    Reference: See, Liu and Manning 2017, https://arxiv.org/abs/1704.04368, eq. 8, 9
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        policy = self.dtype_policy
+        self.query, self.key = (
+            keras.layers.Dense(width, use_bias=False, name=name, dtype=policy)
+            for name in ("query", "key")
+        )
+        self.gate = keras.layers.Dense(1, name="gate", dtype=policy)
+
+    def build(self, features_shape: tuple[int | None, ...]) -> None:
+        self.query.build(features_shape)
+        self.key.build((None, None, self.width))
+        self.gate.build(features_shape)
+
+    def project(self, encoder_states: KerasTensor) -> KerasTensor:
+        """Returns the keys of the encoder states, both of shape ``(B, S, H)``."""
+        return self.key(encoder_states)
+
+    def call(
+        self, features: KerasTensor, keys: KerasTensor, bias: KerasTensor
+    ) -> tuple[KerasTensor, KerasTensor]:
+        queries = self.query(features) * self.width**-0.5
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+        return scores + bias[:, None, :], self.gate(features)[..., 0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}

@@ -1,0 +1,355 @@
+"""Wires the layers into ``HeadlineModel``: encode, decode, step, loss.
+
+Shape letters: B batch, Q queries (target steps T in training, hypotheses K of each
+source in search), S source length, V vocab size, H width.
+"""
+
+from typing import Any
+
+import keras
+from keras import KerasTensor, ops
+
+from headline.config import ModelConfig
+from headline.layers import (
+    LEAKY_SLOPE,
+    NORM_EPSILON,
+    BidirectionalLSTM,
+    ConditionalNorm,
+    MultiHeadAttention,
+    Pointer,
+    SourcePrior,
+    attention_bias,
+    lowest,
+)
+from headline.tokenizer import PAD, UNK
+from headline.weights import Weights
+
+Tensors = dict[str, KerasTensor]
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class HeadlineModel(keras.Model):
+    """Encoder-decoder with attention and, by its config, a pointer or a source prior.
+
+    Call arguments: a dict of int arrays
+        ``source_ids`` (B, S): what the encoder embeds, all below V; PAD at the end.
+        ``copy_ids`` (B, S): what the pointer can write; the same but that tokens
+        outside the generable vocab keep ids of their own, V and above.
+        ``decoder_input`` (B, T): BOS + target, all below V.
+        ``labels`` (B, T): target + EOS, with ids of their own as ``copy_ids``.
+
+    Returns:
+        float32, shape ``(B, T)``: log P(label), the teacher-forced log-probability.
+    """
+
+    def __init__(self, config: ModelConfig, name: str = "headline", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.config = config
+        self.token_loss = keras.metrics.Mean(name="token_loss")
+        self._make_shared(config)
+        self._make_encoder(config)
+        self._make_decoder(config)
+
+    def _make_shared(self, config: ModelConfig) -> None:
+        policy = self.dtype_policy
+        self.embedding = keras.layers.Embedding(
+            config.vocab_size, config.width, name="embedding", dtype=policy
+        )
+        self.dropout = keras.layers.Dropout(
+            config.dropout, name="dropout", dtype=policy
+        )
+
+    def _make_encoder(self, config: ModelConfig) -> None:
+        policy, layers = self.dtype_policy, range(config.encoder_layers)
+        self.encoder_norms = [self._plain_norm(f"encoder_norm_{i}") for i in layers]
+        self.encoder_layers = [
+            BidirectionalLSTM(config.width, name=f"encoder_{i}", dtype=policy)
+            for i in layers
+        ]
+
+    def _make_decoder(self, config: ModelConfig) -> None:
+        policy, width, layers = (
+            self.dtype_policy,
+            config.width,
+            range(config.decoder_layers),
+        )
+        self.decoder_norms = [
+            ConditionalNorm(width, name=f"decoder_norm_{i}", dtype=policy)
+            if config.conditional_norm
+            else self._plain_norm(f"decoder_norm_{i}")
+            for i in (*layers, "last")
+        ]
+        self.decoder_layers = [
+            keras.layers.LSTM(
+                width, return_sequences=True, name=f"decoder_{i}", dtype=policy
+            )
+            for i in layers
+        ]
+        self.attention = MultiHeadAttention(
+            width, config.heads, name="attention", dtype=policy
+        )
+        self.hidden = keras.layers.Dense(width, name="hidden", dtype=policy)
+        self.output_layer = keras.layers.Dense(
+            config.vocab_size, name="output", dtype=policy
+        )
+        if config.pointer:
+            self.pointer = Pointer(width, name="pointer", dtype=policy)
+        if config.source_prior:
+            self.prior = SourcePrior(name="prior", dtype=policy)
+
+    def _plain_norm(self, name: str) -> keras.layers.LayerNormalization:
+        return keras.layers.LayerNormalization(
+            epsilon=NORM_EPSILON, name=name, dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes every weight; their shapes follow from the config alone."""
+        width, vocab_size = self.config.width, self.config.vocab_size
+        sequence = (None, None, width)
+        self.embedding.build((None, None))
+        for layer in (
+            *self.encoder_norms,
+            *self.encoder_layers,
+            *self.decoder_norms,
+            *self.decoder_layers,
+            self.attention,
+            self.output_layer,
+        ):
+            layer.build(sequence)
+        self.hidden.build((None, None, 2 * width))
+        if self.config.pointer:
+            self.pointer.build((None, None, 2 * width))
+        if self.config.source_prior:
+            self.prior.build((None, vocab_size))
+
+    # --- encoder -----------------------------------------------------------------
+
+    def encode(self, source_ids: KerasTensor, training: bool = False) -> Tensors:
+        """Reads the source: all that the decoder needs of it, computed once.
+
+        Args:
+            source_ids: int, shape ``(B, S)``, below V; PAD at the end of a row.
+
+        Returns:
+            ``bias`` (B, S), ``attention_keys`` and ``attention_values``
+            (B, heads, S, H / heads); by the config ``copy_keys`` (B, S, H),
+            ``prior_logits`` (B, V) and ``condition`` (B, H).
+        """
+        source_mask = ops.not_equal(source_ids, PAD)
+        states = self.dropout(self.embedding(source_ids), training=training)
+        for norm, layer in zip(self.encoder_norms, self.encoder_layers, strict=True):
+            states = layer(norm(states), source_mask=source_mask)
+        keys, values = self.attention.project(states)
+        encoded = {
+            "bias": attention_bias(
+                source_mask, keras.backend.standardize_dtype(states.dtype)
+            ),
+            "attention_keys": keys,
+            "attention_values": values,
+        }
+        if self.config.pointer:
+            encoded["copy_keys"] = self.pointer.project(states)
+        if self.config.source_prior:
+            encoded["prior_logits"] = self.prior(self._bag(source_ids))
+        if self.config.conditional_norm:
+            padding = encoded["bias"][:, :, None]
+            encoded["condition"] = ops.max(states + padding, axis=1)
+        return encoded
+
+    def _bag(self, source_ids: KerasTensor) -> KerasTensor:
+        """Returns which characters occur in the source: (B, S) ids to (B, V) of 0, 1.
+
+        Counts of each (row, id) pair are summed in one flat array of B V segments.
+        """
+        batch, vocab_size = ops.shape(source_ids)[0], self.config.vocab_size
+        rows = ops.arange(batch, dtype="int32")[:, None] * vocab_size
+        real = ops.cast(ops.not_equal(source_ids, PAD), "float32")
+        segments = ops.reshape(rows + ops.cast(source_ids, "int32"), (-1,))
+        counts = ops.segment_sum(ops.reshape(real, (-1,)), segments, batch * vocab_size)
+        bag = ops.cast(ops.reshape(counts, (-1, vocab_size)) > 0, "float32")
+        return ops.cast(bag, self.compute_dtype)
+
+    # --- decoder -----------------------------------------------------------------
+
+    def decode(
+        self, encoded: Tensors, decoder_input: KerasTensor, training: bool = False
+    ) -> Tensors:
+        """Reads a whole target at once (teacher forcing).
+
+        Args:
+            encoded: what ``encode`` returned.
+            decoder_input: int, shape ``(B, T)``, below V: BOS + target.
+
+        Returns:
+            what ``read_out`` returns, for T queries.
+        """
+        outputs = self.dropout(self.embedding(decoder_input), training=training)
+        for index, layer in enumerate(self.decoder_layers):
+            outputs = layer(self._norm(index, outputs, encoded))
+        return self.read_out(encoded, self._norm(-1, outputs, encoded), training)
+
+    def initial_state(self, rows: int) -> list[tuple[KerasTensor, KerasTensor]]:
+        """Returns the decoder state before BOS: (h, c) of each layer, (rows, H)."""
+        zeros = ops.zeros((rows, self.config.width), dtype=self.compute_dtype)
+        return [(zeros, zeros) for _ in self.decoder_layers]
+
+    def step(
+        self,
+        encoded: Tensors,
+        decoder_state: list[tuple[KerasTensor, KerasTensor]],
+        tokens: KerasTensor,
+    ) -> tuple[Tensors, list[tuple[KerasTensor, KerasTensor]]]:
+        """Reads one token of each of the K hypotheses of each source.
+
+        The hypotheses of a source lie beside each other: row ``b K + k`` of the state
+        belongs to source b, whose keys and values they share.
+
+        Args:
+            encoded: what ``encode`` returned for B sources.
+            decoder_state: (h, c) of each decoder layer, each of shape ``(B K, H)``.
+            tokens: int, shape ``(B, K)``, below V.
+
+        Returns:
+            what ``read_out`` returns, for K queries, and the new state.
+        """
+        width, queries = self.config.width, ops.shape(tokens)[1]
+        outputs, new_state = self.embedding(tokens), []
+        for index, layer in enumerate(self.decoder_layers):
+            rows = ops.reshape(self._norm(index, outputs, encoded), (-1, width))
+            output, state = layer.cell(rows, list(decoder_state[index]))
+            new_state.append(tuple(state))
+            outputs = ops.reshape(output, (-1, queries, width))
+        return self.read_out(encoded, self._norm(-1, outputs, encoded)), new_state
+
+    def _norm(self, index: int, values: KerasTensor, encoded: Tensors) -> KerasTensor:
+        norm = self.decoder_norms[index]
+        if self.config.conditional_norm:
+            return norm(values, condition=encoded["condition"])
+        return norm(values)
+
+    def read_out(
+        self, encoded: Tensors, outputs: KerasTensor, training: bool = False
+    ) -> Tensors:
+        """Turns decoder outputs, shape ``(B, Q, H)``, into scores of the next token.
+
+        Returns:
+            float32 ``logits`` (B, Q, V); with a pointer also ``copy_scores`` (B, Q, S)
+            and ``gate`` (B, Q), before softmax and sigmoid.
+        """
+        context = self.attention(
+            outputs,
+            encoded["attention_keys"],
+            encoded["attention_values"],
+            encoded["bias"],
+        )
+        features = ops.concatenate([outputs, context], axis=-1)
+        hidden = ops.leaky_relu(self.hidden(features), negative_slope=LEAKY_SLOPE)
+        logits = self.output_layer(self.dropout(hidden, training=training))
+        if self.config.source_prior:
+            logits = (logits + encoded["prior_logits"][:, None, :]) / 2
+        scores = {"logits": logits}
+        if self.config.pointer:
+            scores["copy_scores"], scores["gate"] = self.pointer(
+                features, encoded["copy_keys"], encoded["bias"]
+            )
+        # Softmax and its logarithm need float32 under mixed precision.
+        return {name: ops.cast(value, "float32") for name, value in scores.items()}
+
+    # --- training ----------------------------------------------------------------
+
+    def call(self, inputs: Tensors, training: bool = False) -> KerasTensor:
+        encoded = self.encode(inputs["source_ids"], training=training)
+        scores = self.decode(encoded, inputs["decoder_input"], training=training)
+        return self.label_log_probs(scores, inputs["labels"], inputs["copy_ids"])
+
+    def label_log_probs(
+        self, scores: Tensors, labels: KerasTensor, copy_ids: KerasTensor
+    ) -> KerasTensor:
+        """Returns log P(label), float32 of shape ``(B, T)``.
+
+        Only P(label) is needed, so nothing is scattered over the vocab: the copied
+        part is summed over the source positions that hold the label.
+        """
+        vocab_size = self.config.vocab_size
+        generable = labels < vocab_size
+        generated = -ops.sparse_categorical_crossentropy(
+            ops.where(generable, labels, UNK), scores["logits"], from_logits=True
+        )
+        never = lowest("float32")
+        generated = ops.where(generable, generated, never)
+        if not self.config.pointer:
+            return generated
+        holds = ops.equal(labels[:, :, None], copy_ids[:, None, :])
+        copy_scores = scores["copy_scores"]
+        copied = ops.logsumexp(ops.where(holds, copy_scores, never), axis=-1)
+        copied = copied - ops.logsumexp(copy_scores, axis=-1)
+        gate = scores["gate"]
+        return ops.logaddexp(
+            ops.log_sigmoid(gate) + generated, ops.log_sigmoid(-gate) + copied
+        )
+
+    def label_weights(self, labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
+        """Returns 1.0 for each label that the model can write at all, else 0.0.
+
+        Padding counts 0, and so does a label that is neither generable nor in the
+        source: no weights could make it likely.
+        """
+        reachable = labels < self.config.vocab_size
+        if self.config.pointer:
+            holds = ops.equal(labels[:, :, None], copy_ids[:, None, :])
+            reachable = ops.logical_or(reachable, ops.any(holds, axis=-1))
+        return ops.cast(ops.logical_and(reachable, labels != PAD), "float32")
+
+    def compute_loss(
+        self,
+        x: Tensors,
+        y: Any = None,
+        y_pred: KerasTensor = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> KerasTensor:
+        """Returns minus the mean of log P(label) over the labels that count."""
+        weights = self.label_weights(x["labels"], x["copy_ids"])
+        total = ops.sum(weights)
+        # A batch of unreachable labels alone has the loss 0, not 0 / 0.
+        loss = -ops.sum(y_pred * weights) / ops.maximum(total, 1.0)
+        self.token_loss.update_state(loss, sample_weight=total)
+        return loss
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Returns ``loss`` as the mean per label of the epoch, not per batch."""
+        return {"loss": self.token_loss.result()}
+
+
+def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:
+    """Makes the model with fresh weights.
+
+    Args:
+        dtype: a Keras dtype policy, such as ``mixed_bfloat16``.
+    """
+    model = HeadlineModel(config, dtype=keras.DTypePolicy(dtype))
+    model.build()
+    model.built = True
+    return model
+
+
+def weight_arrays(model: HeadlineModel) -> Weights:
+    """Returns the weights as float32 arrays by their names, such as
+    ``encoder_0/forward/lstm_cell/kernel``."""
+    return {
+        _name(weight): keras.ops.convert_to_numpy(weight.value)
+        for weight in model.trainable_weights
+    }
+
+
+def assign_weights(model: HeadlineModel, arrays: Weights) -> None:
+    """Sets every weight from ``weight_arrays`` of a model with the same config."""
+    for weight in model.trainable_weights:
+        weight.assign(arrays[_name(weight)])
+
+
+def _name(weight: Any) -> str:
+    # The path begins with the model's own name, which says nothing.
+    return str(weight.path).split("/", 1)[1]

@@ -1,0 +1,70 @@
+"""Models with random weights and batches with random ids, for the tests of both
+engines; Keras is imported here, so only tests of Keras import this."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from headline.config import PRESETS, ModelConfig
+from headline.engines.base import Ids
+from headline.model import HeadlineModel, build_model
+from headline.tokenizer import BOS, EOS, PAD, UNK
+
+TINY = {
+    name: replace(preset.model, vocab_size=40, width=16, heads=4)
+    for name, preset in PRESETS.items()
+} | {
+    "mixed": ModelConfig(
+        vocab_size=40,
+        width=12,
+        heads=3,
+        encoder_layers=1,
+        decoder_layers=3,
+        pointer=True,
+        source_prior=True,
+        conditional_norm=True,
+    )
+}
+
+
+def random_model(config: ModelConfig, seed: int = 3) -> HeadlineModel:
+    """A model whose weights are far enough from 0 for its choices to be clear."""
+    model = build_model(config)
+    generator = np.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        noise = generator.normal(scale=0.4, size=weight.shape)
+        weight.assign(np.asarray(weight.value) + noise.astype("float32"))
+    return model
+
+
+def random_sources(config: ModelConfig, lengths: list[int], seed: int = 5) -> Ids:
+    """Copy ids of one article of each length; a quarter is outside the vocab."""
+    generator = np.random.default_rng(seed)
+    copy_ids = np.full((len(lengths), max(lengths)), PAD, np.int32)
+    for row, length in zip(copy_ids, lengths, strict=True):
+        highest = config.vocab_size * 4 // 3
+        row[:length] = generator.integers(EOS + 1, highest, length)
+    return copy_ids
+
+
+def embeddable(config: ModelConfig, ids: Ids) -> Ids:
+    """The ids with UNK for each outside the vocab."""
+    return np.where(ids < config.vocab_size, ids, np.int32(UNK))
+
+
+def training_batch(
+    config: ModelConfig, copy_ids: Ids, targets: list[list[int]]
+) -> dict[str, Ids]:
+    """The arrays that the model is called with."""
+    width = max(len(target) for target in targets) + 1
+    labels = np.full((len(targets), width), PAD, np.int32)
+    decoder_input = labels.copy()
+    for row, target in enumerate(targets):
+        labels[row, : len(target) + 1] = [*target, EOS]
+        decoder_input[row, : len(target) + 1] = [BOS, *target]
+    return {
+        "source_ids": embeddable(config, copy_ids),
+        "copy_ids": copy_ids,
+        "decoder_input": embeddable(config, decoder_input),
+        "labels": labels,
+    }
