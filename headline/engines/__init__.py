@@ -1,0 +1,1 @@
+"""What runs a model for the search: NumPy alone, or Keras on its device."""

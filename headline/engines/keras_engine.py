@@ -1,0 +1,286 @@
+"""Runs a live or loaded Keras model on the device it lives on, CPU or GPU.
+
+The state stays on that device; only what the search asks for crosses back: of each
+row the best M candidates.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from headline.config import Device, ModelConfig
+from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.errors import TrainingError
+from headline.model import HeadlineModel, Tensors, assign_weights, build_model
+from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from headline.weights import Weights, check_weights
+
+TINY = 1e-38  # log of it is finite in float32
+LENGTH_STEP = 32  # source lengths are padded to its multiples: few shapes to compile
+
+LayerStates = list[tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class KerasState:
+    """What the articles share, and of each row its article and the decoder's state.
+
+    There are more slots than articles: their number is a power of two, so that few
+    shapes are compiled. The rows of a slot lie beside each other on the device.
+    """
+
+    encoded: Tensors  # on the device, the first axis of each being the slots
+    decoder_state: LayerStates  # (h, c) of each layer, (slots K, H), there too
+    slots: Ids  # (R,): the slot of each row of the search
+    rows: Ids  # (R,): where each row of the search lies on the device
+
+    @property
+    def room(self) -> int:
+        """The number of slots."""
+        return int(self.encoded["bias"].shape[0])
+
+
+class KerasEngine:
+    """Runs a Keras model, compiled once for each shape.
+
+    Args:
+        model: built; may be in training, for its weights are read at each call.
+    """
+
+    def __init__(self, model: HeadlineModel) -> None:
+        self.model = model
+        self._encode = _compiled(model, self._encode_articles)
+        self._step = _compiled(model, self._step_rows)
+        self._take = _compiled(model, _take_slots)
+
+    @classmethod
+    def from_weights(cls, config: ModelConfig, weights: Weights) -> "KerasEngine":
+        """Makes the model and gives it the weights of a bundle.
+
+        Raises:
+            BundleError: the weights are not those of such a network.
+        """
+        check_weights(config, weights)
+        model = build_model(config)
+        assign_weights(model, weights)
+        return cls(model)
+
+    def encode(self, source_ids: Ids, copy_ids: Ids) -> KerasState:
+        batch, length = source_ids.shape
+        shape = _power_of_two(batch), -(-length // LENGTH_STEP) * LENGTH_STEP
+        encoded = self._encode(_padded(source_ids, shape), _padded(copy_ids, shape))
+        slots = np.arange(batch, dtype=np.int32)
+        return KerasState(encoded, self.model.initial_state(shape[0]), slots, slots)
+
+    def step(
+        self, state: KerasState, parents: Ids, tokens: Ids, num_candidates: int
+    ) -> tuple[Floats, Ids, KerasState]:
+        state = self._continue_rows(state, parents)
+        beam = len(parents) // len(np.unique(state.slots))
+        places = np.arange(len(parents), dtype=np.int32) % beam
+        rows = state.slots * np.int32(beam) + places
+        # Rows of empty slots go on from row 0, and nobody looks at them.
+        all_parents = np.zeros(state.room * beam, np.int32)
+        all_tokens = np.full(state.room * beam, PAD, np.int32)
+        all_parents[rows], all_tokens[rows] = state.rows, tokens
+        *best, decoder_state = self._step(
+            state.encoded,
+            state.decoder_state,
+            all_parents,
+            all_tokens.reshape(state.room, beam),
+            num_candidates=num_candidates,
+        )
+        log_probs, ids = (ops.convert_to_numpy(array)[rows] for array in best)
+        missing = ((0, 0), (0, 1 + num_candidates - ids.shape[1]))
+        log_probs = np.pad(log_probs, missing, constant_values=IMPOSSIBLE)
+        state = replace(state, decoder_state=decoder_state, rows=rows)
+        return log_probs, np.pad(ids, missing), state
+
+    def _continue_rows(self, state: KerasState, parents: Ids) -> KerasState:
+        """Follows the parents; frees slots once three in four lie empty."""
+        slots, rows = state.slots[parents], state.rows[parents]
+        left, articles = np.unique(slots, return_inverse=True)
+        room = _power_of_two(len(left))
+        if room * 4 > state.room:
+            return replace(state, slots=slots, rows=rows)
+        kept = np.zeros(room, np.int32)
+        kept[: len(left)] = left
+        encoded = self._take(state.encoded, kept)
+        slots = articles.astype(np.int32)
+        return replace(state, encoded=encoded, slots=slots, rows=rows)
+
+    # --- compiled: tensors in, tensors out -----------------------------------------
+
+    def _encode_articles(self, source_ids: Any, copy_ids: Any) -> Tensors:
+        encoded = self.model.encode(source_ids)
+        if self.model.config.pointer:
+            vocab_size = self.model.config.vocab_size
+            encoded["copy_ids"] = ops.cast(copy_ids, "int32")
+            encoded["copy_columns"] = _copy_columns(encoded["copy_ids"], vocab_size)
+        return encoded
+
+    def _step_rows(
+        self,
+        encoded: Tensors,
+        decoder_state: LayerStates,
+        parents: Any,
+        tokens: Any,
+        *,
+        num_candidates: int,
+    ) -> tuple[Any, Any, LayerStates]:
+        continued = [
+            (ops.take(hidden, parents, axis=0), ops.take(cell, parents, axis=0))
+            for hidden, cell in decoder_state
+        ]
+        known = ops.where(tokens < self.model.config.vocab_size, tokens, UNK)
+        scores, new_state = self.model.step(encoded, continued, known)
+        log_probs = self._log_probs(encoded, scores)  # B, K, C
+        special = ops.full_like(log_probs[..., : len(SPECIAL_TOKENS)], IMPOSSIBLE)
+        others = ops.concatenate([special, log_probs[..., len(SPECIAL_TOKENS) :]], -1)
+        # top_k breaks ties by the lower column, which is the lower id in the vocab.
+        most = min(num_candidates, self.model.config.vocab_size)
+        values, columns = ops.top_k(others, most)
+        ids = self._ids(encoded, ops.cast(columns, "int32"))
+        values = ops.concatenate([log_probs[..., EOS : EOS + 1], values], axis=-1)
+        ids = ops.concatenate([ops.full_like(ids[..., :1], EOS), ids], axis=-1)
+        rows = (-1, 1 + most)
+        return ops.reshape(values, rows), ops.reshape(ids, rows), new_state
+
+    def _log_probs(self, encoded: Tensors, scores: Tensors) -> Any:
+        """Returns log-probabilities, float32 (B, K, C).
+
+        The first V columns are the vocab. With a pointer there follow S columns, one
+        for each source position: a token outside the vocab has its probability where
+        it stands first, and the other columns are impossible.
+        """
+        if not self.model.config.pointer:
+            return ops.log_softmax(scores["logits"], axis=-1)
+        gate = scores["gate"][..., None]
+        generated = ops.softmax(scores["logits"], axis=-1) * ops.sigmoid(gate)
+        # Not 1 - sigmoid, which has no digits left where the gate is wide open.
+        copy = ops.softmax(scores["copy_scores"], axis=-1) * ops.sigmoid(-gate)
+        columns = encoded["copy_columns"]
+        vocab_size, length = self.model.config.vocab_size, ops.shape(columns)[1]
+        copied = _sum_columns(copy, columns, vocab_size + length)
+        probs = ops.concatenate([generated, ops.zeros_like(copy)], axis=-1) + copied
+        log_probs = ops.log(ops.maximum(probs, TINY))
+        first = ops.equal(columns, vocab_size + ops.arange(length, dtype="int32"))
+        own = ops.where(first[:, None, :], log_probs[..., vocab_size:], IMPOSSIBLE)
+        return ops.concatenate([log_probs[..., :vocab_size], own], axis=-1)
+
+    def _ids(self, encoded: Tensors, columns: Any) -> Any:
+        """Turns (B, K, M) columns into ids: past the vocab, those of the source."""
+        if not self.model.config.pointer:
+            return columns
+        vocab_size, beam = self.model.config.vocab_size, ops.shape(columns)[1]
+        own = ops.repeat(encoded["copy_ids"][:, None, :], beam, axis=1)
+        positions = ops.maximum(columns - vocab_size, 0)
+        own = ops.take_along_axis(own, positions, axis=2)
+        return ops.where(columns < vocab_size, columns, own)
+
+
+def _copy_columns(copy_ids: Any, vocab_size: int) -> Any:
+    """Returns the column that each source position adds to, int32 (B, S)."""
+    same = ops.equal(copy_ids[:, :, None], copy_ids[:, None, :])
+    first = ops.cast(ops.argmax(ops.cast(same, "int32"), axis=-1), "int32")
+    return ops.where(copy_ids < vocab_size, copy_ids, vocab_size + first)
+
+
+def _sum_columns(copy: Any, columns: Any, width: int) -> Any:
+    """Sums (B, K, S) copy weights into their columns: (B, K, width)."""
+    batch, beam = ops.shape(copy)[0], ops.shape(copy)[1]
+    rows = ops.reshape(ops.arange(batch * beam, dtype="int32"), (batch, beam, 1))
+    segments = ops.reshape(rows * width + columns[:, None, :], (-1,))
+    flat = ops.segment_sum(ops.reshape(copy, (-1,)), segments, batch * beam * width)
+    return ops.reshape(flat, (batch, beam, width))
+
+
+def _take_slots(encoded: Tensors, kept: Any) -> Tensors:
+    return {name: ops.take(value, kept, axis=0) for name, value in encoded.items()}
+
+
+def _compiled(model: HeadlineModel, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function of tensors that reads the model's weights at each call."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        compiled: Callable[..., Any] = tf.function(function, reduce_retracing=True)
+        return compiled
+    if backend == "jax":
+        return _jitted(model, function)
+    return function
+
+
+def _jitted(model: HeadlineModel, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles with JAX, the weights being arguments rather than constants."""
+    import jax
+
+    def stateless(values: list[Any], args: tuple[Any, ...], **static: Any) -> Any:
+        mapping = zip(model.variables, values, strict=True)
+        with keras.StatelessScope(state_mapping=list(mapping)):
+            return function(*args, **static)
+
+    jitted = jax.jit(stateless, static_argnames=("num_candidates",))
+    return lambda *args, **static: jitted(
+        [variable.value for variable in model.variables], args, **static
+    )
+
+
+def _padded(ids: Ids, shape: tuple[int, int]) -> Ids:
+    """Adds padding, and articles of one token, up to the shape."""
+    padded = np.full(shape, PAD, np.int32)
+    # A row of nothing but padding would be the only one without a maximum.
+    padded[len(ids) :, 0] = BOS
+    padded[: len(ids), : ids.shape[1]] = ids
+    return padded
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()
+
+
+def select_device(device: Device) -> None:
+    """Makes Keras run on the device; to be called before anything has run.
+
+    Args:
+        device: ``auto`` takes a GPU if there is one.
+
+    Raises:
+        TrainingError: a GPU is asked for and there is none.
+    """
+    if device == "cpu":
+        _hide_gpus()
+    elif device == "gpu" and not _has_gpu():
+        raise TrainingError(
+            f"--device gpu: the backend {keras.backend.backend()} finds no GPU; "
+            "use --device cpu, or install its GPU build"
+        )
+
+
+def _hide_gpus() -> None:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        cpu = jax.devices("cpu")[0]
+        jax.config.update("jax_default_device", cpu)  # type: ignore[no-untyped-call]
+
+
+def _has_gpu() -> bool:
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return any(device.platform == "gpu" for device in jax.devices())
+    return False

@@ -1,0 +1,297 @@
+"""Runs a saved model with NumPy alone: no Keras, no TensorFlow, an instant start.
+
+Shape letters: B articles, K hypotheses of each, R = B K rows, S source length,
+V vocab size, H width, O an article's own tokens outside the vocab.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.config import ModelConfig
+from headline.engines.base import Floats, Ids
+from headline.engines.numpy_layers import (
+    LEAKY_SLOPE,
+    LOWEST,
+    CopyPlan,
+    best_columns,
+    exact_sigmoid,
+    log_softmax,
+    lstm_gates,
+    lstm_loop,
+    norm,
+    reverse_positions,
+    softmax,
+    take_positions,
+)
+from headline.tokenizer import PAD, UNK
+from headline.weights import Weights, check_weights
+
+TINY = np.float32(1e-38)  # log of it is finite in float32
+
+
+@dataclass(frozen=True)
+class Copying:
+    """What the pointer keeps of the articles."""
+
+    keys: Floats  # (B, H, S), scaled by 1 / sqrt(H)
+    plan: CopyPlan
+
+    def take(self, articles: NDArray[np.intp]) -> "Copying":
+        """Returns the given articles alone."""
+        return Copying(self.keys[articles], self.plan.take(articles))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the rows of an article share; each array begins with the B articles."""
+
+    bias: Floats  # (B, S): 0 on real tokens, LOWEST on padding
+    keys: Floats  # (B, heads, H / heads, S), scaled by 1 / sqrt(H / heads)
+    values: Floats  # (B, heads, S, H / heads)
+    copying: Copying | None
+    prior_logits: Floats | None  # (B, V)
+    condition: Floats | None  # (B, H)
+
+    def take(self, articles: NDArray[np.intp]) -> "Source":
+        """Returns the given articles alone."""
+        return Source(
+            self.bias[articles],
+            self.keys[articles],
+            self.values[articles],
+            None if self.copying is None else self.copying.take(articles),
+            None if self.prior_logits is None else self.prior_logits[articles],
+            None if self.condition is None else self.condition[articles],
+        )
+
+
+@dataclass(frozen=True)
+class NumpyState:
+    """The articles, and of each row its article and what the decoder remembers."""
+
+    source: Source
+    articles: NDArray[np.intp]  # (R,): the row's article
+    hidden: tuple[Floats, ...]  # of each layer, (R, H)
+    cell: tuple[Floats, ...]
+
+
+class NumpyEngine:
+    """Runs the weights of a bundle.
+
+    Args:
+        config: the network.
+        weights: float32 arrays by the names of ``model.weight_arrays``.
+
+    Raises:
+        BundleError: a weight is missing, of another shape, or not finite.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        check_weights(config, weights)
+        self.config = config
+        self.weights = weights
+
+    # --- encoder -----------------------------------------------------------------
+
+    def encode(self, source_ids: Ids, copy_ids: Ids) -> NumpyState:
+        config, weights = self.config, self.weights
+        mask = source_ids != PAD
+        states = weights["embedding/embeddings"][source_ids]
+        for layer in range(config.encoder_layers):
+            states = self._encoder_layer(layer, states, mask)
+        batch = len(source_ids)
+        zeros = np.zeros((batch, config.width), np.float32)
+        return NumpyState(
+            self._source(states, mask, source_ids, copy_ids),
+            np.arange(batch),
+            (zeros,) * config.decoder_layers,
+            (zeros,) * config.decoder_layers,
+        )
+
+    def _encoder_layer(
+        self, layer: int, states: Floats, mask: NDArray[np.bool_]
+    ) -> Floats:
+        """Both directions in one loop over time; (B, S, H) to (B, S, H)."""
+        values = self._plain_norm(f"encoder_norm_{layer}", states)
+        reverse = reverse_positions(mask)
+        sides = ("forward", values), ("backward", take_positions(values, reverse))
+        inputs, kernels = [], []
+        for name, side in sides:
+            prefix = f"encoder_{layer}/{name}/lstm_cell"
+            inputs.append(
+                side @ self.weights[f"{prefix}/kernel"] + self.weights[f"{prefix}/bias"]
+            )
+            kernels.append(self.weights[f"{prefix}/recurrent_kernel"])
+        # D, S, B, 4 H / 2: the loop reads one step of every row as a block.
+        steps = np.ascontiguousarray(np.stack(inputs).transpose(0, 2, 1, 3))
+        outputs = lstm_loop(steps, np.stack(kernels)).transpose(0, 2, 1, 3)
+        backward = take_positions(outputs[1], reverse)
+        both = np.concatenate([outputs[0], backward], axis=-1)
+        both *= mask[:, :, None]
+        return both
+
+    def _source(
+        self, states: Floats, mask: NDArray[np.bool_], source_ids: Ids, copy_ids: Ids
+    ) -> Source:
+        config, weights = self.config, self.weights
+        size = config.width // config.heads
+        bias = np.where(mask, np.float32(0), LOWEST)
+        keys = self._heads(states @ weights["attention/key/kernel"])
+        keys = keys * np.float32(size**-0.5)
+        values = self._heads(states @ weights["attention/value/kernel"])
+        prior = self._prior(source_ids) if config.source_prior else None
+        condition = (states + bias[:, :, None]).max(axis=1)
+        return Source(
+            bias,
+            np.ascontiguousarray(keys.transpose(0, 1, 3, 2)),
+            np.ascontiguousarray(values),
+            self._copying(states, copy_ids) if config.pointer else None,
+            prior,
+            condition if config.conditional_norm else None,
+        )
+
+    def _copying(self, states: Floats, copy_ids: Ids) -> Copying:
+        config = self.config
+        keys = states @ self.weights["pointer/key/kernel"]
+        keys *= np.float32(config.width**-0.5)
+        plan = CopyPlan.of(copy_ids, config.vocab_size)
+        return Copying(np.ascontiguousarray(keys.transpose(0, 2, 1)), plan)
+
+    def _heads(self, states: Floats) -> Floats:
+        batch, steps, width = states.shape
+        heads = self.config.heads
+        split: Floats = states.reshape(batch, steps, heads, width // heads)
+        return split.transpose(0, 2, 1, 3)
+
+    def _prior(self, source_ids: Ids) -> Floats:
+        """Logits that favour the article's characters (J. Su 2018), (B, V)."""
+        bag = np.zeros((len(source_ids), self.config.vocab_size), np.float32)
+        bag[np.arange(len(source_ids))[:, None], source_ids] = 1
+        bag[:, PAD] = 0
+        scale = np.exp(self.weights["prior/log_scale"])
+        prior: Floats = scale * bag + self.weights["prior/shift"]
+        return prior
+
+    # --- decoder -----------------------------------------------------------------
+
+    def step(
+        self, state: NumpyState, parents: Ids, tokens: Ids, num_candidates: int
+    ) -> tuple[Floats, Ids, NumpyState]:
+        state = _continue_rows(state, parents)
+        embeddings = self.weights["embedding/embeddings"]
+        known = np.where(tokens < self.config.vocab_size, tokens, UNK)
+        outputs, hidden, cell = embeddings[known], [], []
+        for layer in range(self.config.decoder_layers):
+            values = self._decoder_norm(layer, outputs, state)
+            outputs, memory = self._cell(
+                layer, values, state.hidden[layer], state.cell[layer]
+            )
+            hidden.append(outputs)
+            cell.append(memory)
+        outputs = self._decoder_norm("last", outputs, state)
+        log_probs, ids = self._candidates(state, outputs, num_candidates)
+        state = replace(state, hidden=tuple(hidden), cell=tuple(cell))
+        return log_probs, ids, state
+
+    def _cell(
+        self, layer: int, values: Floats, hidden: Floats, cell: Floats
+    ) -> tuple[Floats, Floats]:
+        prefix = f"decoder_{layer}/lstm_cell"
+        gates = values @ self.weights[f"{prefix}/kernel"]
+        gates += hidden @ self.weights[f"{prefix}/recurrent_kernel"]
+        gates += self.weights[f"{prefix}/bias"]
+        return lstm_gates(gates, cell)
+
+    def _candidates(
+        self, state: NumpyState, outputs: Floats, num_candidates: int
+    ) -> tuple[Floats, Ids]:
+        """The best next tokens of each row; see ``Engine.step``."""
+        source, rows = state.source, len(outputs)
+        queries = outputs.reshape(len(source.bias), -1, self.config.width)  # B, K, H
+        context = self._attend(source, queries)
+        features = np.concatenate([queries, context], axis=-1)
+        logits = self._logits(source, features)
+        if source.copying is None:
+            scores = log_softmax(logits).reshape(rows, -1)
+            return best_columns(scores, num_candidates)
+        probs = self._mixture(source, source.copying, features, logits)
+        scores = np.log(np.maximum(probs, TINY)).reshape(rows, -1)
+        log_probs, columns = best_columns(scores, num_candidates)
+        return log_probs, source.copying.plan.ids(columns, self.config.vocab_size)
+
+    def _attend(self, source: Source, queries: Floats) -> Floats:
+        """The context of each query, (B, K, H); Vaswani et al. 2017, eq. 1."""
+        projected = self._heads(queries @ self.weights["attention/query/kernel"])
+        weights = softmax(projected @ source.keys + source.bias[:, None, None, :])
+        context = (weights @ source.values).transpose(0, 2, 1, 3)
+        return context.reshape(queries.shape)
+
+    def _logits(self, source: Source, features: Floats) -> Floats:
+        hidden = self._dense("hidden", features)
+        hidden = np.maximum(hidden, LEAKY_SLOPE * hidden)  # leaky ReLU
+        logits = self._dense("output", hidden)
+        if source.prior_logits is not None:
+            logits += source.prior_logits[:, None, :]
+            logits *= np.float32(0.5)
+        return logits
+
+    def _mixture(
+        self, source: Source, copying: Copying, features: Floats, logits: Floats
+    ) -> Floats:
+        """P(w) = g softmax(logits)[w] + (1 - g) copied[w]: See et al. 2017, eq. 9.
+
+        Returns:
+            shape ``(B, K, V + O)``: the generable tokens, then the article's own.
+        """
+        gate = self._dense("pointer/gate", features)
+        queries = features @ self.weights["pointer/query/kernel"]
+        scores: Floats = np.matmul(queries, copying.keys)
+        scores += source.bias[:, None, :]
+        copy = softmax(scores)
+        copy *= exact_sigmoid(-gate)
+        own = (*gate.shape[:2], copying.plan.own_ids.shape[1])
+        generated = softmax(logits) * exact_sigmoid(gate)
+        probs = np.concatenate([generated, np.zeros(own, np.float32)], axis=-1)
+        copying.plan.add(probs, copy)
+        return probs
+
+    def _plain_norm(self, name: str, values: Floats) -> Floats:
+        scaled = norm(values) * self.weights[f"{name}/gamma"]
+        shifted: Floats = scaled + self.weights[f"{name}/beta"]
+        return shifted
+
+    def _decoder_norm(
+        self, layer: int | str, values: Floats, state: NumpyState
+    ) -> Floats:
+        name = f"decoder_norm_{layer}"
+        if state.source.condition is None:
+            return self._plain_norm(name, values)
+        beta, gamma = (
+            self._modulate(f"{name}/{which}", state.source.condition)[state.articles]
+            for which in ("beta", "gamma")
+        )
+        return norm(values) * (1 + gamma) + beta
+
+    def _modulate(self, name: str, condition: Floats) -> Floats:
+        hidden = np.maximum(self._dense(f"{name}_hidden", condition), 0)
+        return self._dense(f"{name}_output", hidden)
+
+    def _dense(self, name: str, values: Floats) -> Floats:
+        output: Floats = values @ self.weights[f"{name}/kernel"]
+        output += self.weights[f"{name}/bias"]
+        return output
+
+
+def _continue_rows(state: NumpyState, parents: Ids) -> NumpyState:
+    """Reorders the rows and drops the articles that none of them belongs to."""
+    left, articles = np.unique(state.articles[parents], return_inverse=True)
+    source = state.source
+    if len(left) < len(source.bias):
+        source = source.take(left)
+    return NumpyState(
+        source,
+        articles,
+        tuple(layer[parents] for layer in state.hidden),
+        tuple(layer[parents] for layer in state.cell),
+    )

@@ -1,0 +1,227 @@
+"""The two engines are one: the same numbers, the same headlines."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headline.config import DecodeConfig, ModelConfig
+from headline.engines.base import Engine, Floats, Ids
+from headline.engines.keras_engine import KerasEngine
+from headline.engines.numpy_engine import NumpyEngine
+from headline.errors import BundleError
+from headline.model import HeadlineModel, weight_arrays
+from headline.search import Hypothesis, Lengths, beam_search
+from headline.tokenizer import BOS, EOS, PAD, UNK
+from tests.models import (
+    TINY,
+    embeddable,
+    random_model,
+    random_sources,
+    training_batch,
+)
+
+LENGTHS = [9, 4, 1, 12, 7]
+PRESETS = pytest.mark.parametrize("preset", list(TINY))
+
+
+def both_engines(config: ModelConfig) -> tuple[Engine[Any], Engine[Any]]:
+    model = random_model(config)
+    return NumpyEngine(config, weight_arrays(model)), KerasEngine(model)
+
+
+def run_steps(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> list[Any]:
+    """Log-probs and ids of three steps: widening, reordering, dropping an article."""
+    state = engine.encode(embeddable(config, copy_ids), copy_ids)
+    batch = len(copy_ids)
+    tokens = np.full(batch, BOS, np.int32)
+    results = []
+    log_probs, ids, state = engine.step(state, np.arange(batch, dtype="i4"), tokens, 6)
+    results.append((log_probs, ids))
+    parents = np.repeat(np.arange(batch, dtype=np.int32), 2)
+    tokens = np.resize(np.array([5, 50, 7], np.int32), 2 * batch)
+    log_probs, ids, state = engine.step(state, parents, tokens, 6)
+    results.append((log_probs, ids))
+    kept = np.array([1, 1, 4, 5, 7, 6], np.int32)  # of articles 0, 2 and 3
+    log_probs, ids, _ = engine.step(state, kept, tokens[:6], 6)
+    results.append((log_probs, ids))
+    return results
+
+
+@PRESETS
+def test_engines_give_the_same_log_probs_and_ids(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, LENGTHS)
+    numpy_engine, keras_engine = both_engines(config)
+
+    expected = run_steps(keras_engine, config, copy_ids)
+    for step, (log_probs, ids) in enumerate(run_steps(numpy_engine, config, copy_ids)):
+        np.testing.assert_allclose(log_probs, expected[step][0], atol=1e-4)
+        np.testing.assert_array_equal(ids, expected[step][1])
+
+
+@PRESETS
+def test_engines_write_the_same_headlines_for_200_articles(preset: str) -> None:
+    config = TINY[preset]
+    generator = np.random.default_rng(11)
+    copy_ids = random_sources(config, generator.integers(1, 30, 200).tolist())
+    decode = DecodeConfig(beam_size=3, num_headlines=3, max_length=8)
+
+    numpy_found, keras_found = (
+        beam_search(engine, embeddable(config, copy_ids), copy_ids, one_each(), decode)
+        for engine in both_engines(config)
+    )
+
+    assert [texts(found) for found in numpy_found] == [
+        texts(found) for found in keras_found
+    ]
+    scores = [[one.score for one in found] for found in numpy_found]
+    expected = [[one.score for one in found] for found in keras_found]
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+@PRESETS
+def test_step_by_step_equals_teacher_forcing(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, [6, 3])
+    target = [8, int(copy_ids[0, 0]), 20]
+    model = random_model(config)
+    batch = training_batch(config, copy_ids[:1], [target])
+    expected = np.asarray(model(batch))[0]
+
+    for engine in (NumpyEngine(config, weight_arrays(model)), KerasEngine(model)):
+        found = score_target(engine, config, copy_ids[:1], target)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def score_target(
+    engine: Engine[Any], config: ModelConfig, copy_ids: Ids, target: list[int]
+) -> list[float]:
+    """Log P of each label, looked up among all candidates of each step."""
+    state = engine.encode(embeddable(config, copy_ids), copy_ids)
+    row = np.zeros(1, np.int32)
+    scores = []
+    for token, label in zip([BOS, *target], [*target, EOS], strict=True):
+        tokens = np.array([token], np.int32)
+        log_probs, ids, state = engine.step(state, row, tokens, config.vocab_size)
+        scores.append(float(log_probs[0, ids[0].tolist().index(label)]))
+    return scores
+
+
+@PRESETS
+def test_more_padding_and_other_articles_change_nothing(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, LENGTHS)
+    for engine in both_engines(config):
+        together = run_first_step(engine, config, copy_ids)
+        for place, length in enumerate(LENGTHS):
+            alone = run_first_step(engine, config, copy_ids[place : place + 1, :length])
+            np.testing.assert_allclose(together[place], alone[0], atol=1e-5)
+
+
+def run_first_step(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> Floats:
+    state = engine.encode(embeddable(config, copy_ids), copy_ids)
+    rows = np.arange(len(copy_ids), dtype=np.int32)
+    log_probs, _, _ = engine.step(state, rows, np.full_like(rows, BOS), 8)
+    return log_probs
+
+
+@PRESETS
+def test_probabilities_of_all_candidates_and_the_specials_sum_to_one(
+    preset: str,
+) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, [8])
+    model = random_model(config)
+    state = (engine := NumpyEngine(config, weight_arrays(model))).encode(
+        embeddable(config, copy_ids), copy_ids
+    )
+    row = np.zeros(1, np.int32)
+    log_probs, ids, _ = engine.step(state, row, np.full(1, BOS, np.int32), 100)
+
+    total = np.exp(log_probs[np.isfinite(log_probs)]).sum()
+    batch = training_batch(config, copy_ids, [[PAD], [UNK], [BOS]][:1])
+    specials = [special_probability(model, batch, which) for which in (PAD, UNK, BOS)]
+    assert not {PAD, UNK, BOS} & set(ids[np.isfinite(log_probs)].tolist())
+    assert total + sum(specials) == pytest.approx(1, abs=1e-4)
+
+
+def special_probability(
+    model: HeadlineModel, batch: dict[str, Ids], which: int
+) -> float:
+    labels = np.full_like(batch["labels"], which)
+    # Padding of the source has the id PAD, and must not count as copied.
+    copy_ids = np.where(batch["copy_ids"] == PAD, -1, batch["copy_ids"])
+    log_probs = model(batch | {"labels": labels, "copy_ids": copy_ids})
+    return float(np.exp(np.asarray(log_probs)[0, 0]))
+
+
+def test_a_step_leaves_the_state_before_as_it_was() -> None:
+    config = TINY["pointer"]
+    copy_ids = random_sources(config, LENGTHS)
+    for engine in both_engines(config):
+        rows = np.arange(len(copy_ids), dtype=np.int32)
+        before = engine.encode(embeddable(config, copy_ids), copy_ids)
+        tokens = np.full_like(rows, BOS)
+        _, _, state = engine.step(before, rows, tokens, 4)
+        first = engine.step(state, rows, tokens + 3, 4)[0]
+        engine.step(state, rows[::-1].copy(), tokens + 9, 4)
+
+        np.testing.assert_array_equal(first, engine.step(state, rows, tokens + 3, 4)[0])
+
+
+def test_columns_without_a_token_are_impossible() -> None:
+    config = replace(TINY["pointer"], vocab_size=6)
+    copy_ids = np.array([[4, 5, 4]], np.int32)
+    for engine in both_engines(config):
+        state = engine.encode(copy_ids, copy_ids)
+        row = np.zeros(1, np.int32)
+        log_probs, ids, _ = engine.step(state, row, np.full(1, BOS, np.int32), 9)
+        assert log_probs.shape == ids.shape == (1, 10)
+        assert np.isfinite(log_probs[0]).sum() == 3  # EOS, 4 and 5
+        assert ids[0, 0] == EOS and set(ids[0, 1:3].tolist()) == {4, 5}
+
+
+def test_a_missing_or_misshapen_weight_is_named() -> None:
+    config = TINY["pointer"]
+    weights = dict(weight_arrays(random_model(config)))
+    with pytest.raises(BundleError, match=r"output/kernel.*shape"):
+        NumpyEngine(config, weights | {"output/kernel": weights["output/bias"]})
+    del weights["pointer/gate/bias"]
+    for engine in (NumpyEngine, KerasEngine.from_weights):
+        with pytest.raises(BundleError, match="pointer/gate/bias"):
+            engine(config, weights)
+
+
+def test_keras_engine_from_weights_is_the_model_itself() -> None:
+    config = TINY["mixed"]
+    model = random_model(config)
+    copy_ids = random_sources(config, LENGTHS)
+    again = KerasEngine.from_weights(config, weight_arrays(model))
+
+    expected = run_first_step(KerasEngine(model), config, copy_ids)
+    np.testing.assert_array_equal(run_first_step(again, config, copy_ids), expected)
+
+
+def test_keras_engine_reads_the_weights_at_each_call() -> None:
+    config = TINY["pointer"]
+    model = random_model(config)
+    engine, copy_ids = KerasEngine(model), random_sources(config, LENGTHS)
+    before = run_first_step(engine, config, copy_ids)
+
+    model.output_layer.bias.assign(np.linspace(-2, 2, 40, dtype=np.float32))
+
+    numpy_engine = NumpyEngine(config, weight_arrays(model))
+    after = run_first_step(engine, config, copy_ids)
+    assert np.abs(after - before).max() > 0.1
+    expected = run_first_step(numpy_engine, config, copy_ids)
+    np.testing.assert_allclose(after, expected, atol=1e-4)
+
+
+def one_each() -> Lengths:
+    return Lengths(np.ones(1, np.int32))
+
+
+def texts(found: list[Hypothesis]) -> list[tuple[int, ...]]:
+    return [hypothesis.ids for hypothesis in found]
