@@ -1,0 +1,281 @@
+"""Articles in, the same rows with headlines out: text, lines, CSV, TSV and JSONL."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any, BinaryIO, TextIO
+
+from headline.corpus import SOURCE_COLUMNS, CorpusFormat, Row, find_column, open_table
+from headline.errors import CorpusError
+from headline.generator import WINDOW, Generator, Headline
+
+TEXT_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class Article:
+    """A text, and the row that it came in."""
+
+    text: str
+    row: Row | None = None  # None for plain text
+
+
+Write = Callable[[Article, Sequence[Headline]], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What ``headline generate`` is to do."""
+
+    generator: Generator
+    form: CorpusFormat
+    column: str = "headline"  # of the new column, or key
+    lines: bool = False  # each line of plain text is an article
+
+    def run(self, files: Sequence[Path], stream: TextIO) -> None:
+        """Writes headlines for the files, or for stdin if there are none.
+
+        Raises:
+            CorpusError: a file cannot be read, or the files do not go together.
+        """
+        if not files:
+            self._write(self._stdin_batches(), text_writer(stream))
+            return
+        shape, write = self._shape(files[0]), self._writer(files[0], stream)
+        for path in files:
+            if self._shape(path) != shape:
+                raise CorpusError(
+                    f"{path} does not go with {files[0]} into one output: "
+                    "its kind or its columns differ"
+                )
+            size = WINDOW * self.generator.config.batch_size
+            self._write(windows(self._read(path), size), write)
+
+    def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
+        for batch in batches:
+            found = self.generator.generate([article.text for article in batch])
+            for article, headlines in zip(batch, found, strict=True):
+                write(article, headlines)
+
+    def _stdin_batches(self) -> Iterator[Sequence[Article]]:
+        encoding, size = self.form.encoding, self.generator.config.batch_size
+        if self.lines:
+            return ready_batches(stream_lines(sys.stdin.buffer, encoding), size)
+        return iter([[whole_text(sys.stdin.buffer, encoding)]])
+
+    def _shape(self, path: Path) -> tuple[str, ...]:
+        """What files must share to be written into one output."""
+        if is_text(path):
+            return ("text",)
+        if is_jsonl(path):
+            return ("jsonl",)
+        with open_table(path, self.form) as table:
+            return ("table", *table.columns)
+
+    def _read(self, path: Path) -> Iterator[Article]:
+        if is_text(path):
+            return read_text_file(path, self.form.encoding, self.lines)
+        return read_table(path, self.form)
+
+    def _writer(self, path: Path, stream: TextIO) -> Write:
+        more = range(2, self.generator.config.num_headlines + 1)
+        new = [self.column, *(f"{self.column}_{rank}" for rank in more)]
+        if is_text(path):
+            return text_writer(stream)
+        with open_table(path, self.form) as table:
+            columns = table.columns
+        if is_jsonl(path):
+            return jsonl_writer(stream, columns, self.column, several=bool(more))
+        delimiter = "\t" if _suffix(path) == ".tsv" else ","
+        return csv_writer(stream, columns, new, delimiter)
+
+
+# --- plain text -----------------------------------------------------------------------
+
+
+def stream_lines(stream: BinaryIO, encoding: str) -> Iterator[Article]:
+    """Yields each line of a stream; bytes that are no text are left out."""
+    # Not the stream's own lines: in UTF-16, half a character can look like a line end.
+    lines = io.TextIOWrapper(stream, encoding, "ignore", newline="\n")
+    try:
+        for line in lines:
+            yield Article(line)
+    finally:
+        lines.detach()  # the stream is the caller's to close
+
+
+def whole_text(stream: BinaryIO, encoding: str) -> Article:
+    """Returns all of a stream as one article."""
+    return Article(stream.read().decode(encoding, "ignore"))
+
+
+def ready_batches(
+    articles: Iterator[Article], batch_size: int
+) -> Iterator[list[Article]]:
+    """Yields what is there already, up to a batch, and waits for one article at least.
+
+    So a slow pipe gets each headline as soon as it can be written, and a fast one is
+    read in full batches, of which no more than two are held.
+    """
+    queue: Queue[Article | BaseException | None] = Queue(batch_size)
+
+    def read() -> None:
+        try:
+            for article in articles:
+                queue.put(article)
+        except BaseException as error:  # handed to the one who waits for articles
+            queue.put(error)
+        queue.put(None)
+
+    Thread(target=read, daemon=True).start()
+    while batch := _drain(queue, batch_size):
+        yield batch
+
+
+def _drain(
+    queue: "Queue[Article | BaseException | None]", batch_size: int
+) -> list[Article]:
+    batch: list[Article] = []
+    try:
+        while len(batch) < batch_size:
+            entry = queue.get(block=not batch)
+            if entry is None:
+                queue.put(None)  # for the next call
+                break
+            if isinstance(entry, BaseException):
+                raise entry
+            batch.append(entry)
+    except Empty:
+        pass
+    return batch
+
+
+def text_writer(stream: TextIO) -> Write:
+    """Writes one line for each article: its headlines, tabs between them."""
+
+    def write(article: Article, headlines: Sequence[Headline]) -> None:
+        stream.write("\t".join(headline.text for headline in headlines) + "\n")
+        stream.flush()
+
+    return write
+
+
+# --- files ----------------------------------------------------------------------------
+
+
+def read_text_file(path: Path, encoding: str, lines: bool) -> Iterator[Article]:
+    """Yields a text file as one article, or each of its lines.
+
+    Raises:
+        CorpusError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            if lines:
+                yield from stream_lines(stream, encoding)
+            else:
+                yield whole_text(stream, encoding)
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+
+
+def windows(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:
+    """Yields the articles in lists of at most ``size``."""
+    remaining = iter(articles)
+    while window := list(islice(remaining, size)):
+        yield window
+
+
+def is_text(path: Path) -> bool:
+    """Tells whether a file is plain text by its name."""
+    return path.suffix.lower() == TEXT_SUFFIX
+
+
+def is_jsonl(path: Path) -> bool:
+    """Tells whether a file is JSONL by its name; else it is CSV or TSV."""
+    return _suffix(path) in (".jsonl", ".ndjson", ".json")
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def read_table(path: Path, form: CorpusFormat) -> Iterator[Article]:
+    """Yields the articles of a CSV, TSV or JSONL file with their rows.
+
+    A row that cannot be read is a blank article, so that no row is lost.
+
+    Raises:
+        CorpusError: the file cannot be read, or has no column of articles.
+    """
+    with open_table(path, form) as table:
+        column = find_column(table, form.source_column, SOURCE_COLUMNS, "source")
+        for row in table:
+            value = None if row.problem else row.values.get(column)
+            yield Article("" if value is None else str(value), row)
+
+
+def csv_writer(
+    stream: TextIO, columns: Sequence[str], new: Sequence[str], delimiter: str
+) -> Write:
+    """Writes rows as they were, with the ``new`` columns for headlines at their ends.
+
+    Raises:
+        CorpusError: the rows have such a column already.
+    """
+    _check_new(columns, new)
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    writer.writerow([*columns, *new])
+
+    def write(article: Article, headlines: Sequence[Headline]) -> None:
+        assert article.row is not None
+        values = [_clean(article.row.values.get(column, "")) for column in columns]
+        texts = [headline.text for headline in headlines]
+        writer.writerow([*values, *texts, *[""] * (len(new) - len(texts))])
+
+    return write
+
+
+def jsonl_writer(
+    stream: TextIO, columns: Sequence[str], column: str, several: bool
+) -> Write:
+    """Writes each object with its headline; ``several``: and a list of all of them.
+
+    A line that is no object comes back as an ``error`` with its line number.
+
+    Raises:
+        CorpusError: the first object, with the keys ``columns``, has such a key.
+    """
+    _check_new(columns, [column, f"{column}s"] if several else [column])
+
+    def write(article: Article, headlines: Sequence[Headline]) -> None:
+        assert article.row is not None
+        record: dict[str, Any] = dict(article.row.values)
+        if article.row.problem:
+            record["error"] = f"line {article.row.number}: {article.row.problem}"
+        record[column] = headlines[0].text
+        if several:
+            record[f"{column}s"] = [headline.text for headline in headlines]
+        stream.write(_clean(json.dumps(record, ensure_ascii=False)) + "\n")
+
+    return write
+
+
+def _check_new(columns: Sequence[str], new: Sequence[str]) -> None:
+    for name in new:
+        if name in columns:
+            raise CorpusError(
+                f"there is a column {name!r} already: give another --headline-column"
+            )
+
+
+def _clean(value: Any) -> str:
+    # Undecodable bytes and lone surrogates cannot be written as UTF-8.
+    return str(value).encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,172 @@
+"""MODEL_DIR: the only module that knows its file names, formats and checks.
+
+Nothing in it is executable: JSON, CSV and safetensors alone. Every file is written
+beside and renamed; the manifest comes last and names the bytes of the others.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headline import __version__
+from headline.config import DecodeConfig, ModelConfig
+from headline.errors import BundleError, ConfigError
+from headline.files import check_sha256, read_json, replacing, sha256, write_json
+from headline.tokenizer import Tokenizer, load_tokenizer
+from headline.weights import Weights, check_weights
+
+FORMAT = 1
+CONFIG = "config.json"
+VOCAB = "vocab.json"
+WEIGHTS = "weights.safetensors"
+MANIFEST = "manifest.json"
+HISTORY = "history.csv"
+SAMPLES = "samples.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained model: all that writing headlines needs."""
+
+    model: ModelConfig
+    decode: DecodeConfig  # the defaults of ``generate``
+    max_source_length: int  # characters of an article that are read
+    tokenizer: Tokenizer
+    weights: Weights
+    provenance: Mapping[str, Any]  # what it was trained on, with what, and how
+
+
+def save_bundle(model_dir: Path, bundle: Bundle) -> None:
+    """Writes the bundle in place of the one that is there.
+
+    Raises:
+        HeadlineError: the folder cannot be written.
+    """
+    # safetensors is loaded here and in load_bundle alone: --help must not wait.
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(w) for name, w in bundle.weights.items()}
+    with replacing(model_dir / WEIGHTS) as scratch:
+        scratch.write_bytes(
+            save(arrays)
+        )  # save_file would leave it unreadable to others
+    bundle.tokenizer.save(model_dir / VOCAB)
+    write_json(
+        model_dir / CONFIG,
+        {
+            "format": FORMAT,
+            "version": __version__,
+            "model": bundle.model.to_dict(),
+            "decode": bundle.decode.to_dict(),
+            "max_source_length": bundle.max_source_length,
+            "provenance": dict(bundle.provenance),
+        },
+    )
+    files = {name: sha256(model_dir / name) for name in (CONFIG, VOCAB, WEIGHTS)}
+    write_json(model_dir / MANIFEST, {"format": FORMAT, "sha256": files})
+
+
+def is_trained(model_dir: Path) -> bool:
+    """Tells whether the folder holds a bundle, even a damaged one."""
+    return any((model_dir / name).exists() for name in (MANIFEST, WEIGHTS))
+
+
+def load_bundle(model_dir: Path) -> Bundle:
+    """Reads and checks a bundle.
+
+    Raises:
+        BundleError: a file is missing, damaged, of a newer format or of another model.
+    """
+    _check_manifest(model_dir)
+    path = model_dir / CONFIG
+    content = read_json(path, BundleError)
+    if content.get("format") != FORMAT:
+        raise BundleError(
+            f"{path} has format {content.get('format')!r}, this version reads {FORMAT}:"
+            " update headline, or train the model anew"
+        )
+    tokenizer = load_tokenizer(model_dir / VOCAB, BundleError)
+    try:
+        bundle = Bundle(
+            model=ModelConfig.from_dict(content["model"]),
+            decode=DecodeConfig.from_dict(content["decode"]),
+            max_source_length=int(content["max_source_length"]),
+            tokenizer=tokenizer,
+            weights=_load_weights(model_dir / WEIGHTS),
+            provenance=dict(content["provenance"]),
+        )
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+    _check_bundle(model_dir, bundle)
+    return bundle
+
+
+def _check_manifest(model_dir: Path) -> None:
+    if not model_dir.is_dir():
+        raise BundleError(
+            f"there is no model folder {model_dir}: run `headline train` first"
+        )
+    if not is_trained(model_dir):
+        raise BundleError(
+            f"{model_dir} holds no trained model: run `headline train` first"
+        )
+    path = model_dir / MANIFEST
+    manifest = read_json(path, BundleError)
+    checksums = manifest.get("sha256")
+    if manifest.get("format") != FORMAT:
+        got = manifest.get("format")
+        raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}")
+    if not isinstance(checksums, dict) or {CONFIG, VOCAB, WEIGHTS} - checksums.keys():
+        raise BundleError(f"{path} is damaged: it lacks checksums")
+    for name in (CONFIG, VOCAB, WEIGHTS):
+        check_sha256(model_dir / name, checksums[name], BundleError)
+
+
+def _load_weights(path: Path) -> Weights:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        weights: Weights = load_file(path)
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+    return weights
+
+
+def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
+    generable = bundle.tokenizer.vocab.vocab_size
+    if generable != bundle.model.vocab_size:
+        raise BundleError(
+            f"{model_dir / VOCAB} has {generable} generable tokens and the model "
+            f"{bundle.model.vocab_size}: they are of two models"
+        )
+    try:
+        check_weights(bundle.model, bundle.weights)
+    except BundleError as error:
+        raise BundleError(f"{model_dir / WEIGHTS}: {error}") from error
+
+
+def write_history(model_dir: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Writes the learning curve: one row for each epoch."""
+    with (
+        replacing(model_dir / HISTORY) as scratch,
+        scratch.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_samples(model_dir: Path, samples: Iterable[Mapping[str, Any]]) -> None:
+    """Writes the sample headlines of all epochs: one JSON object in each line."""
+    with (
+        replacing(model_dir / SAMPLES) as scratch,
+        scratch.open("w", encoding="utf-8", newline="\n") as stream,
+    ):
+        for sample in samples:
+            stream.write(json.dumps(sample, ensure_ascii=False) + "\n")
