@@ -12,9 +12,16 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any, BinaryIO, TextIO
 
-from headline.corpus import SOURCE_COLUMNS, CorpusFormat, Row, find_column, open_table
 from headline.errors import CorpusError
 from headline.generator import WINDOW, Generator, Headline
+from headline.tables import (
+    SOURCE_COLUMNS,
+    CorpusFormat,
+    Row,
+    as_text,
+    find_column,
+    open_table,
+)
 
 TEXT_SUFFIX = ".txt"
 
@@ -48,15 +55,20 @@ class Task:
         if not files:
             self._write(self._stdin_batches(), text_writer(stream))
             return
-        shape, write = self._shape(files[0]), self._writer(files[0], stream)
+        self._check_together(files)  # all of them, before anything is written
+        write = self._writer(files[0], stream)
+        size = WINDOW * self.generator.config.batch_size
         for path in files:
+            self._write(windows(self._read(path), size), write)
+
+    def _check_together(self, files: Sequence[Path]) -> None:
+        shape = self._shape(files[0])
+        for path in files[1:]:
             if self._shape(path) != shape:
                 raise CorpusError(
                     f"{path} does not go with {files[0]} into one output: "
                     "its kind or its columns differ"
                 )
-            size = WINDOW * self.generator.config.batch_size
-            self._write(windows(self._read(path), size), write)
 
     def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
         for batch in batches:
@@ -74,10 +86,9 @@ class Task:
         """What files must share to be written into one output."""
         if is_text(path):
             return ("text",)
-        if is_jsonl(path):
-            return ("jsonl",)
         with open_table(path, self.form) as table:
-            return ("table", *table.columns)
+            find_column(table, self.form.source_column, SOURCE_COLUMNS, "source")
+            return ("jsonl",) if is_jsonl(path) else ("table", *table.columns)
 
     def _read(self, path: Path) -> Iterator[Article]:
         if is_text(path):
@@ -219,7 +230,7 @@ def read_table(path: Path, form: CorpusFormat) -> Iterator[Article]:
         column = find_column(table, form.source_column, SOURCE_COLUMNS, "source")
         for row in table:
             value = None if row.problem else row.values.get(column)
-            yield Article("" if value is None else str(value), row)
+            yield Article(as_text(value) or "", row)
 
 
 def csv_writer(

@@ -24,6 +24,7 @@ from headline.config import (
     Device,
     ModelConfig,
     PrepareConfig,
+    Run,
     TrainConfig,
 )
 from headline.errors import ConfigError, HeadlineError
@@ -68,17 +69,12 @@ def main() -> None:
 def option(
     config: type[Config], name: str, help: str, **more: Any
 ) -> Callable[[Command], Command]:
-    """An option whose name and default are those of a setting.
-
-    The command gets None where the option is not given, so that what is given can be
-    told from a default that another preset or model changes.
-    """
+    """An option whose name, type and default are those of a setting."""
+    default = getattr(config, name)
+    more.setdefault("type", type(default))
+    more.setdefault("show_default", True)
     flag = "--" + name.replace("_", "-")
-    default = more.pop("shown", getattr(config, name))
-    more.setdefault("type", type(getattr(config, name)))
-    return click.option(
-        flag, name, default=None, show_default=str(default), help=help, **more
-    )
+    return click.option(flag, name, default=default, help=help, **more)
 
 
 def options(*decorators: Any) -> Callable[[Command], Command]:
@@ -178,9 +174,9 @@ def prepare(
     """
     from tqdm import tqdm
 
-    from headline.corpus import CorpusFormat, total_bytes
     from headline.prepare import Job, summary_table
     from headline.prepare import prepare as prepare_corpus
+    from headline.tables import CorpusFormat, total_bytes
 
     job = Job(
         files=files,
@@ -224,7 +220,7 @@ def prepare(
         "max_minutes",
         "Most minutes of wall time; the learning rate falls over whichever ends first.",
         type=float,
-        shown="no limit",
+        show_default="no limit",
     ),
     option(TrainConfig, "batch_size", "Pairs in a batch."),
     option(TrainConfig, "learning_rate", "Highest learning rate."),
@@ -254,7 +250,6 @@ def prepare(
 @click.option(
     "--mixed-precision",
     is_flag=True,
-    default=None,
     help="Multiply in bfloat16; needs a processor that can.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the model in MODEL_DIR.")
@@ -275,8 +270,10 @@ def train(
     settings = given(settings)
     model = replace(chosen.model, **pick(ModelConfig, settings))
     config = replace(chosen.train, **pick(TrainConfig, settings))
-    quieten_backend()
-    from headline.training import Run, train_model
+    from headline.engines.backend import muted_native_stderr
+
+    with muted_native_stderr():
+        from headline.training import train_model
 
     run = Run(
         data_dir=data_dir,
@@ -325,9 +322,9 @@ def evaluate(
         headline evaluate models/news prepared/news/test.csv
     """
     single_blas_thread()
-    from headline.corpus import CorpusFormat
     from headline.evaluation import evaluate as evaluate_model
     from headline.evaluation import write_predictions
+    from headline.tables import CorpusFormat
 
     form = CorpusFormat(
         encoding=encoding, source_column=source_column, target_column=target_column
@@ -395,8 +392,8 @@ def generate(
     """
     single_blas_thread()
     from headline.articles import Task
-    from headline.corpus import CorpusFormat
     from headline.files import replacing
+    from headline.tables import CorpusFormat
 
     form = CorpusFormat(encoding=encoding, source_column=source_column)
     generator = load_generator(model_dir, settings, device)
@@ -412,8 +409,17 @@ def generate(
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings whose options were given."""
-    return {name: value for name, value in settings.items() if value is not None}
+    """Returns the settings whose options were given.
+
+    The others keep what the preset, or the model, says.
+    """
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return {
+        name: value
+        for name, value in settings.items()
+        if context.get_parameter_source(name) != default
+    }
 
 
 def pick(config: type[Config], settings: dict[str, Any]) -> dict[str, Any]:
@@ -449,8 +455,3 @@ def single_blas_thread() -> None:
     """
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-
-
-def quieten_backend() -> None:
-    """Keeps TensorFlow's start-up notes off stderr; errors still get there."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from headline.errors import ConfigError
@@ -176,6 +177,19 @@ class TrainConfig(Config):
         yield "device", self.device in get_args(Device), _choices(Device)
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training: what goes in, how, and where the model goes."""
+
+    data_dir: Path
+    model_dir: Path
+    preset: str
+    model: ModelConfig  # but for vocab_size, which the data says
+    train: TrainConfig
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,376 +1,29 @@
-"""Corpus files to pairs: CSV, TSV and JSON Lines, plain or .gz, read as a stream.
+"""Corpus files to pairs, with a report of every row that gives none.
 
-A row that cannot be used never stops the reading: it comes out as a ``Row`` with a
-problem or as a ``Reject`` with a reason. Memory holds one row, and a digest of 64 bits
-for each pair seen.
+Memory holds one row, and eight bytes for each pair seen.
 """
 
-import csv
-import gzip
-import io
-import json
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
-from itertools import chain, count, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TextIO, cast
+from typing import Any, NamedTuple
 
 from headline.errors import CorpusError
+from headline.tables import (
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    CorpusFormat,
+    Table,
+    as_text,
+    find_column,
+    open_table,
+)
 from headline.text import normalise
 
-SOURCE_COLUMNS = ("content", "article", "text", "正文", "body", "内容", "內容")
-TARGET_COLUMNS = ("title", "headline", "标题", "標題", "题目", "題目", "summary")
 EXCERPT_LENGTH = 60  # characters
-
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-_BUFFER = 1 << 16  # bytes; also what the kind of line ends is told from
-_LOOK_AHEAD = 100  # rows; if none of the first ones can be read, none will be
-_LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
-_LONGEST_ROW = 10_000  # lines; only a quote that is never closed gets there
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusFormat:
-    """How to read the files.
-
-    A column of ``None`` is found by its name, see ``SOURCE_COLUMNS`` and
-    ``TARGET_COLUMNS``. ``encoding`` is any text codec of Python; a byte order mark is
-    dropped.
-
-    Raises:
-        CorpusError: there is no such encoding.
-    """
-
-    encoding: str = "utf-8"
-    source_column: str | None = None
-    target_column: str | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            sample = io.BytesIO("ab".encode(self.encoding))
-            io.TextIOWrapper(sample, self.encoding, "surrogateescape").read()
-        except (LookupError, ValueError) as error:
-            raise CorpusError(
-                f"unknown encoding {self.encoding!r}; try utf-8 or gb18030"
-            ) from error
-
-
-class Row(NamedTuple):
-    """One record of a table.
-
-    ``number`` counts from 1 as a spreadsheet or an editor does. In CSV and TSV it
-    counts records, blank ones too, so the header is row 1 and the first record row 2;
-    in JSON Lines it is the line. When ``problem`` is set, ``values`` may be partial;
-    what cannot be cut into columns stands under the name ``""``.
-    """
-
-    number: int
-    values: dict[str, Any]
-    problem: str | None
-
-
-class Table:
-    """An open file as rows of named values; iterate over it once."""
-
-    def __init__(
-        self, path: Path, columns: Sequence[str], rows: Iterator[Row], file: BinaryIO
-    ) -> None:
-        self.path = path
-        self.columns = tuple(columns)
-        self._rows = rows
-        self._file = file
-
-    def __iter__(self) -> Iterator[Row]:
-        """Yields the rows.
-
-        Raises:
-            CorpusError: the file is damaged or cannot be read to its end.
-        """
-        return self._rows
-
-    def position(self) -> int:
-        """Returns how many bytes of the file, compressed ones of a .gz, are read."""
-        try:
-            return self._file.tell()
-        except (OSError, ValueError):  # a pipe has none, a closed file neither
-            return 0
-
-
-@contextmanager
-def open_table(path: Path, format: CorpusFormat) -> Iterator[Table]:
-    """Opens a .csv, .tsv, .jsonl, .ndjson or .json (lines) file, or its .gz.
-
-    The columns are the header's, or the keys of the first JSON object. TSV quotes as
-    CSV does. A CSV or TSV file with a header alone is a table without rows.
-
-    Raises:
-        CorpusError: the suffix is another, the file cannot be opened, is empty or
-            damaged, or none of its first rows can be read.
-    """
-    suffix = _suffix(path)
-    with ExitStack() as stack:
-        with _blame(path):
-            file = stack.enter_context(path.open("rb", buffering=_BUFFER))
-            stream = stack.enter_context(_decode(path, file, format.encoding))
-        lines = _Lines(stream, path, format.encoding)
-        if suffix in _DELIMITERS:
-            columns, rows = _delimited(lines, _DELIMITERS[suffix])
-        else:
-            columns, rows = _json_lines(lines)
-        yield Table(path, columns, rows, file)
-
-
-def find_column(
-    table: Table, wanted: str | None, candidates: Sequence[str], what: str
-) -> str:
-    """Returns the name of the wanted column, or else of the first candidate there.
-
-    Case and surrounding spaces do not count. ``what``, ``source`` or ``target``, is
-    the option that the error points at.
-
-    Raises:
-        CorpusError: no column, or more than one, has the name.
-    """
-    for name in candidates if wanted is None else (wanted,):
-        found = [column for column in table.columns if _same_name(column, name)]
-        if wanted in found and found.count(wanted) == 1:
-            return wanted  # written exactly so, whatever else differs in case
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise CorpusError(f"{table.path}: more than one column is called {name!r}")
-    sought = f"{what} column" if wanted is None else f"column {wanted!r}"
-    raise CorpusError(
-        f"{table.path}: no {sought} among {_listed(table.columns)}; "
-        f"name it with --{what}-column"
-    )
-
-
-def _same_name(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
-
-
-def _listed(columns: Sequence[str]) -> str:
-    """Returns the first columns in quotes, short enough for a message."""
-    shown = [repr(column[:40]) for column in columns[:10]]
-    return ", ".join(shown + ["..."] * (len(columns) > 10))
-
-
-def total_bytes(files: Iterable[Path]) -> int:
-    """Returns the size of the files on disk.
-
-    Raises:
-        CorpusError: a file is missing or cannot be looked at.
-    """
-    total = 0
-    for path in files:
-        with _blame(path):
-            total += path.stat().st_size
-    return total
-
-
-@contextmanager
-def _blame(path: Path) -> Iterator[None]:
-    """Turns what goes wrong in reading the file into one line that names it."""
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusError(f"{path} is damaged: {error}") from error
-    except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeError as error:  # some codecs cannot go on after a wrong byte
-        raise CorpusError(
-            f"cannot decode {path}: {error}; name its encoding with --encoding"
-        ) from error
-
-
-def _suffix(path: Path) -> str:
-    """Returns the suffix that tells the kind of table, without .gz."""
-    name = path.name.lower().removesuffix(".gz")
-    known = (*_DELIMITERS, *_JSON_SUFFIXES)
-    for suffix in known:
-        if name.endswith(suffix):
-            return suffix
-    raise CorpusError(
-        f"{path}: unknown kind of file; its name must end in {', '.join(known)}, "
-        "or one of these and .gz"
-    )
-
-
-# --- lines ----------------------------------------------------------------------------
-
-
-def _decode(path: Path, file: BinaryIO, encoding: str) -> TextIO:
-    """Returns the text of the file, cut into lines where its lines end."""
-    is_gzip = path.name.lower().endswith(".gz")
-    stream = cast(io.BufferedReader, gzip.GzipFile(fileobj=file) if is_gzip else file)
-    head = stream.peek(_BUFFER).decode(encoding, "replace")
-    # A bare CR ends the lines only of a file that knows no other line end; elsewhere
-    # it is text. The last character may be the first half of a CR LF.
-    newline = "\r" if "\r" in head[:-1] and "\n" not in head else "\n"
-    return io.TextIOWrapper(stream, encoding, "surrogateescape", newline)
-
-
-def _read_lines(stream: TextIO, path: Path) -> Iterator[str]:
-    with _blame(path):
-        first = stream.readline().removeprefix("\ufeff")
-        if first:
-            yield first
-        yield from stream
-
-
-class _Lines:
-    """The lines of a stream, each with "\\n" as its only line end.
-
-    It knows what a parser above it cannot: whether a byte of the row could not be
-    decoded, and whether the file ended before the row did.
-    """
-
-    def __init__(self, stream: TextIO, path: Path, encoding: str) -> None:
-        self.path = path
-        self.undecodable = f"not valid {encoding}"  # as a row's problem
-        self.encoding_hint = (
-            f"try --encoding {'utf-8' if encoding == 'gb18030' else 'gb18030'}"
-        )
-        self._lines = _read_lines(stream, path)
-        self.start_row()
-
-    def start_row(self) -> None:
-        """Forgets the row before; ``problem`` is about the lines from here on."""
-        self._in_row = 0
-        self._decoded = True
-        self._ended = False
-
-    def problem(self) -> str | None:
-        """Returns what is wrong with the row that was just completed."""
-        if not self._decoded:
-            return self.undecodable
-        # Asked for one line more than there is: the row was still open.
-        return "a quote is not closed before the end" if self._ended else None
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines, None)
-        if line is None:
-            self._ended = True
-            raise StopIteration
-        self._in_row += 1
-        if self._in_row > _LONGEST_ROW:  # an open quote must not swallow the file
-            raise csv.Error(f"a quote is not closed within {_LONGEST_ROW} lines")
-        if "\r" in line:
-            body = line.rstrip("\r\n")
-            line = body.replace("\n", " ").replace("\r", " ") + "\n"
-        try:
-            line.encode()  # the fastest way to find what surrogateescape has left
-        except UnicodeEncodeError:
-            self._decoded = False
-        return line
-
-
-# --- rows -----------------------------------------------------------------------------
-
-
-def _delimited(lines: _Lines, delimiter: str) -> tuple[Sequence[str], Iterator[Row]]:
-    """Returns the columns and the rows of a CSV or TSV file."""
-    records = _records(lines, delimiter)
-    _, columns, problem = next(records, (0, [], "the file is empty"))
-    if problem is not None:
-        hint = f"; {lines.encoding_hint}" if problem == lines.undecodable else ""
-        raise CorpusError(f"{lines.path} has no header: {problem}{hint}")
-    rows = (_row(columns, *record) for record in records)
-    first = _first_rows(rows)
-    if first and all(row.problem == lines.undecodable for row in first):
-        raise _nothing_readable(lines, first[0])
-    return columns, chain(first, rows)
-
-
-def _records(
-    lines: _Lines, delimiter: str
-) -> Iterator[tuple[int, list[str], str | None]]:
-    """Yields number, fields and problem of each record that is not blank."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.reader(lines, delimiter=delimiter)
-    for number in count(1):
-        lines.start_row()
-        fields: list[str] = []
-        problem = None
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = str(error)
-        if fields or problem:
-            yield number, fields, problem or lines.problem()
-
-
-def _row(
-    columns: list[str], number: int, fields: list[str], problem: str | None
-) -> Row:
-    if problem is None and len(fields) != len(columns):
-        problem = f"{len(fields)} instead of {len(columns)} columns"
-    return Row(number, dict(zip(columns, fields, strict=False)), problem)
-
-
-def _json_lines(lines: _Lines) -> tuple[Sequence[str], Iterator[Row]]:
-    """Returns the columns and the rows of a JSON Lines file."""
-    rows = _json_rows(lines)
-    first = _first_rows(rows)
-    if not first:
-        raise CorpusError(f"{lines.path} has no rows")
-    if first[-1].problem is not None:
-        raise _nothing_readable(lines, first[0])
-    return list(first[-1].values), chain(first, rows)
-
-
-def _json_rows(lines: _Lines) -> Iterator[Row]:
-    for number, line in enumerate(lines, start=1):
-        if not line.isspace():
-            values, problem = _parse(line)
-            yield Row(number, values, lines.problem() or problem)
-        lines.start_row()
-
-
-def _parse(line: str) -> tuple[dict[str, Any], str | None]:
-    try:
-        value = json.loads(line, strict=False)
-    except (ValueError, RecursionError):
-        return {"": line}, "not valid JSON"
-    if not isinstance(value, dict):
-        return {"": line}, "not a JSON object"
-    return value, None
-
-
-def _first_rows(rows: Iterator[Row]) -> list[Row]:
-    """Takes the rows up to the first readable one, which nearly always is the first."""
-    first = []
-    for row in islice(rows, _LOOK_AHEAD):
-        first.append(row)
-        if row.problem is None:
-            break
-    return first
-
-
-def _nothing_readable(lines: _Lines, row: Row) -> CorpusError:
-    hint = (
-        lines.encoding_hint
-        if row.problem == lines.undecodable
-        else "one JSON object a line is wanted"
-    )
-    return CorpusError(
-        f"{lines.path}: none of the first rows can be read; "
-        f"row {row.number} is {row.problem}; {hint}"
-    )
-
-
-# --- pairs ----------------------------------------------------------------------------
 
 
 class Pair(NamedTuple):
@@ -479,7 +132,7 @@ class CorpusReader:
 
     def _judge(self, raw: tuple[Any, Any], seen: set[int]) -> Pair | Reason | str:
         """Returns the pair of target and source, or what speaks against it."""
-        target, source = map(_text, raw)
+        target, source = map(as_text, raw)
         if source is None or target is None:
             return "a value that is no text"
         pair = Pair(normalise(source), normalise(target))
@@ -506,16 +159,6 @@ class CorpusReader:
             if faulty:
                 return reason
         return None
-
-
-def _text(value: Any) -> str | None:
-    """Returns a JSON value as text: null is empty, a list or an object is none."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else None
 
 
 def _digest(pair: Pair) -> int:

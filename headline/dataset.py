@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.config import PrepareConfig
-from headline.corpus import CorpusFormat, Pair, open_table
+from headline.corpus import Pair
 from headline.errors import ConfigError, DataError
 from headline.files import check_sha256, read_json
+from headline.tables import CorpusFormat, open_table
 from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, load_tokenizer
 
 FORMAT = 1
@@ -168,11 +169,12 @@ def _open_side(data_dir: Path, split: str, side: str) -> Side:
 
 def _open_array(path: Path) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         # An array of no elements cannot be mapped, and need not be.
         try:
-            array = np.load(path, allow_pickle=False)
+            with path.open("rb") as stream:
+                array = np.lib.format.read_array(stream, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             raise DataError(f"{path} is damaged: {error}") from error
     if array.ndim != 1:

@@ -8,18 +8,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from headline.corpus import (
-    SOURCE_COLUMNS,
-    TARGET_COLUMNS,
-    CorpusFormat,
-    Pair,
-    find_column,
-    open_table,
-)
+from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.files import replacing
 from headline.generator import WINDOW, Generator
 from headline.metrics import Rouge, lead, mean_rouge, rouge
+from headline.tables import (
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    CorpusFormat,
+    as_text,
+    find_column,
+    open_table,
+)
 from headline.text import normalise
 
 LEAD_CHARACTERS = 200  # kept of each article for the baseline
@@ -88,7 +89,7 @@ def _pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
         target = find_column(table, form.target_column, TARGET_COLUMNS, "target")
         for row in table:
             values = (row.values.get(source), row.values.get(target))
-            pair = Pair(*(normalise(str(value or "")) for value in values))
+            pair = Pair(*(normalise(as_text(value) or "") for value in values))
             if row.problem is None and all(pair):
                 yield pair
 

@@ -134,7 +134,8 @@ class Generator:
 def _engine(bundle: Bundle, device: Device) -> Engine[Any]:
     if device == "gpu":
         # Loads Keras, which no other road here may do.
-        from headline.engines.keras_engine import KerasEngine, select_device
+        from headline.engines.backend import select_device
+        from headline.engines.keras_engine import KerasEngine
 
         select_device(device)
         return KerasEngine.from_weights(bundle.model, bundle.weights)

@@ -20,7 +20,7 @@ import numpy as np
 
 from headline import __version__
 from headline.config import PrepareConfig
-from headline.corpus import CorpusFormat, CorpusReader, Pair, Reason, Reject
+from headline.corpus import CorpusReader, Pair, Reason, Reject
 from headline.dataset import (
     DATA,
     FORMAT,
@@ -35,6 +35,7 @@ from headline.dataset import (
 )
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.files import sha256, write_json
+from headline.tables import CorpusFormat
 from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
 
 # Between the pieces of a text in the spool; normalised texts have no such character.

@@ -1,51 +1,22 @@
 """``headline train``: fit the model, and show after every epoch what users get."""
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from headline import __version__
-from headline.bundle import (
-    Bundle,
-    is_trained,
-    save_bundle,
-    write_history,
-    write_samples,
-)
-from headline.config import DecodeConfig, ModelConfig, TrainConfig
-from headline.corpus import Pair
+from headline.bundle import is_trained
+from headline.callbacks import Clock, Progress, Report, Schedule, Validation
+from headline.config import Run, TrainConfig
 from headline.dataset import Dataset, make_batch, open_dataset, plan_batches
-from headline.engines.keras_engine import KerasEngine, select_device
+from headline.engines.backend import select_device
 from headline.errors import TrainingError
-from headline.generator import Generator
-from headline.metrics import Rouge, mean_rouge
-from headline.model import HeadlineModel, build_model, weight_arrays
+from headline.metrics import Rouge
+from headline.model import HeadlineModel, build_model
 from headline.tokenizer import Ids
-
-Report = Callable[[str], None]
-
-EXCERPT = 60  # characters of an article shown beside a sample
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One training: what goes in, and where the model goes."""
-
-    data_dir: Path
-    model_dir: Path
-    preset: str
-    model: ModelConfig  # but for vocab_size, which the data says
-    train: TrainConfig
-    decode: DecodeConfig = field(default_factory=DecodeConfig)
-    overwrite: bool = False
 
 
 def train_model(run: Run, report: Report) -> Rouge:
@@ -70,7 +41,7 @@ def train_model(run: Run, report: Report) -> Rouge:
     select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
     dataset = open_dataset(run.data_dir)
-    _check_splits(dataset)
+    _check_valid(dataset)
     model = _compiled_model(run, dataset)
     batches = Batches(dataset, "train", run.train, reshuffle=True)
     schedule = Schedule(run.train, len(batches), clock)
@@ -89,13 +60,12 @@ def train_model(run: Run, report: Report) -> Rouge:
     return validation.best
 
 
-def _check_splits(dataset: Dataset) -> None:
-    for split, option in (("train", "--valid-size"), ("valid", "--valid-size")):
-        if not len(dataset.splits[split]):
-            raise TrainingError(
-                f"the {split} split of {dataset.path} is empty: prepare a larger "
-                f"corpus, or give another {option}"
-            )
+def _check_valid(dataset: Dataset) -> None:
+    if not len(dataset.splits["valid"]):
+        raise TrainingError(
+            f"the valid split of {dataset.path} is empty, so nothing could tell which "
+            "weights are best: prepare more pairs, or give a larger --valid-size"
+        )
 
 
 def _compiled_model(run: Run, dataset: Dataset) -> HeadlineModel:
@@ -117,9 +87,6 @@ def _opening(run: Run, dataset: Dataset, model: HeadlineModel, batches: int) -> 
         f"vocab {model.config.vocab_size:,}; {pairs:,} pairs, "
         f"{batches:,} updates an epoch; {keras.backend.backend()}"
     )
-
-
-# --- batches --------------------------------------------------------------------
 
 
 class Batches(keras.utils.PyDataset):
@@ -176,201 +143,3 @@ def _pipeline(batches: Batches) -> Any:
     pipeline = tf.data.Dataset.from_generator(epoch, output_signature=signature)
     counted = tf.data.experimental.assert_cardinality(len(batches))
     return pipeline.apply(counted).prefetch(2)
-
-
-# --- time and the learning rate --------------------------------------------------
-
-
-class Clock:
-    """The wall time of a training, and how much of it there is."""
-
-    def __init__(self, max_minutes: float | None) -> None:
-        self.limit = math.inf if max_minutes is None else max_minutes * 60
-        self.reserved = 0.0  # seconds that the last validation will take
-        self._start = time.monotonic()
-
-    def seconds(self) -> float:
-        """Returns the seconds since the training began."""
-        return time.monotonic() - self._start
-
-    def share(self) -> float:
-        """Returns the share of the time for updates that has gone by, at most 1."""
-        # A validation as long as half of the time leaves the other half for updates.
-        room = max(self.limit - self.reserved, self.limit / 2)
-        return min(1.0, self.seconds() / room) if math.isfinite(room) else 0.0
-
-
-def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
-    """Returns the learning rate of an update.
-
-    Linear rise over the warm-up; then, by ``config.schedule``, a linear fall to 0 at
-    the end, or nothing.
-
-    Args:
-        update: its number, from 0.
-        progress: share of the training that is over, by updates or by time,
-            whichever ends first; between 0 and 1.
-    """
-    warmup = min(1.0, (update + 1) / (config.warmup_updates + 1))
-    fall = 1.0 - progress if config.schedule == "linear" else 1.0
-    return config.learning_rate * warmup * fall
-
-
-class Schedule(keras.callbacks.Callback):
-    """Sets the learning rate before each update and stops when the time is over."""
-
-    def __init__(self, config: TrainConfig, epoch_updates: int, clock: Clock) -> None:
-        super().__init__()
-        self.config = config
-        self.updates = config.epochs * epoch_updates
-        self.clock = clock
-        self.update = 0
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.update = 0
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        progress = max(self.update / self.updates, self.clock.share())
-        rate = learning_rate(self.config, self.update, progress)
-        if keras.backend.backend() == "jax":
-            # The trainer holds all variables between batches; this hands them back.
-            self.model.jax_state_sync()
-        self.model.optimizer.learning_rate = rate
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.update += 1
-        if self.clock.share() >= 1.0:
-            self.model.stop_training = True
-
-
-class Progress(keras.callbacks.Callback):
-    """A bar of the epoch's updates with the loss, on a terminal only."""
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.bar = tqdm(
-            total=self.params["steps"],
-            desc=f"epoch {epoch + 1}",
-            unit="update",
-            leave=False,
-            disable=None,
-        )
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        self.bar.update()
-        if not self.bar.disable and batch % 10 == 0:
-            self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.bar.close()
-
-
-# --- validation ------------------------------------------------------------------
-
-
-class Validation(keras.callbacks.Callback):
-    """After each epoch: headlines for a fixed sample of the valid split, their scores,
-    a few of them shown, and the weights kept if they are the best so far.
-
-    The headlines come from the same ``Generator`` as those of ``headline generate``,
-    run on the device that trains.
-    """
-
-    def __init__(self, run: Run, dataset: Dataset, clock: Clock, report: Report):
-        super().__init__()
-        self.run, self.dataset, self.clock = run, dataset, clock
-        self.report = report
-        self.pairs = dataset.sample("valid", run.train.valid_articles)
-        self.best: Rouge | None = None
-        self.history: list[dict[str, float]] = []
-        self.samples: list[dict[str, Any]] = []
-        self._generator: Generator | None = None
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        begin = self.clock.seconds()
-        headlines = self._write_headlines()
-        scores = mean_rouge(headlines, [pair.target for pair in self.pairs])
-        is_best = self.best is None or scores.rouge_l > self.best.rouge_l
-        self._record(epoch, logs, scores)
-        self._show(epoch, headlines, is_best)
-        if is_best:
-            self.best = scores
-            self._save(epoch)
-        write_history(self.run.model_dir, self.history)
-        write_samples(self.run.model_dir, self.samples)
-        self.clock.reserved = self.clock.seconds() - begin
-
-    def _write_headlines(self) -> list[str]:
-        if self._generator is None:
-            self._generator = Generator(
-                self.dataset.tokenizer,
-                KerasEngine(self.model),
-                replace(self.run.decode, num_headlines=1),
-                self.dataset.config.max_source_length,
-            )
-        found = self._generator.generate([pair.source for pair in self.pairs])
-        return [headlines[0].text for headlines in found]
-
-    def _record(self, epoch: int, logs: Mapping[str, float], scores: Rouge) -> None:
-        self.history.append(
-            {
-                "epoch": epoch + 1,
-                "seconds": round(self.clock.seconds(), 1),
-                "updates": int(self.model.optimizer.iterations.value),
-                "learning_rate": float(self.model.optimizer.learning_rate),
-                "loss": round(float(logs["loss"]), 5),
-                "valid_loss": round(float(logs["val_loss"]), 5),
-                **scores.to_dict(),
-            }
-        )
-
-    def _show(self, epoch: int, headlines: list[str], is_best: bool) -> None:
-        row = self.history[-1]
-        scores = "/".join(f"{row[f'rouge_{which}']:.1f}" for which in "12l")
-        self.report(
-            f"epoch {epoch + 1}: {row['seconds']:.0f} s, loss {row['loss']:.3f}, "
-            f"valid loss {row['valid_loss']:.3f}, ROUGE-1/2/L {scores}"
-            + (" (best)" if is_best else "")
-        )
-        for place in _spread(len(self.pairs), self.run.train.samples):
-            pair = self.pairs[place]
-            self.samples.append(_sample(epoch, pair, headlines[place]))
-            self.report(f"  article    {pair.source[:EXCERPT]}")
-            self.report(f"  reference  {pair.target}")
-            self.report(f"  headline   {headlines[place]}\n")
-
-    def _save(self, epoch: int) -> None:
-        bundle = Bundle(
-            model=self.model.config,
-            decode=self.run.decode,
-            max_source_length=self.dataset.config.max_source_length,
-            tokenizer=self.dataset.tokenizer,
-            weights=weight_arrays(self.model),
-            provenance=self._provenance(epoch),
-        )
-        save_bundle(self.run.model_dir, bundle)
-
-    def _provenance(self, epoch: int) -> dict[str, Any]:
-        summary = self.dataset.summary
-        return {
-            "preset": self.run.preset,
-            "train": self.run.train.to_dict(),
-            "epoch": epoch + 1,
-            "valid": self.history[-1],
-            "data": {name: summary[name] for name in ("config", "counts", "sha256")},
-            "versions": {
-                "headline": __version__,
-                "keras": keras.__version__,
-                "backend": keras.backend.backend(),
-            },
-        }
-
-
-def _spread(total: int, wanted: int) -> list[int]:
-    """Returns up to ``wanted`` places spread evenly over ``total``."""
-    wanted = min(wanted, total)
-    return [place * total // wanted for place in range(wanted)]
-
-
-def _sample(epoch: int, pair: Pair, headline: str) -> dict[str, Any]:
-    shown = {"source": pair.source[:EXCERPT], "reference": pair.target}
-    return {"epoch": epoch + 1, **shown, "headline": headline}

@@ -13,22 +13,18 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from headline import corpus
-from headline.corpus import (
-    EXCERPT_LENGTH,
+from headline import corpus, tables
+from headline.corpus import EXCERPT_LENGTH, CorpusReader, Pair, Reason, Reject
+from headline.errors import CorpusError
+from headline.tables import (
     SOURCE_COLUMNS,
     TARGET_COLUMNS,
     CorpusFormat,
-    CorpusReader,
-    Pair,
-    Reason,
-    Reject,
     Row,
     find_column,
     open_table,
     total_bytes,
 )
-from headline.errors import CorpusError
 from headline.text import normalise
 
 stable = settings(derandomize=True, deadline=None, max_examples=200)
@@ -275,7 +271,7 @@ def test_an_open_quote_is_told(tmp_path: Path) -> None:
 
 
 def test_an_open_quote_does_not_swallow_a_long_file(tmp_path: Path) -> None:
-    limit = corpus._LONGEST_ROW
+    limit = tables._LONGEST_ROW
     path = write(tmp_path / "a.csv", 'a,b\n1,"2\n' + "3,4\n" * (limit + 1))
 
     broken, *after = rows(path)

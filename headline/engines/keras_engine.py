@@ -12,9 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from headline.config import Device, ModelConfig
+from headline.config import ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
-from headline.errors import TrainingError
 from headline.model import HeadlineModel, Tensors, assign_weights, build_model
 from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from headline.weights import Weights, check_weights
@@ -242,45 +241,3 @@ def _padded(ids: Ids, shape: tuple[int, int]) -> Ids:
 
 def _power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length()
-
-
-def select_device(device: Device) -> None:
-    """Makes Keras run on the device; to be called before anything has run.
-
-    Args:
-        device: ``auto`` takes a GPU if there is one.
-
-    Raises:
-        TrainingError: a GPU is asked for and there is none.
-    """
-    if device == "cpu":
-        _hide_gpus()
-    elif device == "gpu" and not _has_gpu():
-        raise TrainingError(
-            f"--device gpu: the backend {keras.backend.backend()} finds no GPU; "
-            "use --device cpu, or install its GPU build"
-        )
-
-
-def _hide_gpus() -> None:
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")
-    elif keras.backend.backend() == "jax":
-        import jax
-
-        cpu = jax.devices("cpu")[0]
-        jax.config.update("jax_default_device", cpu)  # type: ignore[no-untyped-call]
-
-
-def _has_gpu() -> bool:
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return any(device.platform == "gpu" for device in jax.devices())
-    return False
