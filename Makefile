@@ -1,0 +1,85 @@
+# Every target works from a clean clone: each makes .venv first if it is missing.
+# Variables: make train CORPUS=news.csv MODEL=models/news MINUTES=10
+
+PYTHON ?= python3
+VENV ?= .venv
+CORPUS ?= data/sample.csv
+NAME = $(firstword $(subst ., ,$(notdir $(CORPUS))))
+DATA ?= prepared/$(NAME)
+MODEL ?= models/$(NAME)
+MINUTES ?= 2.5
+PRESET ?= pointer
+ARTICLES ?= $(firstword $(wildcard data/articles/*.txt))
+TESTS ?= tests
+
+BIN = $(VENV)/bin
+HEADLINE = $(BIN)/headline
+INSTALLED = $(VENV)/.installed
+# The versions that CI has seen pass; a user gets what pyproject.toml allows.
+CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo prepare train evaluate generate test test-jax check lint types \
+	format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(INSTALLED) ## make .venv and install the package with its tools
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "headline needs Python 3.11 or newer: make setup PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
+	touch $@
+
+demo: $(INSTALLED) ## prepare, train (under 3 minutes), evaluate and generate on the sample
+	$(MAKE) prepare train evaluate CORPUS=data/sample.csv
+	@for article in $(wordlist 1,3,$(sort $(wildcard data/articles/*.txt))); do \
+		echo; echo "cat $$article | headline generate -m models/sample"; \
+		cat $$article | $(HEADLINE) generate -m models/sample || exit 1; done
+
+prepare: $(INSTALLED) ## turn CORPUS into the dataset DATA
+	$(HEADLINE) prepare $(CORPUS) -o $(DATA) --overwrite
+
+$(DATA)/data.json: $(CORPUS) | $(INSTALLED)
+	$(HEADLINE) prepare $(CORPUS) -o $(DATA) --overwrite
+
+train: $(DATA)/data.json ## train MODEL on CORPUS for MINUTES
+	$(HEADLINE) train $(DATA) -o $(MODEL) --preset $(PRESET) --max-minutes $(MINUTES) --overwrite
+
+evaluate: $(INSTALLED) ## score MODEL on the held-out test split of CORPUS
+	$(HEADLINE) evaluate $(MODEL) $(DATA)/test.csv
+
+generate: $(INSTALLED) ## write headlines for ARTICLES with MODEL
+	$(HEADLINE) generate -m $(MODEL) $(ARTICLES)
+
+test: $(INSTALLED) ## run the whole test suite
+	$(BIN)/python -m pytest $(TESTS)
+
+test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,jax]'
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/engines tests/test_layers.py \
+		tests/test_model.py tests/test_training.py
+
+check: lint types ## ruff and mypy, as CI runs them
+
+lint: $(INSTALLED) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## time MODEL on the test split of CORPUS: a table, and bench.json
+	$(BIN)/python -m tests.benchmarks.bench $(MODEL) $(DATA)/test.csv --output bench.json
+
+clean: ## remove all that these targets make
+	rm -rf $(VENV) prepared models build dist bench.json *.egg-info \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+"""A task that can be learned in seconds: the headline stands between two brackets."""
+
+import csv
+import random
+from pathlib import Path
+
+CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨"
+
+
+def bracket_pairs(number: int, seed: int = 1) -> list[tuple[str, str]]:
+    """Pairs of title and article, such as 月盈昃 and 天地「月盈昃」玄黄."""
+    generator = random.Random(seed)
+
+    def some(least: int, most: int) -> str:
+        length = generator.randint(least, most)
+        return "".join(generator.choices(CHARACTERS, k=length))
+
+    titles = [some(3, 5) for _ in range(number)]
+    return [(title, f"{some(4, 9)}「{title}」{some(4, 9)}。") for title in titles]
+
+
+def write_pairs(path: Path, pairs: list[tuple[str, str]]) -> Path:
+    """Writes a CSV corpus."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("title", "content"))
+        writer.writerows(pairs)
+    return path

@@ -1,0 +1,412 @@
+"""The commands as a user runs them, on a task that is learned in seconds."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from headline.cli import main
+from headline.config import DecodeConfig, PrepareConfig, TrainConfig
+from tests.corpora import bracket_pairs, write_pairs
+
+COMMANDS = ("prepare", "train", "evaluate", "generate")
+ARTICLES = [article for _, article in bracket_pairs(30, seed=99)]
+
+
+def headline(*args: str | Path, stdin: str | bytes | None = None) -> Result:
+    """Runs the command line in this process."""
+    return CliRunner().invoke(main, [str(arg) for arg in args], input=stdin)
+
+
+def run(
+    *args: str | Path, stdin: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs the command line as a process of its own."""
+    command = [sys.executable, "-m", "headline", *map(str, args)]
+    environment = os.environ | environment
+    return subprocess.run(command, input=stdin, capture_output=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(
+        tmp_path_factory.mktemp("corpus") / "news.csv", bracket_pairs(1200)
+    )
+
+
+@pytest.fixture(scope="module")
+def data_dir(corpus: Path) -> Path:
+    data_dir = corpus.parent / "prepared"
+    result = headline("prepare", corpus, "-o", data_dir, "--test-size", "0.1")
+    assert result.exit_code == 0, result.output
+    return data_dir
+
+
+@pytest.fixture(scope="module")
+def model_dir(data_dir: Path) -> Path:
+    """A model trained by the command in a process of its own."""
+    model_dir = data_dir.parent / "model"
+    settings = "--epochs 12 --width 48 --batch-size 32 --learning-rate 0.01"
+    settings += " --warmup-updates 20 --valid-articles 30"
+    done = run("train", data_dir, "-o", model_dir, *settings.split())
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().strip() == str(model_dir)
+    story = done.stderr.decode()
+    assert story.count("ROUGE-1/2/L") == 12 and "(best)" in story
+    return model_dir
+
+
+# --- prepare --------------------------------------------------------------------------
+
+
+def test_prepare_prints_the_folder_and_tells_the_counts_on_stderr(corpus: Path) -> None:
+    result = headline("prepare", corpus, "-o", corpus.parent / "again")
+    assert result.stdout.strip() == str(corpus.parent / "again")
+    assert "rows" in result.stderr and "1,200" in result.stderr
+    again = headline("prepare", corpus, "-o", corpus.parent / "again")
+    assert again.exit_code == 1 and "--overwrite" in again.stderr
+    done = headline("prepare", corpus, "-o", corpus.parent / "again", "--overwrite")
+    assert done.exit_code == 0
+
+
+def test_prepare_reads_several_files_of_every_kind(tmp_path: Path) -> None:
+    pairs = bracket_pairs(300)
+    first = write_pairs(tmp_path / "a.csv", pairs[:100])
+    lines = [
+        json.dumps({"标题": title, "正文": article})
+        for title, article in pairs[100:200]
+    ]
+    second = tmp_path / "b.jsonl"
+    second.write_text("\n".join(lines), "utf-8")
+    rows = [
+        "headline\ttext",
+        *(f"{title}\t{article}" for title, article in pairs[200:]),
+    ]
+    third = tmp_path / "c.tsv.gz"
+    third.write_bytes(gzip.compress("\n".join(rows).encode()))
+
+    result = headline("prepare", first, second, third, "-o", tmp_path / "data")
+
+    assert result.exit_code == 0, result.output
+    counts = json.loads((tmp_path / "data" / "data.json").read_text("utf-8"))["counts"]
+    splits = sum(counts[split] for split in ("train", "valid", "test"))
+    assert counts["rows"] == 300 and splits + counts["rejected"] == 300
+
+
+def test_prepare_reads_gb18030_and_named_columns(tmp_path: Path) -> None:
+    path = tmp_path / "gb.csv"
+    rows = ["名,文", *(f"{title},{article}" for title, article in bracket_pairs(100))]
+    path.write_bytes("\n".join(rows).encode("gb18030"))
+    columns = ("--source-column", "文", "--target-column", "名")
+    options = (path, "-o", tmp_path / "data", *columns)
+    assert headline("prepare", *options, "--encoding", "gb18030").exit_code == 0
+    wrong = headline("prepare", *options, "--overwrite")
+    assert wrong.exit_code == 1 and "--encoding gb18030" in wrong.stderr
+
+
+def test_prepare_says_why_no_pair_is_usable(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("title,content\n标题,\n题,短\n", "utf-8")
+    result = headline("prepare", path, "-o", tmp_path / "data")
+    assert_one_line_error(result, "no usable pair", "bad.csv", "empty article")
+    assert not (tmp_path / "data").exists()
+
+
+# --- train, evaluate ------------------------------------------------------------------
+
+
+def test_the_task_is_learned(model_dir: Path, data_dir: Path) -> None:
+    result = headline("evaluate", model_dir, data_dir / "test.csv", "--json")
+    scores = json.loads(result.stdout)
+    assert scores["articles"] > 80
+    assert scores["model"]["rouge_l"] > 90 > 60 > scores["lead"]["rouge_l"]
+    assert scores["model"].keys() == scores["lead"].keys()
+    assert scores["lead"].keys() == {"rouge_1", "rouge_2", "rouge_l"}
+
+
+def test_evaluate_prints_a_table_and_writes_predictions(
+    model_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "predictions.csv"
+    result = headline("evaluate", model_dir, data_dir / "test.csv", "-o", output)
+    table = result.stdout.split()
+    assert "ROUGE-L" in table and "model" in table and "lead" in table
+    with output.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    mean = sum(float(row["rouge_l"]) for row in rows) / len(rows)
+    assert f"{mean:.1f}" in result.stdout
+
+
+def test_train_refuses_a_trained_folder_and_a_folder_that_is_no_dataset(
+    model_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    result = headline("train", data_dir, "-o", model_dir)
+    assert_one_line_error(result, str(model_dir), "--overwrite")
+    result = headline("train", tmp_path, "-o", tmp_path / "m")
+    assert_one_line_error(result, str(tmp_path), "headline prepare")
+
+
+# --- generate -------------------------------------------------------------------------
+
+
+def expected(model_dir: Path, articles: list[str]) -> list[str]:
+    lines = "\n".join(articles) + "\n"
+    result = headline("generate", "-m", model_dir, "--lines", stdin=lines)
+    return result.stdout.splitlines()
+
+
+def test_stdin_is_one_article(model_dir: Path) -> None:
+    article = ARTICLES[0]
+    broken = article[:6] + "\n\n" + article[6:]  # a line end is no end
+    result = headline("generate", "-m", model_dir, stdin=broken)
+    assert result.stdout.count("\n") == 1
+    assert result.stdout.strip() and not result.stderr
+
+
+def test_one_line_out_for_each_line_in(model_dir: Path) -> None:
+    lines = [ARTICLES[0], "", "   ", ARTICLES[1], ARTICLES[2]]
+    found = expected(model_dir, lines)
+    assert len(found) == 5 and found[1] == found[2] == ""
+    assert all(found[place] for place in (0, 3, 4))
+    alone = [expected(model_dir, [article])[0] for article in lines]
+    assert found == alone
+
+
+def test_lines_come_out_before_stdin_ends(model_dir: Path) -> None:
+    command = [sys.executable, "-m", "headline", "generate", "-m", str(model_dir)]
+    with subprocess.Popen(
+        [*command, "--lines"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for article in ARTICLES[:2]:
+            process.stdin.write(f"{article}\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline().strip()
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_the_model_can_come_from_the_environment(model_dir: Path) -> None:
+    done = run("generate", stdin=ARTICLES[0].encode(), HEADLINE_MODEL=str(model_dir))
+    assert done.stdout.decode().strip() == expected(model_dir, ARTICLES[:1])[0]
+
+
+def test_output_is_utf8_whatever_the_locale_says(model_dir: Path) -> None:
+    done = run(
+        "generate",
+        "-m",
+        model_dir,
+        stdin=ARTICLES[0].encode(),
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONIOENCODING="ascii",
+    )
+    assert done.stdout.decode("utf-8").strip() == expected(model_dir, ARTICLES[:1])[0]
+
+
+def test_csv_keeps_columns_and_order_and_gets_headlines(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "articles.csv"
+    rows = [(str(n), article, "附注，“甲”") for n, article in enumerate(ARTICLES)]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("id", "content", "note"), *rows])
+
+    result = headline("generate", "-m", model_dir, path)
+
+    found = list(csv.reader(io.StringIO(result.stdout)))
+    assert found[0] == ["id", "content", "note", "headline"]
+    assert [tuple(row[:3]) for row in found[1:]] == rows
+    assert [row[3] for row in found[1:]] == expected(model_dir, ARTICLES)
+
+
+def test_jsonl_gets_a_key_and_a_bad_line_keeps_its_place(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    path, output = tmp_path / "articles.jsonl", tmp_path / "out.jsonl"
+    lines = [json.dumps({"n": n, "text": ARTICLES[n]}) for n in range(3)]
+    lines.insert(1, "{broken")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+    result = headline("generate", "-m", model_dir, path, "-o", output)
+
+    assert result.stdout == ""
+    text = output.read_text("utf-8")
+    records = [json.loads(line) for line in text.splitlines()]
+    assert [record.get("n") for record in records] == [0, None, 1, 2]
+    assert records[1]["headline"] == "" and "line 2" in records[1]["error"]
+    headlines = [records[place]["headline"] for place in (0, 2, 3)]
+    assert headlines == expected(model_dir, ARTICLES[:3])
+    assert "\\u" not in text
+
+
+def test_text_files_by_name(model_dir: Path, tmp_path: Path) -> None:
+    for n in range(2):
+        (tmp_path / f"{n}.txt").write_text(ARTICLES[n], "utf-8")
+    result = headline(
+        "generate", "-m", model_dir, tmp_path / "0.txt", tmp_path / "1.txt"
+    )
+    assert result.stdout.splitlines() == expected(model_dir, ARTICLES[:2])
+
+
+def test_several_headlines_differ_and_the_first_is_the_best(model_dir: Path) -> None:
+    several = headline(
+        "generate", "-m", model_dir, "--num-headlines", "3", stdin=ARTICLES[0]
+    )
+    found = several.stdout.rstrip("\n").split("\t")
+    assert len(set(found)) == 3
+
+
+def test_length_options_are_obeyed(model_dir: Path) -> None:
+    text = "\n".join(ARTICLES) + "\n"
+    base = ("generate", "-m", model_dir, "--lines")
+    short = headline(*base, "--max-length", "2", stdin=text).stdout.splitlines()
+    long = headline(*base, "--min-length", "9", stdin=text).stdout.splitlines()
+    assert len(short) == len(long) == len(ARTICLES)
+    assert all(1 <= len(line) <= 2 for line in short)
+    assert all(9 <= len(line) <= DecodeConfig.max_length for line in long)
+
+
+@pytest.mark.parametrize(
+    "options", [["--batch-size", "1"], ["--batch-size", "7"], ["--beam-size", "4"]]
+)
+def test_batching_changes_no_headline(model_dir: Path, options: list[str]) -> None:
+    text = "\n".join(ARTICLES) + "\n"
+    result = headline("generate", "-m", model_dir, "--lines", *options, stdin=text)
+    assert result.stdout.splitlines() == expected(model_dir, ARTICLES)
+
+
+def test_hostile_bytes_on_stdin_give_a_headline_and_no_traceback(
+    model_dir: Path,
+) -> None:
+    hostile = b"\xff\xfe\x00" + ARTICLES[0].encode()[:-1] + b"\x80\xed\xa0\x80\n\x00\n"
+    done = run("generate", "-m", model_dir, "--lines", stdin=hostile)
+    assert done.returncode == 0 and not done.stderr
+    assert len(done.stdout.decode("utf-8").split("\n")) == 3
+
+
+def test_a_cold_headline_takes_under_a_second(model_dir: Path) -> None:
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        run("generate", "-m", model_dir, stdin=ARTICLES[0].encode())
+        seconds.append(time.perf_counter() - begin)
+    assert min(seconds) < 1
+
+
+# --- what goes wrong ------------------------------------------------------------------
+
+
+def assert_one_line_error(result: Result, *parts: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert result.stdout == "" and result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    for part in parts:
+        assert part in result.stderr
+
+
+def test_a_damaged_model_is_named_in_one_line(model_dir: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    copy.mkdir()
+    for path in model_dir.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    weights = bytearray((copy / "weights.safetensors").read_bytes())
+    weights[-5] ^= 1
+    (copy / "weights.safetensors").write_bytes(weights)
+    result = headline("generate", "-m", copy, stdin="天地")
+    assert_one_line_error(result, "weights.safetensors", "damaged")
+
+
+def test_a_folder_without_a_model_says_what_to_run(tmp_path: Path) -> None:
+    for model_dir in (tmp_path, tmp_path / "nowhere"):
+        result = headline("generate", "-m", model_dir, stdin="天地")
+        assert_one_line_error(result, str(model_dir), "headline train")
+
+
+def test_a_file_without_articles_names_the_option(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("a,b\n1,2\n", "utf-8")
+    result = headline("generate", "-m", model_dir, path)
+    assert_one_line_error(result, "odd.csv", "--source-column")
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["generate", "-m", "m", "--beam-size", "0"], "beam_size"),
+        (
+            ["generate", "-m", "m", "--min-length", "9", "--max-length", "8"],
+            "min_length",
+        ),
+        (["generate"], "--model"),
+        (["generate", "-m", "m", "no-such-file.csv"], "no-such-file.csv"),
+        (["train", "data", "-o", "m", "--learning-rate", "-1"], "learning_rate"),
+        (["train", "data", "-o", "m", "--width", "127"], "width"),
+        (["train", "data", "-o", "m", "--preset", "other"], "pointer"),
+        (["prepare", "-o", "d"], "FILES"),
+        (["evaluate", "m", "no-such-file.csv"], "no-such-file.csv"),
+        (["generate", "--no-such-option"], "--no-such-option"),
+        (["wrong"], "wrong"),
+    ],
+)
+def test_usage_errors_exit_with_2_and_name_the_option(
+    args: list[str], part: str, model_dir: Path
+) -> None:
+    if args[-1] != "d":
+        args = [str(model_dir) if arg == "m" else arg for arg in args]
+    result = headline(*args)
+    assert result.exit_code == 2, result.output
+    assert part in result.stderr and "Traceback" not in result.output
+
+
+def test_a_bug_keeps_its_traceback(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(text: str) -> str:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("headline.generator.normalise", broken)
+    result = headline("generate", "-m", model_dir, stdin="天地")
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+# --- help -----------------------------------------------------------------------------
+
+
+def all_parameters() -> Iterator[tuple[str, str]]:
+    for name, command in main.commands.items():
+        for parameter in command.params:
+            yield name, max(parameter.opts, key=len)
+
+
+def test_every_command_has_help_with_an_example_and_every_option_is_explained() -> None:
+    assert set(main.commands) == set(COMMANDS)
+    for name in COMMANDS:
+        text = headline(name, "--help").stdout
+        assert "Example:" in text and f"headline {name}" in text
+        for parameter in main.commands[name].params:
+            if parameter.param_type_name == "option":
+                assert getattr(parameter, "help", None), (name, parameter.name)
+    for name, flag in all_parameters():
+        if flag.startswith("--"):
+            assert flag in headline(name, "--help").stdout
+
+
+def test_defaults_in_help_are_those_of_the_settings() -> None:
+    text = " ".join(headline("prepare", "--help").stdout.split())
+    assert f"[default: {PrepareConfig.vocab_size}]" in text
+    text = " ".join(headline("train", "--help").stdout.split())
+    assert f"[default: {TrainConfig.learning_rate}]" in text
+    text = " ".join(headline("generate", "--help").stdout.split())
+    assert f"[default: {DecodeConfig.length_penalty}]" in text

@@ -1,0 +1,162 @@
+"""Each custom layer against plain NumPy, one position at a time."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from headline.engines.base import Floats
+from headline.layers import (
+    BidirectionalLSTM,
+    ConditionalNorm,
+    MultiHeadAttention,
+    Pointer,
+    SourcePrior,
+    attention_bias,
+    reverse_sequences,
+)
+
+MASKS = pytest.mark.parametrize("lengths", [[5, 5], [5, 2], [1, 4]])
+WIDTH = 6
+
+
+def random(*shape: int, seed: int = 7) -> Floats:
+    # The padding holds ordinary numbers too: zeros or huge ones can hide a leak.
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def mask_of(lengths: list[int]) -> np.ndarray:
+    return np.arange(5) < np.array(lengths)[:, None]
+
+
+def array(tensor: object) -> Floats:
+    result: Floats = keras.ops.convert_to_numpy(tensor)
+    return result
+
+
+@MASKS
+def test_attention_matches_plain_numpy_and_ignores_padding(lengths: list[int]) -> None:
+    layer = MultiHeadAttention(WIDTH, heads=2)
+    query, states = random(2, 3, WIDTH), random(2, 5, WIDTH, seed=8)
+    layer.build(query.shape)
+    keys, values = layer.project(states)
+
+    bias = attention_bias(mask_of(lengths), "float32")
+    context = layer(query, keys=keys, values=values, bias=bias)
+
+    expected = plain_attention(layer, query, states, lengths)
+    np.testing.assert_allclose(array(context), expected, rtol=1e-4, atol=1e-5)
+
+
+def plain_attention(
+    layer: MultiHeadAttention, query: Floats, states: Floats, lengths: list[int]
+) -> Floats:
+    """One query and one head at a time, over the real positions alone."""
+    kernels = [array(part.kernel) for part in (layer.query, layer.key, layer.value)]
+    size = WIDTH // layer.heads
+    context = np.empty_like(query)
+    for row, step, head in np.ndindex(*query.shape[:2], layer.heads):
+        part = slice(head * size, (head + 1) * size)
+        real = states[row, : lengths[row]]
+        q, k, v = query[row, step] @ kernels[0], real @ kernels[1], real @ kernels[2]
+        scores = k[:, part] @ q[part] / math.sqrt(size)
+        weights = np.exp(scores - scores.max())
+        context[row, step, part] = weights @ v[:, part] / weights.sum()
+    return context
+
+
+@MASKS
+def test_pointer_matches_plain_numpy_and_ignores_padding(lengths: list[int]) -> None:
+    layer = Pointer(WIDTH)
+    features, states = random(2, 3, 2 * WIDTH), random(2, 5, WIDTH, seed=8)
+    layer.build(features.shape)
+    bias = attention_bias(mask_of(lengths), "float32")
+    scores, gate = layer(features, keys=layer.project(states), bias=bias)
+
+    queries = features @ array(layer.query.kernel)
+    keys = states @ array(layer.key.kernel)
+    for row, step in np.ndindex(2, 3):
+        real = keys[row, : lengths[row]] @ queries[row, step] / math.sqrt(WIDTH)
+        found = array(scores)[row, step]
+        np.testing.assert_allclose(found[: lengths[row]], real, rtol=1e-4, atol=1e-5)
+        assert (found[lengths[row] :] < -1e8).all()
+    expected = features @ array(layer.gate.kernel) + array(layer.gate.bias)
+    np.testing.assert_allclose(array(gate), expected[..., 0], rtol=1e-4, atol=1e-5)
+
+
+def test_reverse_turns_the_real_positions_and_leaves_the_padding() -> None:
+    values = np.arange(10, dtype="float32").reshape(2, 5, 1)
+    turned = array(reverse_sequences(values, mask_of([5, 2])))
+    np.testing.assert_array_equal(turned[..., 0], [[4, 3, 2, 1, 0], [6, 5, 7, 8, 9]])
+
+
+@MASKS
+def test_bidirectional_lstm_reads_each_row_alone(lengths: list[int]) -> None:
+    layer = BidirectionalLSTM(WIDTH)
+    values = random(2, 5, WIDTH)
+    layer.build(values.shape)
+    both = array(layer(values, source_mask=mask_of(lengths)))
+
+    for row, length in enumerate(lengths):
+        alone = values[row : row + 1, :length]
+        forward = array(layer.forward(alone))
+        backward = array(layer.backward(alone[:, ::-1]))[:, ::-1]
+        expected = np.concatenate([forward, backward], axis=-1)[0]
+        np.testing.assert_allclose(both[row, :length], expected, rtol=1e-4, atol=1e-6)
+        assert (both[row, length:] == 0).all()
+
+
+def test_conditional_norm_matches_its_formula() -> None:
+    layer = ConditionalNorm(WIDTH)
+    values, condition = random(2, 3, WIDTH), random(2, WIDTH, seed=8)
+    layer.build(values.shape)
+    found = array(layer(values, condition=condition))
+
+    centred = values - values.mean(-1, keepdims=True)
+    normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+    beta, gamma = (
+        plain_modulator(layer, name, condition) for name in ("beta", "gamma")
+    )
+    expected = normed * (1 + gamma[:, None]) + beta[:, None]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def plain_modulator(layer: ConditionalNorm, name: str, condition: Floats) -> Floats:
+    hidden, output = layer.modulators[name]
+    inner = np.maximum(condition @ array(hidden.kernel) + array(hidden.bias), 0)
+    result: Floats = inner @ array(output.kernel) + array(output.bias)
+    return result
+
+
+def test_a_fresh_prior_is_the_bag_and_then_scaled_and_shifted() -> None:
+    layer = SourcePrior()
+    bag = np.array([[0, 1, 1, 0]], "float32")
+    np.testing.assert_array_equal(array(layer(bag)), bag)
+
+    layer.log_scale.assign(np.log([1, 2, 3, 4]).astype("float32"))
+    layer.shift.assign(np.array([0.5, 0, 0, -1], "float32"))
+    np.testing.assert_allclose(array(layer(bag)), [[0.5, 2, 3, -1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_bias_is_finite_and_a_row_of_padding_stays_a_distribution(dtype: str) -> None:
+    bias = attention_bias(np.array([[True, False], [False, False]]), dtype)
+    weights = keras.ops.softmax(keras.ops.cast(bias, dtype), axis=-1)
+    weights = array(keras.ops.cast(weights, "float32"))
+    assert weights.tolist() == [[1, 0], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        BidirectionalLSTM(WIDTH),
+        ConditionalNorm(WIDTH),
+        MultiHeadAttention(WIDTH, heads=3),
+        Pointer(WIDTH),
+        SourcePrior(),
+    ],
+)
+def test_a_layer_comes_back_from_its_config(layer: keras.layers.Layer) -> None:
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()

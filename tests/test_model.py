@@ -1,0 +1,136 @@
+"""The model: its probabilities, its loss, and its weights by name."""
+
+import keras
+import numpy as np
+import pytest
+
+from headline.engines.base import Floats, Ids
+from headline.model import HeadlineModel, assign_weights, build_model, weight_arrays
+from headline.tokenizer import PAD
+from headline.weights import weight_shapes
+from tests.models import TINY, embeddable, random_model, random_sources, training_batch
+
+PRESETS = pytest.mark.parametrize("preset", list(TINY))
+
+
+def array(tensor: object) -> Floats:
+    result: Floats = keras.ops.convert_to_numpy(tensor)
+    return result
+
+
+def batch_of(model: HeadlineModel, targets: list[list[int]]) -> dict[str, Ids]:
+    copy_ids = random_sources(model.config, [6, 3])[: len(targets)]
+    return training_batch(model.config, copy_ids, targets)
+
+
+@PRESETS
+def test_names_and_shapes_are_those_of_weight_shapes(preset: str) -> None:
+    arrays = weight_arrays(build_model(TINY[preset]))
+    found = {name: array.shape for name, array in arrays.items()}
+    assert found == weight_shapes(TINY[preset])
+
+
+@PRESETS
+def test_assigned_weights_are_the_weights(preset: str) -> None:
+    model, other = random_model(TINY[preset]), build_model(TINY[preset])
+    assign_weights(other, weight_arrays(model))
+    batch = batch_of(model, [[7, 9], [11]])
+    np.testing.assert_array_equal(array(other(batch)), array(model(batch)))
+
+
+@PRESETS
+def test_label_probabilities_sum_to_one_over_all_that_can_be_written(
+    preset: str,
+) -> None:
+    model = random_model(TINY[preset])
+    batch = batch_of(model, [[7]])
+    copied = set(batch["copy_ids"][0].tolist()) if model.config.pointer else set()
+    everything = sorted(set(range(model.config.vocab_size)) | copied)
+    total = 0.0
+    for token in everything:
+        labels = np.full_like(batch["labels"], token)
+        total += float(np.exp(array(model(batch | {"labels": labels})))[0, 0])
+    assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_a_copied_label_outside_the_vocab_is_reachable_and_another_is_not() -> None:
+    model = random_model(TINY["pointer"])
+    copy_ids = np.array([[5, 44, 6]], np.int32)
+    batch = training_batch(model.config, copy_ids, [[44, 47, 5]])
+
+    weights = array(model.label_weights(batch["labels"], batch["copy_ids"]))
+    log_probs = array(model(batch))
+
+    np.testing.assert_array_equal(weights, [[1, 0, 1, 1]])
+    assert log_probs[0, 0] > -20 and log_probs[0, 1] < -1e6
+
+
+def test_without_a_pointer_only_the_vocab_is_reachable() -> None:
+    model = random_model(TINY["seed"])
+    batch = training_batch(model.config, np.array([[44]], np.int32), [[44, 5]])
+    weights = array(model.label_weights(batch["labels"], batch["copy_ids"]))
+    np.testing.assert_array_equal(weights, [[0, 1, 1]])
+
+
+@PRESETS
+def test_loss_is_the_mean_over_the_labels_that_count(preset: str) -> None:
+    model = random_model(TINY[preset])
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    log_probs = array(model(batch))
+    counted = batch["labels"] != PAD
+    loss = float(model.compute_loss(batch, y_pred=model(batch)))
+    assert loss == pytest.approx(-log_probs[counted].mean(), rel=1e-4)
+
+
+def test_a_batch_of_unreachable_labels_has_loss_zero_and_finite_gradients() -> None:
+    model = random_model(TINY["pointer"])
+    model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    batch = training_batch(model.config, np.array([[5, 6]], np.int32), [[50, 51]])
+    batch["labels"][batch["labels"] == 3] = 52  # not even the end is reachable
+    before = weight_arrays(model)
+    logs = model.train_on_batch(batch, return_dict=True)
+    assert logs["loss"] == 0
+    for name, weight in weight_arrays(model).items():
+        np.testing.assert_array_equal(weight, before[name])
+
+
+@PRESETS
+def test_padding_changes_neither_loss_nor_log_probs(preset: str) -> None:
+    model = random_model(TINY[preset])
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    wider = {name: np.pad(ids, ((0, 0), (0, 3))) for name, ids in batch.items()}
+    expected = array(model(batch))
+    found = array(model(wider))[:, : expected.shape[1]]
+    counted = batch["labels"] != PAD
+    np.testing.assert_allclose(found[counted], expected[counted], atol=1e-5)
+
+
+def test_epoch_loss_weighs_batches_by_their_labels() -> None:
+    model = random_model(TINY["pointer"])
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    long = batch_of(model, [[7, 9, 12, 20, 8]])
+    short = batch_of(model, [[11]])
+    losses = [float(model.compute_loss(b, y_pred=model(b))) for b in (long, short)]
+    batches = ((batch,) for batch in (long, short))
+    logs = model.evaluate(batches, steps=2, return_dict=True, verbose=0)
+    expected = (losses[0] * 6 + losses[1] * 2) / 8
+    assert logs["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_fit_lowers_the_loss_and_mixed_precision_keeps_float32_log_probs() -> None:
+    model = build_model(TINY["pointer"], "mixed_bfloat16")
+    model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    batch = batch_of(model, [[7, 9], [11]])
+    assert array(model(batch)).dtype == np.float32
+    first = float(model.train_on_batch(batch, return_dict=True)["loss"])
+    for _ in range(15):
+        last = float(model.train_on_batch(batch, return_dict=True)["loss"])
+    assert last < first / 2
+
+
+def test_the_prior_counts_each_character_once_and_no_padding() -> None:
+    model = random_model(TINY["seed"])
+    source = np.array([[5, 5, 7, PAD], [9, PAD, PAD, PAD]], np.int32)
+    bag = array(model._bag(embeddable(model.config, source)))
+    rows = [np.flatnonzero(row).tolist() for row in bag]
+    assert rows == [[5, 7], [9]] and set(bag.ravel().tolist()) == {0, 1}

@@ -1,0 +1,245 @@
+"""Training on a task of seconds, with the backend that KERAS_BACKEND says."""
+
+import csv
+import json
+import math
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from headline.bundle import load_bundle
+from headline.callbacks import Clock, learning_rate
+from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
+from headline.dataset import open_dataset
+from headline.errors import TrainingError
+from headline.generator import Generator
+from headline.metrics import mean_rouge
+from headline.prepare import Job, prepare
+from headline.tables import CorpusFormat
+from headline.training import Batches, _pipeline, train_model
+from tests.corpora import bracket_pairs, write_pairs
+
+QUICK = TrainConfig(
+    epochs=3, batch_size=32, learning_rate=0.01, warmup_updates=5, valid_articles=20
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    corpus = write_pairs(folder / "corpus.csv", bracket_pairs(400))
+    config = PrepareConfig(valid_size=0.1, test_size=0.1)
+    prepare(
+        Job(
+            files=[corpus],
+            data_dir=folder / "prepared",
+            format=CorpusFormat(),
+            config=config,
+        )
+    )
+    return folder / "prepared"
+
+
+def small_run(data_dir: Path, model_dir: Path, train: TrainConfig = QUICK) -> Run:
+    model = replace(PRESETS["pointer"].model, width=32, heads=4, dropout=0.1)
+    return Run(
+        data_dir=data_dir,
+        model_dir=model_dir,
+        preset="pointer",
+        model=model,
+        train=train,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(
+    data_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """A MODEL_DIR, and the lines that its training showed."""
+    model_dir = tmp_path_factory.mktemp("models") / "model"
+    lines: list[str] = []
+    train_model(small_run(data_dir, model_dir), lines.append)
+    return model_dir, lines
+
+
+def history_of(model_dir: Path) -> list[dict[str, float]]:
+    with (model_dir / "history.csv").open(encoding="utf-8", newline="") as stream:
+        return [
+            {name: float(value) for name, value in row.items()}
+            for row in csv.DictReader(stream)
+        ]
+
+
+def test_history_has_a_row_for_each_epoch_and_the_loss_falls(
+    trained: tuple[Path, list[str]],
+) -> None:
+    rows = history_of(trained[0])
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["loss"] < rows[0]["loss"] / 1.5
+    assert rows[-1]["valid_loss"] < rows[0]["valid_loss"]
+    assert all(a["seconds"] < b["seconds"] for a, b in pairwise(rows))
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(
+    data_dir: Path, trained: tuple[Path, list[str]]
+) -> None:
+    """The saved model, run with NumPy alone, scores what that epoch scored."""
+    model_dir, _ = trained
+    best = max(history_of(model_dir), key=lambda row: row["rouge_l"])
+    pairs = open_dataset(data_dir).sample("valid", QUICK.valid_articles)
+
+    generator = Generator.load(model_dir)
+    found = generator.generate([pair.source for pair in pairs])
+
+    scores = mean_rouge([one[0].text for one in found], [pair.target for pair in pairs])
+    assert scores.to_dict()["rouge_l"] == best["rouge_l"]
+    assert load_bundle(model_dir).provenance["epoch"] == best["epoch"]
+
+
+def test_samples_are_shown_and_written_beside_their_references(
+    data_dir: Path, trained: tuple[Path, list[str]]
+) -> None:
+    model_dir, lines = trained
+    text = (model_dir / "samples.jsonl").read_text("utf-8")
+    samples = [json.loads(line) for line in text.splitlines()]
+    assert len(samples) == QUICK.epochs * QUICK.samples
+    assert {sample["epoch"] for sample in samples} == {1, 2, 3}
+    references = {pair.target for pair in open_dataset(data_dir).sample("valid", 20)}
+    shown = "\n".join(lines)
+    for sample in samples:
+        assert sample["reference"] in references
+        assert f"headline   {sample['headline']}" in shown
+    assert shown.count("ROUGE-1/2/L") == QUICK.epochs
+
+
+def test_the_rate_rises_and_falls_to_nothing_at_the_end(
+    trained: tuple[Path, list[str]],
+) -> None:
+    rows = history_of(trained[0])
+    total = rows[-1]["updates"]
+    for row in rows:
+        progress = (row["updates"] - 1) / total  # before the last update of the epoch
+        expected = learning_rate(QUICK, int(row["updates"]) - 1, progress)
+        assert row["learning_rate"] == pytest.approx(expected, rel=1e-4)
+    assert rows[-1]["learning_rate"] < QUICK.learning_rate / 20
+
+
+def test_a_trained_model_is_not_replaced_unless_told(
+    data_dir: Path, trained: tuple[Path, list[str]]
+) -> None:
+    model_dir, _ = trained
+    before = (model_dir / "weights.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"holds a trained model.*--overwrite"):
+        train_model(small_run(data_dir, model_dir), print)
+    assert (model_dir / "weights.safetensors").read_bytes() == before
+
+
+def test_the_same_seed_gives_the_same_model_and_another_gives_another(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    config = replace(QUICK, epochs=1)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run = small_run(data_dir, tmp_path / name, replace(config, seed=seed))
+        train_model(run, lambda line: None)
+    a, b, c = (load_bundle(tmp_path / name).weights for name in "abc")
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], rtol=1e-4, atol=1e-6)
+    assert np.abs(a["output/kernel"] - c["output/kernel"]).max() > 1e-2
+
+
+def test_max_minutes_ends_an_epoch_early_and_leaves_a_model(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    config = replace(QUICK, epochs=1000, max_minutes=0.05)
+    train_model(small_run(data_dir, tmp_path / "m", config), lambda line: None)
+    rows = history_of(tmp_path / "m")
+    assert len(rows) < 1000
+    assert rows[-1]["learning_rate"] < config.learning_rate / 4
+    assert Generator.load(tmp_path / "m").generate(["天地「月盈」玄黄"])[0][0].text
+
+
+def test_seed_preset_trains(data_dir: Path, tmp_path: Path) -> None:
+    preset = PRESETS["seed"]
+    model = replace(preset.model, width=32, heads=4)
+    train = replace(preset.train, epochs=2, batch_size=32, valid_articles=5)
+    run = Run(
+        data_dir=data_dir,
+        model_dir=tmp_path / "m",
+        preset="seed",
+        model=model,
+        train=train,
+    )
+    train_model(run, lambda line: None)
+    rows = history_of(tmp_path / "m")
+    assert rows[1]["loss"] < rows[0]["loss"]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-3])
+
+
+def test_an_empty_valid_split_is_refused(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "corpus.csv", bracket_pairs(100))
+    config = PrepareConfig(valid_size=0.0, test_size=0.0)
+    job = Job(
+        files=[corpus],
+        data_dir=tmp_path / "data",
+        format=CorpusFormat(),
+        config=config,
+    )
+    prepare(job)
+    with pytest.raises(TrainingError, match=r"valid split.*--valid-size"):
+        train_model(small_run(tmp_path / "data", tmp_path / "m"), print)
+    assert not (tmp_path / "m").exists()
+
+
+def test_each_epoch_feeds_every_pair_once_in_another_order(data_dir: Path) -> None:
+    dataset = open_dataset(data_dir)
+    batches = Batches(dataset, "train", QUICK, reshuffle=True)
+    epochs = [[row.tobytes() for row in rows(batches)] for _ in range(2)]
+    assert len(epochs[0]) == len(dataset.splits["train"])
+    assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1]
+
+
+def rows(batches: Batches) -> list[np.ndarray]:
+    """One epoch's label rows as ``fit`` reads them, without their padding."""
+    pipeline = _pipeline(batches)
+    if pipeline is batches:  # another backend reads the batches themselves
+        found = [batches[index] for index in range(len(batches))]
+        batches.on_epoch_end()
+    else:
+        found = list(pipeline)
+    labels = [keras.ops.convert_to_numpy(batch[0]["labels"]) for batch in found]
+    sources = [keras.ops.convert_to_numpy(batch[0]["copy_ids"]) for batch in found]
+    return [
+        np.trim_zeros(np.concatenate([a, b]), "b")
+        for one, other in zip(labels, sources, strict=True)
+        for a, b in zip(one, other, strict=True)
+    ]
+
+
+def test_learning_rate_warms_up_then_falls_or_stays() -> None:
+    config = TrainConfig(learning_rate=1.0, warmup_updates=9)
+    rates = [learning_rate(config, update, 0.0) for update in range(12)]
+    np.testing.assert_allclose(rates[:3], [0.1, 0.2, 0.3])
+    assert rates[9:] == [1.0, 1.0, 1.0]
+    assert learning_rate(config, 50, 0.75) == pytest.approx(0.25)
+    constant = replace(config, schedule="constant", warmup_updates=0)
+    assert learning_rate(constant, 0, 0.9) == 1.0
+
+
+def test_the_clock_leaves_room_for_the_last_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("headline.callbacks.time.monotonic", lambda: now[0])
+    clock, endless = Clock(1.0), Clock(None)
+    now[0] += 25
+    assert clock.share() == pytest.approx(25 / 60) and endless.share() == 0
+    clock.reserved = 10
+    assert clock.share() == pytest.approx(0.5)
+    clock.reserved = 59  # more than half is never kept for it
+    assert clock.share() == pytest.approx(25 / 30)
+    now[0] += math.inf
+    assert clock.share() == 1 and endless.share() == 0
