@@ -1,0 +1,1 @@
+"""A generator of invented news: `words` and `events` are its raw material."""
