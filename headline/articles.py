@@ -35,6 +35,7 @@ class Article:
 
 
 Write = Callable[[Article, Sequence[Headline]], None]
+Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def ready_batches(
     So a slow pipe gets each headline as soon as it can be written, and a fast one is
     read in full batches, of which no more than two are held.
     """
-    queue: Queue[Article | BaseException | None] = Queue(batch_size)
+    queue: Arrivals = Queue(batch_size)
 
     def read() -> None:
         try:
@@ -150,9 +151,7 @@ def ready_batches(
         yield batch
 
 
-def _drain(
-    queue: "Queue[Article | BaseException | None]", batch_size: int
-) -> list[Article]:
+def _drain(queue: Arrivals, batch_size: int) -> list[Article]:
     batch: list[Article] = []
     try:
         while len(batch) < batch_size:

@@ -272,9 +272,6 @@ def train(
     config = replace(chosen.train, **pick(TrainConfig, settings))
     from headline.engines.backend import muted_native_stderr
 
-    with muted_native_stderr():
-        from headline.training import train_model
-
     run = Run(
         data_dir=data_dir,
         model_dir=model_dir,
@@ -283,7 +280,10 @@ def train(
         train=config,
         overwrite=overwrite,
     )
-    train_model(run, report=lambda line: click.echo(line, err=True))
+    with muted_native_stderr():
+        from headline.training import train_model
+
+        train_model(run, report=lambda line: click.echo(line, err=True))
     click.echo(model_dir)
 
 

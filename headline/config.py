@@ -154,7 +154,7 @@ class TrainConfig(Config):
     epochs: int = 20
     max_minutes: float | None = None  # of wall time, validation included
     batch_size: int = 64  # pairs
-    learning_rate: float = 2e-3  # the highest of the schedule
+    learning_rate: float = 4e-3  # the highest of the schedule
     warmup_updates: int = 200  # linear rise from 0
     schedule: Schedule = "linear"  # after warm-up: fall to 0 at the end, or stay
     clip_norm: float = 1.0  # of all gradients together; 0 turns it off

@@ -171,12 +171,7 @@ def _open_array(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        # An array of no elements cannot be mapped, and need not be.
-        try:
-            with path.open("rb") as stream:
-                array = np.lib.format.read_array(stream, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise DataError(f"{path} is damaged: {error}") from error
+        raise DataError(f"{path} is damaged: {error}") from error
     if array.ndim != 1:
         raise DataError(f"{path} is damaged: it must have one axis")
     return array

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
+from typing import TextIO
 
 from headline.config import Device
 from headline.errors import HeadlineError, TrainingError
@@ -12,14 +13,18 @@ from headline.errors import HeadlineError, TrainingError
 
 @contextmanager
 def muted_native_stderr() -> Iterator[None]:
-    """Keeps off stderr what native code prints during the body.
+    """Keeps off stderr what native code prints during the body; Python still prints.
 
-    TensorFlow writes a dozen notes on CUDA and oneDNN while it loads, whatever its
-    log level says. If the body fails, they are printed after all.
+    TensorFlow writes a dozen notes on CUDA and oneDNN while it loads and at the first
+    epoch, whatever its log level says. If the body fails by a bug, they are printed
+    after all. Whoever sets TF_CPP_MIN_LOG_LEVEL wants to see them.
     """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
     sys.stderr.flush()
-    kept = os.dup(2)
-    with TemporaryFile() as scratch:
+    python_stderr, kept = sys.stderr, os.dup(2)
+    with TemporaryFile() as scratch, _stderr_to(kept):
         os.dup2(scratch.fileno(), 2)
         try:
             yield
@@ -30,9 +35,24 @@ def muted_native_stderr() -> Iterator[None]:
             os.write(kept, scratch.read())
             raise
         finally:
-            sys.stderr.flush()
             os.dup2(kept, 2)
-            os.close(kept)
+            sys.stderr = python_stderr
+
+
+@contextmanager
+def _stderr_to(descriptor: int) -> Iterator[None]:
+    """Makes Python's stderr write to the descriptor, which is closed in the end."""
+    with open(descriptor, "w", encoding="utf-8", errors="replace", buffering=1) as own:
+        if _is_descriptor_2(sys.stderr):  # else somebody captures it already
+            sys.stderr = own
+        yield
+
+
+def _is_descriptor_2(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 2
+    except (OSError, ValueError):
+        return False
 
 
 def select_device(device: Device) -> None:
@@ -44,18 +64,16 @@ def select_device(device: Device) -> None:
     Raises:
         TrainingError: a GPU is asked for and there is none.
     """
-    with muted_native_stderr():
-        import keras
+    import keras
 
-        backend = keras.backend.backend()
-        if device == "cpu":
-            _hide_gpus(backend)
-        elif device == "gpu" and not _has_gpu(backend):
-            raise TrainingError(
-                f"--device gpu: the backend {backend} finds no GPU; "
-                "use --device cpu, or install its GPU build"
-            )
-        keras.ops.zeros(1)  # looks for devices now, and says so now
+    backend = keras.backend.backend()
+    if device == "cpu":
+        _hide_gpus(backend)
+    elif device == "gpu" and not _has_gpu(backend):
+        raise TrainingError(
+            f"--device gpu: the backend {backend} finds no GPU; "
+            "use --device cpu, or install its GPU build"
+        )
 
 
 def _hide_gpus(backend: str) -> None:

@@ -1,0 +1,92 @@
+"""A scripted engine and the smallest real one, for tests of what stands above them."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from headline.bundle import Bundle
+from headline.config import DecodeConfig, ModelConfig
+from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.tokenizer import EOS, PAD, UNK, CharTokenizer, Vocab
+from headline.weights import Weights, weight_shapes
+
+
+@dataclass(frozen=True)
+class CopyState:
+    """The source of each row, and how many tokens the rows have read."""
+
+    sources: Ids  # (R, S)
+    position: int
+
+
+class CopyEngine:
+    """Thinks that a headline is the first ``length`` tokens of its article.
+
+    The token that its rule wants next has nine tenths of the probability; EOS and the
+    other tokens of the article share what is left.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.shapes: list[tuple[int, ...]] = []  # of the batches, in their order
+
+    def encode(self, source_ids: Ids, copy_ids: Ids) -> CopyState:
+        assert UNK not in copy_ids  # each token has an id of its own
+        self.shapes.append(copy_ids.shape)
+        return CopyState(copy_ids, 0)
+
+    def step(
+        self, state: CopyState, parents: Ids, tokens: Ids, num_candidates: int
+    ) -> tuple[Floats, Ids, CopyState]:
+        sources = state.sources[parents]
+        log_probs = np.full((len(sources), 1 + num_candidates), IMPOSSIBLE, np.float32)
+        ids = np.full(log_probs.shape, EOS, np.int32)
+        for row, source in enumerate(sources):
+            probs = self._probs(source[source != PAD].tolist(), state.position)
+            log_probs[row, 0] = math.log(probs.pop(EOS))
+            best = sorted(probs, key=lambda token: (-probs[token], token))
+            for place, token in enumerate(best[:num_candidates], start=1):
+                log_probs[row, place] = math.log(probs[token])
+                ids[row, place] = token
+        return log_probs, ids, CopyState(sources, state.position + 1)
+
+    def _probs(self, source: list[int], position: int) -> dict[int, float]:
+        known = {EOS, *source}
+        probs = dict.fromkeys(known, 0.1 / len(known))
+        wanted = [*source[: self.length], EOS]
+        probs[wanted[min(position, len(wanted) - 1)]] += 0.9
+        return probs
+
+
+def char_tokenizer(text: str, vocab_size: int = 5000) -> CharTokenizer:
+    """Returns a tokenizer that knows the characters of the text."""
+    return CharTokenizer(Vocab.from_counts(Counter(text), vocab_size, 1))
+
+
+def random_weights(config: ModelConfig, seed: int = 0) -> Weights:
+    """Returns weights for the network, far enough from 0 that each one matters."""
+    rng = np.random.default_rng(seed)
+    shapes = weight_shapes(config).items()
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes}
+
+
+def tiny_bundle(text: str, vocab_size: int = 12, width: int = 8) -> Bundle:
+    """Returns a model that was never trained and knows a few characters of a text."""
+    tokenizer = char_tokenizer(text, vocab_size)
+    model = ModelConfig(
+        vocab_size=tokenizer.vocab.vocab_size,
+        width=width,
+        encoder_layers=1,
+        decoder_layers=1,
+        heads=2,
+    )
+    return Bundle(
+        model=model,
+        decode=DecodeConfig(beam_size=2, max_length=8),
+        max_source_length=50,
+        tokenizer=tokenizer,
+        weights=random_weights(model),
+        provenance={"corpus": "没有"},
+    )

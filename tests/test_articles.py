@@ -1,0 +1,411 @@
+"""Rows in, the same rows out with headlines: none lost, none moved, none changed."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headline.articles import (
+    Article,
+    Task,
+    ready_batches,
+    stream_lines,
+    windows,
+)
+from headline.config import DecodeConfig
+from headline.errors import CorpusError
+from headline.generator import Generator
+from headline.tables import CorpusFormat
+from headline.text import normalise
+from tests.scripted import CopyEngine, char_tokenizer
+
+stable = settings(derandomize=True, deadline=None, max_examples=50)
+
+Found = TypeVar("Found")
+
+HAN = "央行今日宣布下调存款准备金率"
+AWKWARD = ['央行,降"息"', "第一行\n第二行", "", "\t", "罕😀", " 空格 "]
+texts = st.text(HAN + ',"\n 罕😀<b>', max_size=12)
+
+
+def task(lines: bool = False, column: str = "headline", **names: Any) -> Task:
+    """Returns a task whose headlines are the first three characters of articles."""
+    config = DecodeConfig(batch_size=4, num_headlines=names.pop("num_headlines", 1))
+    generator = Generator(char_tokenizer(HAN), CopyEngine(3), config, 50)
+    return Task(generator, CorpusFormat(**names), column, lines)
+
+
+def expected(article: str) -> str:
+    return normalise(article)[:3].strip()
+
+
+def run(job: Task, *files: Path) -> str:
+    output = io.StringIO(newline="")
+    job.run(files, output)
+    return output.getvalue()
+
+
+def refusal(job: Task, *files: Path) -> str:
+    """Returns the message that the files are refused with."""
+    with pytest.raises(CorpusError) as caught:
+        run(job, *files)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    content = text.encode(encoding)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def to_csv(rows: Sequence[Sequence[str]], delimiter: str = ",") -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, delimiter=delimiter).writerows(rows)
+    return stream.getvalue()
+
+
+def from_csv(text: str, delimiter: str = ",") -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+# --- CSV and TSV ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter"),
+    [
+        *(("a.csv", ","), ("a.CSV", ","), ("a.csv.gz", ","), ("a.tsv.csv", ",")),
+        *(("a.tsv", "\t"), ("a.TSV", "\t"), ("a.tsv.gz", "\t"), ("a.json.tsv", "\t")),
+    ],
+)
+def test_table_comes_back_with_a_column_more(
+    tmp_path: Path, name: str, delimiter: str
+) -> None:
+    rows = [[str(number), text, "留"] for number, text in enumerate(AWKWARD)]
+    header = ["id", "content", " 备注"]
+    path = write(tmp_path / name, to_csv([header, *rows], delimiter))
+
+    found = from_csv(run(task(), path), delimiter)
+
+    assert found[0] == [*header, "headline"]
+    assert found[1:] == [[*row, expected(row[1])] for row in rows]
+
+
+@stable
+@given(st.lists(st.tuples(texts, texts), max_size=12))
+def test_no_row_of_a_table_is_lost_moved_or_changed(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "round_trip.csv"
+    write(path, to_csv([("other", "content"), *rows]))
+
+    found = from_csv(run(task(), path))
+
+    assert found[1:] == [[*row, expected(row[1])] for row in rows]
+
+
+def test_bad_row_keeps_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"id,content\n1,{HAN}\n2\n3,{HAN[1:]}\n4,\n")
+
+    found = from_csv(run(task(), path))
+
+    assert [row[0] for row in found] == ["id", "1", "2", "3", "4"]
+    assert [row[-1] for row in found[1:]] == [HAN[:3], "", HAN[1:4], ""]
+    assert {len(row) for row in found} == {3}
+
+
+def test_undecodable_row_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"id,content\n1,{HAN}\n2,".encode() + b"\xff\xfe\n3,\n")
+
+    found = run(task(), path)
+
+    found.encode()
+    assert [row[0] for row in from_csv(found)] == ["id", "1", "2", "3"]
+
+
+def test_every_headline_has_its_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"content,id\n{HAN},1\n,2\n")
+
+    found = from_csv(run(task(num_headlines=3, column="题"), path))
+
+    assert found[0] == ["content", "id", "题", "题_2", "题_3"]
+    assert found[1][:3] == [HAN, "1", HAN[:3]]
+    assert len(set(found[1])) == 5
+    assert found[2] == ["", "2", "", "", ""]
+
+
+def test_articles_are_in_the_column_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f"content,正文二\n{HAN},下调存款\n", "gb18030")
+
+    found = from_csv(run(task(source_column="正文二", encoding="gb18030"), path))
+
+    assert found[1] == [HAN, "下调存款", "下调存"]
+    assert "'none'" in refusal(task(source_column="none", encoding="gb18030"), path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize("clash", ["headline", "headline_2", "headlines"])
+def test_column_that_is_there_already_is_never_written_over(
+    tmp_path: Path, name: str, clash: str
+) -> None:
+    record = {"content": HAN, clash: "人写的"}
+    table = to_csv(
+        [list(record), list(record.values())], "\t" if "tsv" in name else ","
+    )
+    path = write(tmp_path / name, json.dumps(record) if "json" in name else table)
+    wanted = {"headline", "headlines" if "json" in name else "headline_2"}
+
+    if clash in wanted:
+        message = refusal(task(num_headlines=2), path)
+        assert f"'{clash}'" in message
+        assert "--headline-column" in message
+    else:
+        assert "人写的" in run(task(num_headlines=2), path)
+    assert run(task(num_headlines=2, column="机器"), path)
+
+
+# --- JSONL ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.JSONL", "a.json.gz", "a.csv.ndjson"])
+def test_objects_come_back_with_a_key_more(tmp_path: Path, name: str) -> None:
+    records = [{"id": [number, None], "content": t} for number, t in enumerate(AWKWARD)]
+    path = write(tmp_path / name, "\n".join(map(json.dumps, records)))
+
+    found = [json.loads(line) for line in run(task(), path).splitlines()]
+
+    assert found == [r | {"headline": expected(str(r["content"]))} for r in records]
+
+
+def test_chinese_in_the_output_can_be_read_by_eye(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", json.dumps({"content": HAN}))
+
+    assert HAN in run(task(), path)
+
+
+def test_bad_line_comes_back_as_an_error_in_its_place(tmp_path: Path) -> None:
+    good = json.dumps({"content": HAN})
+    path = write(tmp_path / "a.jsonl", f"{good}\n{{half\n\n[1]\n{good}\n")
+
+    found = [json.loads(line) for line in run(task(), path).splitlines()]
+
+    assert [record["headline"] for record in found] == [HAN[:3], "", "", HAN[:3]]
+    assert "line 2" in found[1]["error"]
+    assert "line 4" in found[2]["error"]
+    assert "error" not in found[0].keys() | found[3].keys()
+
+
+def test_lone_surrogate_in_an_object_can_be_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"content": "央行\\ud800降息"}')
+
+    found = run(task(), path)
+
+    assert json.loads(found.encode())["headline"] == "央行降"
+
+
+def test_several_headlines_of_an_object_are_a_list(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", json.dumps({"content": HAN}))
+
+    found = json.loads(run(task(num_headlines=3), path))
+
+    assert found["headline"] == found["headlines"][0] == HAN[:3]
+    assert len(set(found["headlines"])) == 3
+
+
+# --- plain text and stdin -------------------------------------------------------------
+
+
+def test_text_file_is_one_article_or_one_in_each_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.TXT", f"{HAN}\n\n下调存款\n")
+
+    assert run(task(), path) == f"{HAN[:3]}\n"
+    assert run(task(lines=True), path) == f"{HAN[:3]}\n\n下调存\n"
+
+
+def test_several_headlines_of_a_text_stand_in_one_line(tmp_path: Path) -> None:
+    found = run(task(num_headlines=3), write(tmp_path / "a.txt", HAN))
+
+    assert found.endswith("\n")
+    headlines = found[:-1].split("\t")
+    assert headlines[0] == HAN[:3]
+    assert len(set(headlines)) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "utf-16-le"])
+def test_stdin_is_one_article_or_one_in_each_line(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    # U+0A00 to U+0AFF: in UTF-16, one of their bytes looks like a line end.
+    content = f"{HAN}\r\n\n\u0a05\u0a0a\u0b0a新华社\n央行".encode(encoding)
+
+    def piped(lines: bool) -> str:
+        stream = io.BytesIO(content)
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=stream))
+        found = run(task(lines=lines, encoding=encoding))
+        assert not stream.closed
+        return found
+
+    assert piped(lines=True) == f"{HAN[:3]}\n\n\u0a05\u0a0a\u0b0a\n央行\n"
+    assert piped(lines=False) == f"{HAN[:3]}\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "iso2022_jp"])
+def test_bytes_that_are_no_text_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    content = "日本\n".encode(encoding) + b"\xff\x1b\x80\xd8\x1b"
+    for lines in (True, False):
+        stream = SimpleNamespace(buffer=io.BytesIO(content))
+        monkeypatch.setattr("sys.stdin", stream)
+
+        assert run(task(lines=lines, encoding=encoding)).startswith("日本")
+
+
+# --- several files --------------------------------------------------------------------
+
+
+def test_files_of_a_kind_become_one_output(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.csv", f"content\n{HAN}\n")
+    two = write(tmp_path / "2.csv.gz", "content\n下调存款\n")
+
+    found = from_csv(run(task(), one, two))
+
+    assert found == [["content", "headline"], [HAN, HAN[:3]], ["下调存款", "下调存"]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1.csv", "2.jsonl"),
+        ("1.csv", "2.txt"),
+        ("1.jsonl", "2.txt"),
+        ("1.txt", "2.csv"),
+        ("1.csv", "other.csv"),
+    ],
+)
+def test_mixed_kinds_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    content = {"1.csv": f"content\n{HAN}\n", "2.csv": f"content\n{HAN}\n"}
+    content |= {"other.csv": f"id,content\n1,{HAN}\n"}
+    record = json.dumps({"content": HAN})
+    first, second = (
+        write(tmp_path / name, content.get(name, record)) for name in (one, other)
+    )
+
+    message = refusal(task(), first, second)
+
+    assert str(first) in message
+    assert str(second) in message
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.jsonl", "none.txt", "a.pdf"])
+def test_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    assert str(tmp_path / name) in refusal(task(), tmp_path / name)
+
+
+# --- batches --------------------------------------------------------------------------
+
+
+def soon(call: Callable[[], Found]) -> Found:
+    """Calls in a thread of its own; fails where the call does not return soon."""
+    results: Queue[Found] = Queue()
+    Thread(target=lambda: results.put(call()), daemon=True).start()
+    return results.get(timeout=10)
+
+
+def batch_texts(batches: Iterator[list[Article]]) -> list[str]:
+    return [article.text.rstrip("\n") for article in next(batches)]
+
+
+def test_first_article_of_a_slow_pipe_does_not_wait_for_the_others() -> None:
+    ours, theirs = os.pipe()
+    with open(ours, "rb") as stream, open(theirs, "wb", buffering=0) as pipe:
+        batches = ready_batches(stream_lines(stream, "utf-8"), batch_size=8)
+        for line in (HAN, "新华社", "央行"):
+            pipe.write(f"{line}\n".encode())
+            assert soon(lambda: batch_texts(batches)) == [line]
+        pipe.close()
+        assert soon(lambda: list(batches)) == []
+
+
+@stable
+@given(st.lists(texts, max_size=20), st.integers(1, 5))
+def test_ready_batches_hold_all_articles_in_their_order(
+    articles: list[str], batch_size: int
+) -> None:
+    batches = list(ready_batches(map(Article, articles), batch_size))
+
+    assert [article.text for batch in batches for article in batch] == articles
+    assert all(1 <= len(batch) <= batch_size for batch in batches)
+
+
+def test_fast_pipe_is_read_in_full_batches() -> None:
+    batches = ready_batches((Article(str(number)) for number in range(9)), 4)
+    next(batches)
+    time.sleep(0.2)  # the reader has run ahead as far as it may
+
+    assert len(next(batches)) == 4
+
+
+def test_reader_does_not_run_far_ahead() -> None:
+    taken: list[Article] = []
+
+    def many() -> Iterator[Article]:
+        for number in range(10_000):
+            taken.append(Article(str(number)))
+            yield taken[-1]
+
+    batches = ready_batches(many(), batch_size=4)
+    next(batches)
+    time.sleep(0.1)
+
+    assert 1 <= len(taken) <= 3 * 4
+
+
+@pytest.mark.parametrize("error", [ValueError("stop"), CorpusError("damaged")])
+def test_error_of_the_reader_is_passed_on(error: Exception) -> None:
+    def broken() -> Iterator[Article]:
+        yield Article(HAN)
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        soon(lambda: caught(lambda: list(ready_batches(broken(), 1))))()
+
+
+def caught(call: Callable[[], Found]) -> Callable[[], Found]:
+    """Calls now and raises, or returns, later: errors cross a thread so."""
+    try:
+        result = call()
+    except Exception as error:
+        reason = error
+
+        def fail() -> Found:
+            raise reason
+
+        return fail
+    return lambda: result
+
+
+@stable
+@given(st.lists(texts, max_size=20), st.integers(1, 5))
+def test_windows_hold_all_articles_in_their_order(
+    articles: list[str], size: int
+) -> None:
+    found = list(windows(map(Article, articles), size))
+
+    assert [article.text for window in found for article in window] == articles
+    assert all(len(window) == size for window in found[:-1])
+    assert all(1 <= len(window) <= size for window in found)

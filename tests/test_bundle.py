@@ -1,0 +1,341 @@
+"""MODEL_DIR: what is saved comes back, and what was damaged does not."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headline.bundle import (
+    CONFIG,
+    HISTORY,
+    MANIFEST,
+    SAMPLES,
+    VOCAB,
+    WEIGHTS,
+    Bundle,
+    is_trained,
+    load_bundle,
+    save_bundle,
+    write_history,
+    write_samples,
+)
+from headline.errors import BundleError, HeadlineError
+from headline.files import sha256
+from tests.scripted import char_tokenizer, tiny_bundle
+
+NAMES = [CONFIG, VOCAB, WEIGHTS]
+TEXT = "央行今日宣布下调存款准备金率"
+BUNDLE = tiny_bundle(TEXT)
+
+
+@pytest.fixture(scope="module")
+def clean_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "clean"
+    save_bundle(folder, BUNDLE)
+    return folder
+
+
+@pytest.fixture
+def model_dir(clean_dir: Path, tmp_path: Path) -> Path:
+    """A MODEL_DIR to do damage to."""
+    return shutil.copytree(clean_dir, tmp_path / "model")
+
+
+@pytest.fixture
+def umask() -> Iterator[int]:
+    """An unusual mask: what a file gets from it, it gets from nothing else."""
+    mask = 0o027
+    before = os.umask(mask)
+    yield mask
+    os.umask(before)
+
+
+def refusal(model_dir: Path, name: str) -> str:
+    """Returns the message that the folder is refused with, which names the file."""
+    with pytest.raises(BundleError) as caught:
+        load_bundle(model_dir)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(model_dir / name) in message
+    return message
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def reseal(model_dir: Path) -> None:
+    """Makes the checksums right again, as somebody who means it would."""
+    sums = {name: sha256(model_dir / name) for name in NAMES}
+    change_json(model_dir / MANIFEST, sha256=sums)
+
+
+# --- there and back -------------------------------------------------------------------
+
+
+def assert_same(one: Bundle, other: Bundle) -> None:
+    assert one.model == other.model
+    assert one.decode == other.decode
+    assert one.max_source_length == other.max_source_length
+    assert one.provenance == other.provenance
+    assert type(one.tokenizer) is type(other.tokenizer)
+    assert one.tokenizer.vocab.tokens == other.tokenizer.vocab.tokens
+    assert one.tokenizer.vocab.vocab_size == other.tokenizer.vocab.vocab_size
+    assert one.weights.keys() == other.weights.keys()
+    for name, weight in one.weights.items():
+        np.testing.assert_array_equal(weight, other.weights[name])
+
+
+def test_saved_bundle_comes_back(clean_dir: Path) -> None:
+    assert_same(load_bundle(clean_dir), BUNDLE)
+
+
+def test_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:
+    turned = {name: np.asfortranarray(w) for name, w in BUNDLE.weights.items()}
+
+    save_bundle(tmp_path, replace(BUNDLE, weights=turned))
+
+    assert_same(load_bundle(tmp_path), BUNDLE)
+
+
+def test_later_bundle_takes_the_place_of_the_first(model_dir: Path) -> None:
+    other = tiny_bundle(TEXT[::-1] * 2, vocab_size=9, width=4)
+
+    save_bundle(model_dir, other)
+
+    assert_same(load_bundle(model_dir), other)
+
+
+def test_only_the_known_files_are_written(tmp_path: Path, umask: int) -> None:
+    folder = tmp_path / "deep" / "model"
+    save_bundle(folder, BUNDLE)
+    save_bundle(folder, BUNDLE)
+
+    assert {path.name for path in folder.iterdir()} == {*NAMES, MANIFEST}
+    for path in folder.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_same_bundle_gives_the_same_bytes(clean_dir: Path, tmp_path: Path) -> None:
+    save_bundle(tmp_path, BUNDLE)
+
+    for name in (*NAMES, MANIFEST):
+        assert (tmp_path / name).read_bytes() == (clean_dir / name).read_bytes()
+
+
+def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+
+    with pytest.raises(HeadlineError, match="cannot write"):
+        save_bundle(tmp_path / "file", BUNDLE)
+
+
+# --- is there a model? ----------------------------------------------------------------
+
+
+def test_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "none"):
+        assert not is_trained(folder)
+        with pytest.raises(BundleError, match="headline train") as caught:
+            load_bundle(folder)
+        assert str(folder) in str(caught.value)
+        assert ("there is no" in str(caught.value)) == (folder.name == "none")
+
+
+def test_even_half_a_model_counts_as_trained(model_dir: Path) -> None:
+    assert is_trained(model_dir)
+    (model_dir / MANIFEST).unlink()
+    assert is_trained(model_dir)
+    (model_dir / WEIGHTS).unlink()
+    assert not is_trained(model_dir)
+    (model_dir / MANIFEST).write_text("{}")
+    assert is_trained(model_dir)
+
+
+# --- damage by accident ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flipped_missing_or_cut_file_is_refused(model_dir: Path, name: str) -> None:
+    path = model_dir / name
+    content = path.read_bytes()
+    middle = len(content) // 2
+    flipped = bytes([content[middle] ^ 1])
+
+    path.write_bytes(content[:middle] + flipped + content[middle + 1 :])
+    assert "damaged" in refusal(model_dir, name)
+    path.write_bytes(content[:-1])
+    assert "damaged" in refusal(model_dir, name)
+    path.unlink()
+    refusal(model_dir, name)
+    path.write_bytes(content)
+    load_bundle(model_dir)
+
+
+def test_damaged_manifest_is_refused(model_dir: Path) -> None:
+    path = model_dir / MANIFEST
+    good = json.loads(path.read_text())
+    half = {name: good["sha256"][name] for name in NAMES[1:]}
+    sums: list[Any] = [None, [], "x", half, half | {CONFIG: ""}, half | {CONFIG: None}]
+    versions: list[Any] = [0, 2, "1", None]
+    damaged = [{}, {"sha256": good["sha256"]}, {"format": 1}]
+    damaged += [good | {"sha256": value} for value in sums]
+    damaged += [good | {"format": value} for value in versions]
+    for raw in damaged:
+        path.write_text(json.dumps(raw))
+        refusal(model_dir, "")
+    path.write_text(json.dumps(good)[:-3])
+    assert "not valid JSON" in refusal(model_dir, MANIFEST)
+    path.unlink()
+    assert "missing" in refusal(model_dir, MANIFEST)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_of_another_model_is_refused(model_dir: Path, name: str) -> None:
+    save_bundle(model_dir.parent / "other", tiny_bundle("宣布", width=4))
+
+    shutil.copy(model_dir.parent / "other" / name, model_dir / name)
+
+    refusal(model_dir, name)
+
+
+def test_swapped_files_are_refused(model_dir: Path) -> None:
+    for one, other in ((CONFIG, VOCAB), (VOCAB, WEIGHTS)):
+        folder = shutil.copytree(model_dir, model_dir.parent / one)
+        (folder / one).rename(folder / "aside")
+        (folder / other).rename(folder / one)
+        (folder / "aside").rename(folder / other)
+        assert "its bytes" in refusal(folder, one)
+        reseal(folder)
+        refusal(folder, VOCAB)
+
+
+# --- damage with checksums that fit ---------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_other_format_is_refused(model_dir: Path, version: Any) -> None:
+    change_json(model_dir / CONFIG, format=version)
+    reseal(model_dir)
+
+    assert f"format {version!r}" in refusal(model_dir, CONFIG)
+
+
+CONFIG_DAMAGE: dict[str, list[Any]] = {
+    "model": [None, [], "x", {"width": 3}, {"width": 8.0}, {"depth": 2}],
+    "decode": [None, [], {"beam_size": 0}, {"beam": 2}],
+    "max_source_length": [None, "x", [], {}],
+    "provenance": [None, 3, "x"],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{name: raw} for name, values in CONFIG_DAMAGE.items() for raw in values],
+)
+def test_damaged_config_is_refused(model_dir: Path, change: dict[str, Any]) -> None:
+    change_json(model_dir / CONFIG, **change)
+    reseal(model_dir)
+
+    assert "damaged" in refusal(model_dir, CONFIG)
+
+
+@pytest.mark.parametrize("name", CONFIG_DAMAGE)
+def test_config_that_lacks_an_entry_is_refused(model_dir: Path, name: str) -> None:
+    path = model_dir / CONFIG
+    content = json.loads(path.read_text())
+    del content[name]
+    path.write_text(json.dumps(content))
+    reseal(model_dir)
+
+    assert name in refusal(model_dir, CONFIG)
+
+
+def test_vocab_of_another_size_is_refused(model_dir: Path) -> None:
+    char_tokenizer(TEXT, vocab_size=9).save(model_dir / VOCAB)
+    reseal(model_dir)
+
+    message = refusal(model_dir, VOCAB)
+
+    assert "9 generable" in message
+    assert str(BUNDLE.model.vocab_size) in message
+
+
+Damage = Callable[[np.ndarray[Any, Any]], Any]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda weight: weight * np.float32(np.nan),
+        lambda weight: weight[:-1],
+        lambda weight: weight.T,
+        lambda weight: weight.astype(np.float16),
+    ],
+)
+def test_faulty_weight_is_refused(model_dir: Path, damage: Damage) -> None:
+    name = "hidden/kernel"
+    faulty = dict(BUNDLE.weights) | {name: damage(BUNDLE.weights[name])}
+    save_bundle(model_dir, replace(BUNDLE, weights=faulty))
+
+    assert name in refusal(model_dir, WEIGHTS)
+
+
+def test_weights_of_another_network_are_refused(model_dir: Path) -> None:
+    save_bundle(model_dir, replace(BUNDLE, model=replace(BUNDLE.model, width=4)))
+    refusal(model_dir, WEIGHTS)
+    save_bundle(model_dir, replace(BUNDLE, weights={}))
+    refusal(model_dir, WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"\xff" * 64,
+        b"\x02\0\0\0\0\0\0\0{}tail",
+        b"\x80\x04K\x01.",  # a pickle
+        b"\x89HDF\r\n\x1a\n",
+    ],
+)
+def test_file_that_is_no_safetensors_is_refused(
+    model_dir: Path, content: bytes
+) -> None:
+    (model_dir / WEIGHTS).write_bytes(content)
+    reseal(model_dir)
+
+    assert "damaged" in refusal(model_dir, WEIGHTS)
+
+
+# --- the story of a training ----------------------------------------------------------
+
+
+def test_history_can_be_read_back(tmp_path: Path) -> None:
+    rows = [{"epoch": 1.0, "loss": 4.25}, {"epoch": 2.0, "loss": 3.5}]
+
+    write_history(tmp_path, rows[:1])
+    write_history(tmp_path, rows)
+
+    with (tmp_path / HISTORY).open(newline="") as stream:
+        found = list(csv.DictReader(stream))
+    assert [{name: float(row[name]) for name in row} for row in found] == rows
+
+
+def test_samples_can_be_read_back_and_by_eye(tmp_path: Path) -> None:
+    samples = [{"epoch": 1, "headline": "央行\n降息"}, {"epoch": 2, "headline": ""}]
+
+    write_samples(tmp_path, samples)
+
+    lines = (tmp_path / SAMPLES).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == samples
+    assert "央行" in lines[0]

@@ -1,0 +1,471 @@
+"""``headline prepare`` on real files: what is in a DATA_DIR, and what is refused."""
+
+import csv
+import random
+import tracemalloc
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headline.config import PrepareConfig
+from headline.corpus import CorpusReader, Pair
+from headline.dataset import DATA, REJECTS, SPLITS, Dataset, data_files, open_dataset
+from headline.errors import CorpusError, DataError, HeadlineError
+from headline.prepare import Job, prepare, split_of, summary_table
+from headline.tables import CorpusFormat
+from headline.text import normalise
+
+HAN = "央行今日宣布下调存款准备金率新华社北京电记者从会议上获悉我国经济持续向好"
+RAW = ("<p>", "　", "１２．５％", "&nbsp;", "，", "GDP", "\n", '"', "<pad>", "😀")
+
+
+def raw_pairs(count: int, seed: int = 0) -> list[Pair]:
+    """Returns pairs as the web has them, and some twice with another headline.
+
+    Each has characters of its own, so the vocab lacks those of the held-out ones.
+    """
+    rng = random.Random(seed)
+    pairs = []
+    for number in range(count):
+        words = rng.choices([HAN[i : i + 2] for i in range(len(HAN))] + [*RAW], k=30)
+        both, headline_only = chr(0x5000 + number), chr(0x6000 + number)
+        source = f"{number}号{both}{''.join(words)}"
+        some = "".join(rng.choices(HAN, k=rng.randint(2, 9)))
+        pairs.append(Pair(source, f"{headline_only}{some}{both}"))
+        if rng.random() < 0.2:
+            pairs.append(Pair(source, "".join(rng.choices(HAN, k=5))))
+    return pairs
+
+
+PAIRS = raw_pairs(150)
+
+
+def write_csv(path: Path, pairs: Iterable[tuple[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["title", "content"])
+        writer.writerows((target, source) for source, target in pairs)
+    return path
+
+
+def job(corpus: Path, data_dir: Path, overwrite: bool = False, **settings: Any) -> Job:
+    settings = {"min_count": 1, "valid_size": 0.2, "test_size": 0.2} | settings
+    return Job(
+        files=[corpus],
+        data_dir=data_dir,
+        format=CorpusFormat(),
+        config=PrepareConfig(**settings),
+        overwrite=overwrite,
+    )
+
+
+def prepared(folder: Path, pairs: Sequence[Pair] = PAIRS, **settings: Any) -> Dataset:
+    """Prepares the pairs in a folder of their own and opens the result."""
+    folder.mkdir()
+    corpus = write_csv(folder / "news.csv", pairs)
+    prepare(job(corpus, folder / "data", **settings))
+    return open_dataset(folder / "data")
+
+
+def usable(dataset: Dataset) -> list[Pair]:
+    """Returns the normalised pairs that prepare was to keep, in their order."""
+    config = dataset.config
+    reader = CorpusReader(
+        [dataset.path.parent / "news.csv"],
+        CorpusFormat(),
+        min_source_length=config.min_source_length,
+        min_target_length=config.min_target_length,
+        max_target_length=config.max_target_length,
+    )
+    return [entry for entry in reader if isinstance(entry, Pair)]
+
+
+def decoded(dataset: Dataset, split: str, texts: Sequence[Pair]) -> list[Pair]:
+    """Turns the arrays of a split into text again; ``texts`` gives the extras."""
+    tokenizer, arrays = dataset.tokenizer, dataset.splits[split]
+    pairs = []
+    for index, text in enumerate(texts):
+        extra: Sequence[str] = ()
+        for side in (text.source[: dataset.config.max_source_length], text.target):
+            extra = tokenizer.encode(side, extra).extra
+        source = tokenizer.decode(arrays.source[index], extra)
+        pairs.append(Pair(source, tokenizer.decode(arrays.target[index], extra)))
+    return pairs
+
+
+def assert_encoded(dataset: Dataset, split: str, texts: Sequence[Pair]) -> None:
+    """Checks that the ids are those that ``generate`` gives an article."""
+    tokenizer, arrays = dataset.tokenizer, dataset.splits[split]
+    for index, text in enumerate(texts):
+        source = tokenizer.encode(text.source[: dataset.config.max_source_length])
+        target = tokenizer.encode(text.target, source.extra)
+        assert arrays.source[index].tolist() == source.ids.tolist()
+        assert arrays.target[index].tolist() == target.ids.tolist()
+
+
+def in_split(dataset: Dataset, split: str) -> list[Pair]:
+    return [p for p in usable(dataset) if split_of(p.source, dataset.config) == split]
+
+
+def train_texts(dataset: Dataset, side: str) -> list[str]:
+    """Returns the texts of the train split, which has no unknown characters."""
+    rows = getattr(dataset.splits["train"], side)
+    return [dataset.tokenizer.decode(rows[index]) for index in range(len(rows))]
+
+
+def articles(dataset: Dataset) -> dict[str, str]:
+    """Returns the split of each article, as the arrays and CSV files have it."""
+    found = dict.fromkeys(train_texts(dataset, "source"), "train")
+    for split in SPLITS[1:]:
+        with dataset.text_path(split).open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                assert found.setdefault(row["content"], split) == split
+    return found
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# --- what is written ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+@pytest.mark.parametrize("min_count", [1, 20])
+def test_arrays_decode_to_the_normalised_pairs(
+    tmp_path: Path, tokenizer: str, min_count: int
+) -> None:
+    dataset = prepared(
+        tmp_path / "a", tokenizer=tokenizer, min_count=min_count, max_source_length=40
+    )
+
+    for split in SPLITS:
+        expected = in_split(dataset, split)
+        assert len(expected) == len(dataset.splits[split]) > 0
+        assert_encoded(dataset, split, expected)
+        assert decoded(dataset, split, expected) == [
+            Pair(pair.source[:40], pair.target) for pair in expected
+        ]
+
+
+def test_headline_longer_than_articles_are_cut_to_stays_whole(tmp_path: Path) -> None:
+    pairs = [Pair(f"{number}号{HAN}", HAN[:20]) for number in range(30)]
+
+    dataset = prepared(tmp_path / "a", pairs, max_source_length=10)
+
+    assert set(train_texts(dataset, "target")) == {HAN[:20]}
+    assert set(dataset.splits["train"].source.lengths()) == {10}
+
+
+def test_held_out_texts_are_the_whole_normalised_pairs(tmp_path: Path) -> None:
+    dataset = prepared(tmp_path / "a", max_source_length=20)
+
+    for split in SPLITS[1:]:
+        assert dataset.sample(split, 10**6) == in_split(dataset, split)
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_vocab_counts_the_train_split_alone(tmp_path: Path, tokenizer: str) -> None:
+    pairs = [Pair(f"{number}号{HAN}", "央行降息") for number in range(40)]
+    first = prepared(tmp_path / "a", pairs, tokenizer=tokenizer)
+    held_out = [p for p in pairs if split_of(p.source, first.config) != "train"]
+    longer = [Pair(p.source, "罕见" * 9) for p in held_out]
+
+    second = prepared(tmp_path / "b", pairs + longer, tokenizer=tokenizer)
+
+    assert len(second.splits["test"]) > len(first.splits["test"])
+    assert second.tokenizer.vocab.tokens == first.tokenizer.vocab.tokens
+    assert set("罕见").isdisjoint(first.tokenizer.vocab.tokens)
+
+
+def test_limits_of_the_vocab_are_kept(tmp_path: Path) -> None:
+    dataset = prepared(tmp_path / "a", vocab_size=12)
+    assert dataset.tokenizer.vocab.vocab_size == 12
+
+    dataset = prepared(tmp_path / "b", min_count=100)
+    vocab = dataset.tokenizer.vocab
+    text = "".join("".join(pair) for pair in in_split(dataset, "train"))
+    frequent = {character for character in text if text.count(character) >= 100}
+    assert set(vocab.tokens[4 : vocab.vocab_size]) == frequent
+    assert set(vocab.tokens[4:]) == set(text)
+
+
+def test_split_of_an_article_does_not_move_with_other_rows(tmp_path: Path) -> None:
+    before = articles(prepared(tmp_path / "a", PAIRS))
+    others = PAIRS[::-1] + raw_pairs(200, seed=1)
+
+    after = articles(prepared(tmp_path / "b", others))
+
+    assert set(before.values()) == set(SPLITS)
+    assert before.items() < after.items()
+
+
+def test_article_with_two_headlines_is_on_one_side(tmp_path: Path) -> None:
+    dataset = prepared(tmp_path / "a")
+    sources = [normalise(source) for source, _ in PAIRS]
+    twice = {source for source in sources if sources.count(source) == 2}
+
+    places = articles(dataset)  # which fails where one stands on two sides
+
+    assert {places[source] for source in twice} == set(SPLITS)
+
+
+def test_shares_of_the_splits_are_as_asked_for() -> None:
+    config = PrepareConfig(valid_size=0.1, test_size=0.3)
+    names = [split_of(f"{number}号", config) for number in range(4000)]
+
+    assert abs(names.count("test") / 4000 - 0.3) < 0.03
+    assert abs(names.count("valid") / 4000 - 0.1) < 0.03
+
+
+def test_article_stays_out_of_train_when_the_shares_grow() -> None:
+    small, large = (PrepareConfig(valid_size=s, test_size=s) for s in (0.1, 0.2))
+
+    for number in range(300):
+        if split_of(f"{number}号", small) == "test":
+            assert split_of(f"{number}号", large) == "test"
+        if split_of(f"{number}号", large) == "train":
+            assert split_of(f"{number}号", small) == "train"
+
+
+def test_counts_add_up(tmp_path: Path) -> None:
+    bad = [Pair("短", "太短的正文"), Pair(HAN, "短"), Pair("", "空"), Pair(HAN, HAN)]
+    dataset = prepared(tmp_path / "a", [*PAIRS, *bad, *PAIRS[:2]], max_source_length=50)
+    summary, pairs = dataset.summary, usable(dataset)
+    counts = summary["counts"]
+
+    assert counts["rows"] == len(PAIRS) + 6
+    assert counts["rejected"] == sum(summary["rejects"].values())
+    assert counts["rejected"] == counts["rows"] - len(pairs)
+    assert summary["rejects"]["duplicate"] == 2
+    for split in SPLITS:
+        assert counts[split] == len(dataset.splits[split])
+    assert sum(counts[split] for split in SPLITS) == len(pairs)
+    assert counts["articles_cut"] == sum(len(pair.source) > 50 for pair in pairs) > 0
+    assert counts["tokens"] == len(dataset.tokenizer.vocab)
+    assert counts["generable"] == dataset.tokenizer.vocab.vocab_size
+
+
+def test_percentiles_are_those_of_all_pairs_before_they_are_cut(tmp_path: Path) -> None:
+    dataset = prepared(tmp_path / "a", max_source_length=20)
+
+    for side in ("source", "target"):
+        lengths = sorted(len(getattr(pair, side)) for pair in usable(dataset))
+        found = dataset.summary["lengths"][side]
+        assert found["p100"] == lengths[-1]
+        below = sum(length < found["p50"] for length in lengths)
+        assert below <= len(lengths) / 2 <= below + lengths.count(found["p50"])
+
+
+def test_rejects_say_where_and_why(tmp_path: Path) -> None:
+    rows = [*PAIRS[:60], Pair("正文不够长", "标题一"), PAIRS[3], Pair(HAN, "")]
+    dataset = prepared(tmp_path / "a", rows)
+
+    with (dataset.path / REJECTS).open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+
+    assert [(row["row"], row["reason"]) for row in table] == [
+        ("62", "article too short"),  # a spreadsheet's row: the header is the first
+        ("63", "duplicate"),
+        ("64", "empty headline"),
+    ]
+    assert {row["file"] for row in table} == {str(tmp_path / "a" / "news.csv")}
+    assert table[0]["excerpt"] == "标题一 | 正文不够长"
+
+
+@pytest.mark.parametrize(("characters", "dtype"), [(60_000, "u2"), (70_000, "u4")])
+def test_ids_take_two_bytes_where_they_fit(
+    tmp_path: Path, characters: int, dtype: str
+) -> None:
+    points = [*range(0x4E00, 0x9FFF), *range(0x20000, 0x32000)][:characters]
+    text = "".join(map(chr, points))
+    pieces = [text[begin : begin + 400] for begin in range(0, len(text), 400)]
+    pairs = [Pair(piece, piece[:9]) for piece in pieces]
+
+    dataset = prepared(tmp_path / "a", pairs, valid_size=0, test_size=0)
+
+    train = dataset.splits["train"]
+    assert train.source.ids.dtype == np.dtype(dtype)
+    assert decoded(dataset, "train", pairs) == pairs
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_same_input_gives_the_same_bytes(tmp_path: Path, tokenizer: str) -> None:
+    corpus = write_csv(tmp_path / "news.csv", PAIRS)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        prepare(job(corpus, folder, tokenizer=tokenizer))
+
+    one, two = map(files, folders)
+    assert one == two
+    assert one.keys() == {DATA, REJECTS, *data_files()}
+
+
+def test_summary_is_what_the_file_holds_and_the_table_shows_it(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "news.csv", [*PAIRS, PAIRS[0]])
+
+    summary = prepare(job(corpus, tmp_path / "data"))
+
+    assert open_dataset(tmp_path / "data").summary == summary
+    words = summary_table(summary).split()
+    for name in ("rows", "rejected", "duplicate", "train", "valid", "test"):
+        numbers = summary["counts"] | summary["rejects"]
+        assert words[words.index(name) + 1] == str(numbers[name])
+
+
+def test_progress_adds_up_to_the_bytes_of_the_files(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "news.csv", raw_pairs(1500))
+    steps: list[int] = []
+
+    prepare(job(corpus, tmp_path / "data"), steps.append)
+
+    assert sum(steps) == corpus.stat().st_size
+    assert len(steps) > 1
+    assert min(steps) >= 0
+
+
+def test_memory_does_not_grow_with_the_texts(tmp_path: Path) -> None:
+    length = 1000
+
+    def memory(count: int) -> tuple[int, int]:
+        """Returns the bytes held at the thousandth row, and the most at any time."""
+        body = (HAN * length)[:length]
+        pairs = (Pair(f"{number}号{body}", HAN[:9]) for number in range(count))
+        corpus = write_csv(tmp_path / f"{count}.csv", pairs)
+        task = job(corpus, tmp_path / "data", overwrite=True, max_source_length=length)
+        held: list[int] = []
+        tracemalloc.start()
+        prepare(task, lambda _: held.append(tracemalloc.get_traced_memory()[0]))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held[0], peak
+
+    few, many = memory(100), memory(1000)
+
+    text_bytes = 900 * length * 2
+    assert many[0] - few[0] < text_bytes / 5
+    assert many[1] - few[1] < text_bytes / 5
+
+
+# --- the folder -----------------------------------------------------------------------
+
+
+def test_prepared_folder_is_replaced_only_when_told_to(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "news.csv", PAIRS)
+    folder = tmp_path / "deep" / "data"
+    prepare(job(corpus, folder))
+    before = files(folder)
+
+    with pytest.raises(DataError, match="--overwrite"):
+        prepare(job(corpus, folder, vocab_size=9))
+    assert files(folder) == before
+    prepare(job(corpus, folder, vocab_size=9, overwrite=True))
+
+    assert open_dataset(folder).config.vocab_size == 9
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_empty_folder_is_used(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "news.csv", PAIRS)
+    (tmp_path / "data").mkdir()
+
+    prepare(job(corpus, tmp_path / "data"))
+
+    assert len(open_dataset(tmp_path / "data").splits["train"])
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("names", [["notes.txt"], [DATA, "notes.txt"], ["vocab.json"]])
+def test_folder_of_other_things_is_never_touched(
+    tmp_path: Path, names: list[str], overwrite: bool
+) -> None:
+    corpus = write_csv(tmp_path / "news.csv", PAIRS)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("{}")
+
+    with pytest.raises(DataError) as caught:
+        prepare(job(corpus, folder, overwrite))
+
+    assert str(folder) in str(caught.value)
+    assert files(folder) == dict.fromkeys(names, b"{}")
+
+
+def test_file_in_the_place_of_the_folder_is_never_touched(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "news.csv", PAIRS)
+    before = corpus.read_bytes()
+
+    with pytest.raises(DataError, match="is a file"):
+        prepare(job(corpus, corpus, overwrite=True))
+    with pytest.raises(HeadlineError, match="cannot write"):
+        prepare(job(corpus, corpus / "data"))
+
+    assert corpus.read_bytes() == before
+
+
+def test_failure_leaves_the_old_folder_and_no_litter(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "news.csv", PAIRS)
+    folder = tmp_path / "data"
+    prepare(job(corpus, folder))
+    before = files(folder)
+
+    with pytest.raises(CorpusError):
+        prepare(job(corpus, folder, overwrite=True, min_count=10**6))
+
+    assert files(folder) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"news.csv", "data"}
+
+
+# --- corpora that give no dataset -----------------------------------------------------
+
+
+def refusal(corpus: Path, **settings: Any) -> str:
+    """Returns the message that the corpus is refused with."""
+    with pytest.raises(CorpusError) as caught:
+        prepare(job(corpus, corpus.parent / "data", **settings))
+    assert not (corpus.parent / "data").exists()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_no_usable_pair_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "a.csv", [Pair("短", "标题"), Pair("短", "标题二")])
+
+    message = refusal(corpus)
+
+    assert str(corpus) in message
+    assert "2 rows" in message
+    assert "2 article too short" in message
+
+
+def test_corpus_that_is_all_held_out_is_refused(tmp_path: Path) -> None:
+    half = PrepareConfig(valid_size=0.5, test_size=0.5)
+    held_out = (p for p in PAIRS if split_of(normalise(p.source), half) != "train")
+    corpus = write_csv(tmp_path / "a.csv", list(islice(held_out, 3)))
+
+    message = refusal(corpus, valid_size=0.5, test_size=0.5)
+
+    assert "all 3 usable pairs" in message
+    assert "--valid-size" in message
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_corpus_without_a_frequent_token_is_refused(
+    tmp_path: Path, tokenizer: str
+) -> None:
+    corpus = write_csv(tmp_path / "a.csv", PAIRS)
+
+    message = refusal(corpus, min_count=10**6, tokenizer=tokenizer)
+
+    assert "1000000 times" in message
+    assert "--min-count" in message
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    assert str(tmp_path / "none.csv") in refusal(tmp_path / "none.csv")
