@@ -215,10 +215,14 @@ class NumpyEngine:
         if source.copying is None:
             scores = log_softmax(logits).reshape(rows, -1)
             return best_columns(scores, num_candidates)
+        plan, vocab_size = source.copying.plan, self.config.vocab_size
         probs = self._mixture(source, source.copying, features, logits)
-        scores = np.log(np.maximum(probs, TINY)).reshape(rows, -1)
-        log_probs, columns = best_columns(scores, num_candidates)
-        return log_probs, source.copying.plan.ids(columns, self.config.vocab_size)
+        scores = np.log(np.maximum(probs, TINY))
+        # An article may have fewer tokens of its own than another of its batch.
+        missing = (plan.own_ids == PAD)[:, None, :]
+        scores[..., vocab_size:] += np.where(missing, -np.inf, np.float32(0))
+        log_probs, columns = best_columns(scores.reshape(rows, -1), num_candidates)
+        return log_probs, plan.ids(columns, vocab_size)
 
     def _attend(self, source: Source, queries: Floats) -> Floats:
         """The context of each query, (B, K, H); Vaswani et al. 2017, eq. 1."""

@@ -183,6 +183,18 @@ def test_columns_without_a_token_are_impossible() -> None:
         assert ids[0, 0] == EOS and set(ids[0, 1:3].tolist()) == {4, 5}
 
 
+def test_an_article_is_offered_no_token_that_only_another_one_has() -> None:
+    config = TINY["pointer"]
+    copy_ids = np.array([[5, 6, 7, 8], [5, 50, 51, 52]], np.int32)
+    for engine in both_engines(config):
+        state = engine.encode(embeddable(config, copy_ids), copy_ids)
+        rows, tokens = np.arange(2, dtype=np.int32), np.full(2, BOS, np.int32)
+        log_probs, ids, _ = engine.step(state, rows, tokens, config.vocab_size + 4)
+        offered = [set(ids[row, np.isfinite(log_probs[row])].tolist()) for row in rows]
+        assert max(offered[0]) < config.vocab_size
+        assert offered[1] - offered[0] == {50, 51, 52} and PAD not in offered[0]
+
+
 def test_a_missing_or_misshapen_weight_is_named() -> None:
     config = TINY["pointer"]
     weights = dict(weight_arrays(random_model(config)))
