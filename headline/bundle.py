@@ -12,11 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headline import __version__
 from headline.config import DecodeConfig, ModelConfig
 from headline.errors import BundleError, ConfigError
-from headline.files import check_sha256, read_json, replacing, sha256, write_json
+from headline.files import (
+    check_sha256,
+    read_json,
+    replacing,
+    sha256,
+    write_json,
+    write_text,
+)
 from headline.tokenizer import Tokenizer, load_tokenizer
 from headline.weights import Weights, check_weights
 
@@ -27,6 +35,8 @@ WEIGHTS = "weights.safetensors"
 MANIFEST = "manifest.json"
 HISTORY = "history.csv"
 SAMPLES = "samples.jsonl"
+REPORT = "report.html"
+CHECKPOINT = "checkpoint/checkpoint.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,3 +180,50 @@ def write_samples(model_dir: Path, samples: Iterable[Mapping[str, Any]]) -> None
     ):
         for sample in samples:
             stream.write(json.dumps(sample, ensure_ascii=False) + "\n")
+
+
+def write_report(model_dir: Path, page: str) -> None:
+    """Writes the report that a person opens in a browser."""
+    write_text(model_dir / REPORT, page)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that going on with a training needs."""
+
+    state: Mapping[str, Any]  # ready for JSON
+    arrays: Mapping[str, NDArray[Any]]  # weights, optimizer, random seeds
+
+
+def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint in place of the last one; one file, so never half of it."""
+    from safetensors.numpy import save
+
+    metadata = {"format": str(FORMAT), "state": json.dumps(checkpoint.state)}
+    arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
+    with replacing(model_dir / CHECKPOINT) as scratch:
+        scratch.write_bytes(save(arrays, metadata))
+
+
+def load_checkpoint(model_dir: Path) -> Checkpoint:
+    """Reads the last checkpoint.
+
+    Raises:
+        BundleError: there is none, or it is damaged or of another format version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = model_dir / CHECKPOINT
+    if not path.is_file():
+        raise BundleError(f"{model_dir} holds no checkpoint: train without --resume")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state = json.loads(metadata["state"])
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+    if metadata.get("format") != str(FORMAT):
+        got = metadata.get("format")
+        raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}")
+    return Checkpoint(state, arrays)

@@ -10,7 +10,14 @@ import keras
 from tqdm import tqdm
 
 from headline import __version__
-from headline.bundle import Bundle, save_bundle, write_history, write_samples
+from headline.bundle import (
+    Bundle,
+    save_bundle,
+    save_checkpoint,
+    write_history,
+    write_report,
+    write_samples,
+)
 from headline.config import Run, TrainConfig
 from headline.corpus import Pair
 from headline.dataset import Dataset
@@ -18,19 +25,31 @@ from headline.engines.keras_engine import KerasEngine
 from headline.generator import Generator
 from headline.metrics import Rouge, mean_rouge
 from headline.model import weight_arrays
+from headline.progress import TrainingState, capture, settings
+from headline.report import render
 
 Report = Callable[[str], None]
 
+VERSIONS = {
+    "headline": __version__,
+    "keras": keras.__version__,
+    "backend": keras.backend.backend(),
+}
 EXCERPT = 60  # characters of an article shown beside a sample
 
 
 class Clock:
-    """The wall time of a training, and how much of it there is."""
+    """The wall time of a training, and how much of it there is.
 
-    def __init__(self, max_minutes: float | None) -> None:
+    Args:
+        max_minutes: how much.
+        spent: seconds before this process, when a training goes on.
+    """
+
+    def __init__(self, max_minutes: float | None, spent: float = 0.0) -> None:
         self.limit = math.inf if max_minutes is None else max_minutes * 60
         self.reserved = 0.0  # seconds that the last validation will take
-        self._start = time.monotonic()
+        self._start = time.monotonic() - spent
 
     def seconds(self) -> float:
         """Returns the seconds since the training began."""
@@ -62,26 +81,29 @@ def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
 class Schedule(keras.callbacks.Callback):
     """Sets the learning rate before each update and stops when the time is over."""
 
-    def __init__(self, config: TrainConfig, epoch_updates: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        epoch_updates: int,
+        clock: Clock,
+        state: TrainingState,
+    ) -> None:
         super().__init__()
         self.config = config
         self.updates = config.epochs * epoch_updates
         self.clock = clock
-        self.update = 0
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.update = 0
+        self.state = state
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        progress = max(self.update / self.updates, self.clock.share())
-        rate = learning_rate(self.config, self.update, progress)
+        progress = max(self.state.update / self.updates, self.clock.share())
+        rate = learning_rate(self.config, self.state.update, progress)
         if keras.backend.backend() == "jax":
             # The trainer holds all variables between batches; this hands them back.
             self.model.jax_state_sync()
         self.model.optimizer.learning_rate = rate
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.update += 1
+        self.state.update += 1
         if self.clock.share() >= 1.0:
             self.model.stop_training = True
 
@@ -115,28 +137,33 @@ class Validation(keras.callbacks.Callback):
     run on the device that trains.
     """
 
-    def __init__(self, run: Run, dataset: Dataset, clock: Clock, report: Report):
+    def __init__(
+        self,
+        run: Run,
+        dataset: Dataset,
+        clock: Clock,
+        state: TrainingState,
+        report: Report,
+    ) -> None:
         super().__init__()
         self.run, self.dataset, self.clock = run, dataset, clock
-        self.report = report
+        self.state, self.report = state, report
         self.pairs = dataset.sample("valid", run.train.valid_articles)
-        self.best: Rouge | None = None
-        self.history: list[dict[str, float]] = []
-        self.samples: list[dict[str, Any]] = []
         self._generator: Generator | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         begin = self.clock.seconds()
         headlines = self._write_headlines()
         scores = mean_rouge(headlines, [pair.target for pair in self.pairs])
-        is_best = self.best is None or scores.rouge_l > self.best.rouge_l
+        best = self.state.best
+        is_best = best is None or scores.rouge_l > best.rouge_l
         self._record(epoch, logs, scores)
         self._show(epoch, headlines, is_best)
         if is_best:
-            self.best = scores
+            self.state.best = scores
             self._save(epoch)
-        write_history(self.run.model_dir, self.history)
-        write_samples(self.run.model_dir, self.samples)
+        self._write_story()
+        self._save_checkpoint(epoch)
         self.clock.reserved = self.clock.seconds() - begin
 
     def _write_headlines(self) -> list[str]:
@@ -151,7 +178,7 @@ class Validation(keras.callbacks.Callback):
         return [headlines[0].text for headlines in found]
 
     def _record(self, epoch: int, logs: Mapping[str, float], scores: Rouge) -> None:
-        self.history.append(
+        self.state.history.append(
             {
                 "epoch": epoch + 1,
                 "seconds": round(self.clock.seconds(), 1),
@@ -164,7 +191,7 @@ class Validation(keras.callbacks.Callback):
         )
 
     def _show(self, epoch: int, headlines: list[str], is_best: bool) -> None:
-        row = self.history[-1]
+        row = self.state.history[-1]
         scores = "/".join(f"{row[f'rouge_{which}']:.1f}" for which in "12l")
         self.report(
             f"epoch {epoch + 1}: {row['seconds']:.0f} s, loss {row['loss']:.3f}, "
@@ -173,7 +200,7 @@ class Validation(keras.callbacks.Callback):
         )
         for place in _spread(len(self.pairs), self.run.train.samples):
             pair = self.pairs[place]
-            self.samples.append(_sample(epoch, pair, headlines[place]))
+            self.state.samples.append(_sample(epoch, pair, headlines[place]))
             self.report(f"  article    {pair.source[:EXCERPT]}")
             self.report(f"  reference  {pair.target}")
             self.report(f"  headline   {headlines[place]}\n")
@@ -189,19 +216,33 @@ class Validation(keras.callbacks.Callback):
         )
         save_bundle(self.run.model_dir, bundle)
 
+    def _save_checkpoint(self, epoch: int) -> None:
+        self.state.epoch = epoch + 1
+        self.state.seconds = self.clock.seconds()
+        same = settings(self.run, self.dataset.summary["sha256"])
+        save_checkpoint(self.run.model_dir, capture(self.model, self.state, same))
+
+    def _write_story(self) -> None:
+        write_history(self.run.model_dir, self.state.history)
+        write_samples(self.run.model_dir, self.state.samples)
+        groups = {
+            "Model": self.model.config.to_dict(),
+            "Training": {"preset": self.run.preset, **self.run.train.to_dict()},
+            "Data": self.dataset.summary["counts"],
+            "Versions": VERSIONS,
+        }
+        page = render(self.state.history, self.state.samples, groups)
+        write_report(self.run.model_dir, page)
+
     def _provenance(self, epoch: int) -> dict[str, Any]:
         summary = self.dataset.summary
         return {
             "preset": self.run.preset,
             "train": self.run.train.to_dict(),
             "epoch": epoch + 1,
-            "valid": self.history[-1],
+            "valid": self.state.history[-1],
             "data": {name: summary[name] for name in ("config", "counts", "sha256")},
-            "versions": {
-                "headline": __version__,
-                "keras": keras.__version__,
-                "backend": keras.backend.backend(),
-            },
+            "versions": VERSIONS,
         }
 
 

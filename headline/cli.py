@@ -253,8 +253,18 @@ def prepare(
     help="Multiply in bfloat16; needs a processor that can.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the model in MODEL_DIR.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the last epoch of an interrupted training.",
+)
 def train(
-    data_dir: Path, model_dir: Path, preset: str, overwrite: bool, **settings: Any
+    data_dir: Path,
+    model_dir: Path,
+    preset: str,
+    overwrite: bool,
+    resume: bool,
+    **settings: Any,
 ) -> None:
     """Train a model on the prepared DATA_DIR.
 
@@ -279,6 +289,7 @@ def train(
         model=model,
         train=config,
         overwrite=overwrite,
+        resume=resume,
     )
     with muted_native_stderr():
         from headline.training import train_model

@@ -189,7 +189,8 @@ class Run:
     model: ModelConfig  # but for vocab_size, which the data says
     train: TrainConfig
     decode: DecodeConfig = field(default_factory=DecodeConfig)
-    overwrite: bool = False
+    overwrite: bool = False  # what MODEL_DIR holds
+    resume: bool = False  # go on from the last checkpoint in MODEL_DIR
 
 
 @dataclass(frozen=True, kw_only=True)

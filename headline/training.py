@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.bundle import is_trained
+from headline.bundle import is_trained, load_checkpoint
 from headline.callbacks import Clock, Progress, Report, Schedule, Validation
 from headline.config import Run, TrainConfig
 from headline.dataset import Dataset, make_batch, open_dataset, plan_batches
@@ -16,6 +16,7 @@ from headline.engines.backend import select_device
 from headline.errors import TrainingError
 from headline.metrics import Rouge
 from headline.model import HeadlineModel, build_model
+from headline.progress import TrainingState, restore, settings
 from headline.tokenizer import Ids
 
 
@@ -32,32 +33,51 @@ def train_model(run: Run, report: Report) -> Rouge:
         TrainingError: MODEL_DIR holds a model, or there is nothing to train on.
         DataError: the DATA_DIR is missing or damaged.
     """
-    clock = Clock(run.train.max_minutes)
-    if is_trained(run.model_dir) and not run.overwrite:
-        raise TrainingError(
-            f"{run.model_dir} holds a trained model: choose another folder, "
-            "or give --overwrite"
-        )
+    _check_folder(run)
     select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
     model = _compiled_model(run, dataset)
-    batches = Batches(dataset, "train", run.train, reshuffle=True)
-    schedule = Schedule(run.train, len(batches), clock)
-    validation = Validation(run, dataset, clock, report)
+    state = _starting_state(run, dataset, model)
+    clock = Clock(run.train.max_minutes, spent=state.seconds)
+    batches = Batches(dataset, "train", run.train, state.epoch)
     report(_opening(run, dataset, model, len(batches)))
-    valid_batches = Batches(dataset, "valid", run.train, reshuffle=False)
     model.fit(
         _pipeline(batches),
-        validation_data=_pipeline(valid_batches),
+        validation_data=_pipeline(Batches(dataset, "valid", run.train)),
+        initial_epoch=state.epoch,
         epochs=run.train.epochs,
-        callbacks=[schedule, Progress(), validation],
+        callbacks=[
+            Schedule(run.train, len(batches), clock, state),
+            Progress(),
+            Validation(run, dataset, clock, state, report),
+        ],
         verbose=0,
         shuffle=False,  # the plan of batches is shuffled already
     )
-    assert validation.best is not None  # the last epoch, even if cut short, is scored
-    return validation.best
+    assert state.best is not None  # the last epoch, even if cut short, is scored
+    return state.best
+
+
+def _check_folder(run: Run) -> None:
+    if is_trained(run.model_dir) and not run.overwrite and not run.resume:
+        raise TrainingError(
+            f"{run.model_dir} holds a trained model: choose another folder, "
+            "or give --overwrite, or --resume to go on with it"
+        )
+
+
+def _starting_state(run: Run, dataset: Dataset, model: HeadlineModel) -> TrainingState:
+    """Returns where the training starts: at nothing, or at the last checkpoint."""
+    if not run.resume:
+        return TrainingState()
+    same = settings(run, dataset.summary["sha256"])
+    state = restore(model, load_checkpoint(run.model_dir), same)
+    minutes = run.train.max_minutes
+    if state.epoch >= run.train.epochs or (minutes and state.seconds >= minutes * 60):
+        raise TrainingError(f"the training of {run.model_dir} has come to its end")
+    return state
 
 
 def _check_valid(dataset: Dataset) -> None:
@@ -90,27 +110,30 @@ def _opening(run: Run, dataset: Dataset, model: HeadlineModel, batches: int) -> 
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of a split.
+    """The batches of a split, in another order each epoch.
 
     Args:
-        reshuffle: plan anew for each epoch; else every epoch has the same batches.
+        epoch: the epoch to begin with; None plans once and for all, for validation.
     """
 
     def __init__(
-        self, dataset: Dataset, split: str, config: TrainConfig, reshuffle: bool
+        self,
+        dataset: Dataset,
+        split: str,
+        config: TrainConfig,
+        epoch: int | None = None,
     ) -> None:
         super().__init__()
         self.split = dataset.splits[split]
         self.tokenizer = dataset.tokenizer
         self.config = config
-        self.reshuffle = reshuffle
-        self.epoch = 0
+        self.epoch = epoch
         self._lengths = self.split.source.lengths()
         self._plan = self._plan_epoch()
 
     def _plan_epoch(self) -> list[NDArray[np.intp]]:
         size, seed = self.config.batch_size, self.config.seed
-        return plan_batches(self._lengths, size, seed, self.epoch)
+        return plan_batches(self._lengths, size, seed, self.epoch or 0)
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -119,7 +142,7 @@ class Batches(keras.utils.PyDataset):
         return (make_batch(self.split, self._plan[index], self.tokenizer),)
 
     def on_epoch_end(self) -> None:
-        if self.reshuffle:
+        if self.epoch is not None:
             self.epoch += 1
             self._plan = self._plan_epoch()
 

@@ -34,12 +34,14 @@ ORDER = [
     "metrics",
     "articles",
     "evaluation",
+    "report",
+    "progress",
     "callbacks",
     "training",
     "cli",
 ]
 
-KERAS = {"layers", "model", "engines.keras_engine", "callbacks", "training"}
+KERAS = {"layers", "model", "engines.keras_engine", "progress", "callbacks", "training"}
 BACKENDS = {"keras", "tensorflow", "jax"}
 
 

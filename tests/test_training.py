@@ -1,6 +1,7 @@
 """Training on a task of seconds, with the backend that KERAS_BACKEND says."""
 
 import csv
+import html
 import json
 import math
 from dataclasses import replace
@@ -15,7 +16,7 @@ from headline.bundle import load_bundle
 from headline.callbacks import Clock, learning_rate
 from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
 from headline.dataset import open_dataset
-from headline.errors import TrainingError
+from headline.errors import BundleError, TrainingError
 from headline.generator import Generator
 from headline.metrics import mean_rouge
 from headline.prepare import Job, prepare
@@ -114,6 +115,8 @@ def test_samples_are_shown_and_written_beside_their_references(
         assert sample["reference"] in references
         assert f"headline   {sample['headline']}" in shown
     assert shown.count("ROUGE-1/2/L") == QUICK.epochs
+    report = (model_dir / "report.html").read_text("utf-8")
+    assert all(html.escape(sample["headline"]) in report for sample in samples)
 
 
 def test_the_rate_rises_and_falls_to_nothing_at_the_end(
@@ -149,6 +152,43 @@ def test_the_same_seed_gives_the_same_model_and_another_gives_another(
     for name in a:
         np.testing.assert_allclose(a[name], b[name], rtol=1e-4, atol=1e-6)
     assert np.abs(a["output/kernel"] - c["output/kernel"]).max() > 1e-2
+
+
+def test_an_interrupted_training_goes_on_as_if_it_had_never_stopped(
+    data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    model_dir = tmp_path / "m"
+
+    def interrupt(line: str) -> None:
+        if line.startswith("epoch 2"):  # after its updates, before its checkpoint
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(small_run(data_dir, model_dir), interrupt)
+    run = replace(small_run(data_dir, model_dir), resume=True)
+    train_model(run, lambda line: None)
+
+    straight, resumed = load_bundle(trained[0]), load_bundle(model_dir)
+    for name, weight in straight.weights.items():
+        np.testing.assert_allclose(resumed.weights[name], weight, rtol=1e-4, atol=1e-6)
+    for row, expected in zip(
+        history_of(model_dir), history_of(trained[0]), strict=True
+    ):
+        del row["seconds"], expected["seconds"]
+        assert row == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(TrainingError, match="come to its end"):
+        train_model(run, print)
+
+
+def test_resume_names_the_settings_that_differ(
+    data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    run = replace(small_run(data_dir, trained[0]), resume=True)
+    other = replace(run, train=replace(QUICK, learning_rate=0.5, epochs=9))
+    with pytest.raises(TrainingError, match=r"epochs was 3, is 9.*learning_rate"):
+        train_model(other, print)
+    with pytest.raises(BundleError, match=r"no checkpoint.*without --resume"):
+        train_model(replace(run, model_dir=tmp_path), print)
 
 
 def test_max_minutes_ends_an_epoch_early_and_leaves_a_model(
@@ -196,7 +236,7 @@ def test_an_empty_valid_split_is_refused(tmp_path: Path) -> None:
 
 def test_each_epoch_feeds_every_pair_once_in_another_order(data_dir: Path) -> None:
     dataset = open_dataset(data_dir)
-    batches = Batches(dataset, "train", QUICK, reshuffle=True)
+    batches = Batches(dataset, "train", QUICK, epoch=0)
     epochs = [[row.tobytes() for row in rows(batches)] for _ in range(2)]
     assert len(epochs[0]) == len(dataset.splits["train"])
     assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1]

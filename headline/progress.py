@@ -1,0 +1,106 @@
+"""How far a training has come: kept in checkpoints, and what ``--resume`` goes on from.
+
+A checkpoint is written after each epoch. With the weights, the optimizer and the seeds
+of dropout in it, and the batches planned by epoch, a training that is resumed takes
+the same updates as one that never stopped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import keras
+
+from headline.bundle import Checkpoint
+from headline.config import Run
+from headline.errors import BundleError, TrainingError
+from headline.metrics import Rouge
+from headline.model import HeadlineModel
+
+# A training may go on elsewhere, and show more or less.
+MAY_DIFFER = {"device", "samples"}
+
+
+@dataclass
+class TrainingState:
+    """What changes during a training, but for the model."""
+
+    epoch: int = 0  # epochs that are over
+    update: int = 0  # updates that are over
+    seconds: float = 0.0  # of wall time, up to the last checkpoint
+    best: Rouge | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "TrainingState":
+        """Makes the state from what ``capture`` wrote.
+
+        Raises:
+            BundleError: it is not what ``capture`` writes.
+        """
+        try:
+            state = cls(**raw)
+            best = None if state.best is None else Rouge(**raw["best"])
+        except TypeError as error:
+            raise BundleError(f"the checkpoint is damaged: {error}") from error
+        return replace(state, best=best)
+
+
+def settings(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns all that must be the same when a training goes on."""
+    train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
+    model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
+    kept = {name: v for name, v in train.items() if name[6:] not in MAY_DIFFER}
+    backend = keras.backend.backend()
+    return {"preset": run.preset, "backend": backend, "data": dict(data)} | kept | model
+
+
+def capture(
+    model: HeadlineModel, state: TrainingState, settings: Mapping[str, Any]
+) -> Checkpoint:
+    """Takes down the model, its optimizer and the state of the training."""
+    arrays = {
+        name: keras.ops.convert_to_numpy(variable.value)
+        for name, variable in _variables(model).items()
+    }
+    return Checkpoint({"settings": settings, "state": asdict(state)}, arrays)
+
+
+def restore(
+    model: HeadlineModel, checkpoint: Checkpoint, settings: Mapping[str, Any]
+) -> TrainingState:
+    """Puts the model and its optimizer back to where the checkpoint was taken.
+
+    Raises:
+        TrainingError: the settings are others now; the differences are named.
+        BundleError: the checkpoint is not of such a model.
+    """
+    _check_same(checkpoint.state.get("settings", {}), settings)
+    variables = _variables(model)
+    if variables.keys() != checkpoint.arrays.keys():
+        raise BundleError("the checkpoint is of another model")
+    for name, variable in variables.items():
+        variable.assign(checkpoint.arrays[name])
+    return TrainingState.from_dict(checkpoint.state["state"])
+
+
+def _variables(model: HeadlineModel) -> dict[str, Any]:
+    """Every variable of the model, its seeds and its optimizer, each by a name."""
+    model.optimizer.build(model.trainable_variables)
+    both = [*model.variables, *model.optimizer.variables]
+    return {f"{place:03d} {one.path}": one for place, one in enumerate(both)}
+
+
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if name != "data" and before.get(name) != now.get(name)
+    ]
+    if before.get("data") != now.get("data"):
+        differences.append("the dataset is another")
+    if differences:
+        raise TrainingError(
+            "--resume goes on with the same settings only: " + "; ".join(differences)
+        )
