@@ -59,8 +59,7 @@ def cold_start(model_dir: Path, article: str, runs: int = 7) -> float:
 def one_by_one(generator: Generator, articles: list[str]) -> float:
     """Median seconds of one article in a warm process."""
     return statistics.median(
-        seconds(partial(generator.generate, [article]))
-        for article in articles[:100]
+        seconds(partial(generator.generate, [article])) for article in articles[:100]
     )
 
 

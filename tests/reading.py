@@ -1,0 +1,62 @@
+"""Writing corpus files in a test and reading them back."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from headline.corpus import CorpusReader, Pair, Reject
+from headline.errors import CorpusError
+from headline.tables import (
+    CorpusFormat,
+    Row,
+    open_table,
+)
+
+stable = settings(derandomize=True, deadline=None, max_examples=200)
+
+ARTICLE = "央行今日宣布下调存款准备金率"
+PAIR = Pair(ARTICLE, "央行降准")
+LINE = f"{PAIR.target},{PAIR.source}\n"
+
+
+def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
+    data = content if isinstance(content, bytes) else content.encode(encoding)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def rows(path: Path, **settings: Any) -> list[Row]:
+    with open_table(path, CorpusFormat(**settings)) as table:
+        return list(table)
+
+
+def read(*files: Path, **settings: Any) -> list[Pair | Reject]:
+    limits = {"min_source_length": 10, "min_target_length": 2, "max_target_length": 20}
+    limits |= {name: settings.pop(name) for name in limits if name in settings}
+    return list(CorpusReader(files, CorpusFormat(**settings), **limits))
+
+
+def fault(path: Path, **settings: Any) -> str:
+    """Returns the message that reading the pairs of the file fails with."""
+    with pytest.raises(CorpusError) as caught:
+        read(path, **settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert path.name in message
+    return message
+
+
+def to_csv(records: Iterable[Iterable[Any]], **dialect: Any) -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, **dialect).writerows(records)
+    return stream.getvalue()
+
+
+def rejects(found: Iterable[Pair | Reject]) -> list[Reject]:
+    return [entry for entry in found if isinstance(entry, Reject)]
