@@ -238,9 +238,11 @@ def csv_writer(
     """Writes rows as they were, with the ``new`` columns for headlines at their ends.
 
     Raises:
-        CorpusError: the rows have such a column already.
+        CorpusError: the rows have such a column already, or two of one name, of
+            which a row keeps only the last.
     """
     _check_new(columns, new)
+    _check_different(columns)
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
     writer.writerow([*columns, *new])
 
@@ -283,6 +285,15 @@ def _check_new(columns: Sequence[str], new: Sequence[str]) -> None:
         if name in columns:
             raise CorpusError(
                 f"there is a column {name!r} already: give another --headline-column"
+            )
+
+
+def _check_different(columns: Sequence[str]) -> None:
+    for place, name in enumerate(columns):
+        if name in columns[:place]:
+            raise CorpusError(
+                f"two columns are called {name!r}, and one of them would be lost: "
+                "give them different names"
             )
 
 

@@ -178,6 +178,11 @@ def test_column_that_is_there_already_is_never_written_over(
     assert run(task(num_headlines=2, column="机器"), path)
 
 
+def test_columns_of_one_name_are_refused_before_one_is_lost(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", to_csv([["content", "注", "注"], [HAN, "a", "b"]]))
+    assert "two columns are called '注'" in refusal(task(), path)
+
+
 # --- JSONL ----------------------------------------------------------------------------
 
 
