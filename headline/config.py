@@ -106,7 +106,7 @@ class ModelConfig(Config):
     encoder_layers: int = 2
     decoder_layers: int = 2
     heads: int = 8  # each of width // heads
-    dropout: float = 0.1
+    dropout: float = 0.2
     pointer: bool = True  # copies from the article: See et al. 2017
     source_prior: bool = False  # learned push towards the article: J. Su 2018
     conditional_norm: bool = False  # decoder norms modulated by the article: the same
