@@ -45,7 +45,8 @@ class HeadlineGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            raise click.UsageError(str(error)) from error
+            flag = error.setting and f"--{error.setting.replace('_', '-')}: "
+            raise click.UsageError(f"{flag or ''}{error}") from error
         except HeadlineError as error:
             raise click.ClickException(str(error)) from error
 
@@ -271,6 +272,7 @@ def train(
     After each epoch it writes headlines for a sample of the valid split, with the
     search that `headline generate` uses, and keeps the weights with the best ROUGE-L.
     The Keras backend is TensorFlow, or what KERAS_BACKEND says (tensorflow, jax).
+    Defaults shown below are those of the preset pointer.
 
     \b
     Example:

@@ -24,7 +24,7 @@ class Config:
         for name, valid, wanted in chain(self._type_checks(), self._checks()):
             if not valid:
                 got = getattr(self, name)
-                raise ConfigError(f"{name} must be {wanted}; got {got!r}")
+                raise ConfigError(f"{name} must be {wanted}; got {got!r}", name)
 
     def _type_checks(self) -> Iterable[Check]:
         for setting in fields(self):

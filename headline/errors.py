@@ -9,7 +9,15 @@ class HeadlineError(Exception):
 
 
 class ConfigError(HeadlineError):
-    """A setting is unknown or out of its range."""
+    """A setting is unknown or out of its range.
+
+    Args:
+        setting: its name, if one setting is to blame.
+    """
+
+    def __init__(self, message: str, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class CorpusError(HeadlineError):

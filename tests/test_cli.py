@@ -344,7 +344,7 @@ def test_a_file_without_articles_names_the_option(
 @pytest.mark.parametrize(
     ("args", "part"),
     [
-        (["generate", "-m", "m", "--beam-size", "0"], "beam_size"),
+        (["generate", "-m", "m", "--beam-size", "0"], "--beam-size: beam_size must"),
         (
             ["generate", "-m", "m", "--min-length", "9", "--max-length", "8"],
             "min_length",
@@ -352,7 +352,7 @@ def test_a_file_without_articles_names_the_option(
         (["generate"], "--model"),
         (["generate", "-m", "m", "no-such-file.csv"], "no-such-file.csv"),
         (["train", "data", "-o", "m", "--learning-rate", "-1"], "learning_rate"),
-        (["train", "data", "-o", "m", "--width", "127"], "width"),
+        (["train", "data", "-o", "m", "--width", "127"], "--width: "),
         (["train", "data", "-o", "m", "--preset", "other"], "pointer"),
         (["prepare", "-o", "d"], "FILES"),
         (["evaluate", "m", "no-such-file.csv"], "no-such-file.csv"),
