@@ -35,7 +35,7 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 demo: $(INSTALLED) ## prepare, train (under 3 minutes), evaluate and generate on the sample
-	$(MAKE) prepare train evaluate CORPUS=data/sample.csv
+	$(MAKE) train evaluate CORPUS=data/sample.csv
 	@for article in $(wordlist 1,3,$(sort $(wildcard data/articles/*.txt))); do \
 		echo; echo "cat $$article | headline generate -m models/sample"; \
 		cat $$article | $(HEADLINE) generate -m models/sample || exit 1; done
