@@ -1,5 +1,6 @@
 """``headline train``: fit the model, and show after every epoch what users get."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -56,6 +57,9 @@ def train_model(run: Run, report: Report) -> Rouge:
         verbose=0,
         shuffle=False,  # the plan of batches is shuffled already
     )
+    # A pipeline that was left half-way must go before the interpreter does, or
+    # TensorFlow prints an error at the exit.
+    gc.collect()
     assert state.best is not None  # the last epoch, even if cut short, is scored
     return state.best
 
