@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import TextIO
+from typing import Any, TextIO
 
 from headline.config import Device
 from headline.errors import HeadlineError, TrainingError
@@ -84,8 +84,8 @@ def _hide_gpus(backend: str) -> None:
     elif backend == "jax":
         import jax
 
-        cpu = jax.devices("cpu")[0]
-        jax.config.update("jax_default_device", cpu)  # type: ignore[no-untyped-call]
+        config: Any = jax.config  # typed only where JAX is installed
+        config.update("jax_default_device", jax.devices("cpu")[0])
 
 
 def _has_gpu(backend: str) -> bool:
