@@ -200,7 +200,8 @@ def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
     from safetensors.numpy import save
 
     metadata = {"format": str(FORMAT), "state": json.dumps(checkpoint.state)}
-    arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
+    # np.ascontiguousarray would give the scalars an axis.
+    arrays = {name: np.asarray(a, order="C") for name, a in checkpoint.arrays.items()}
     with replacing(model_dir / CHECKPOINT) as scratch:
         scratch.write_bytes(save(arrays, metadata))
 

@@ -77,11 +77,12 @@ def restore(
         BundleError: the checkpoint is not of such a model.
     """
     _check_same(checkpoint.state.get("settings", {}), settings)
-    variables = _variables(model)
-    if variables.keys() != checkpoint.arrays.keys():
+    variables, arrays = _variables(model), checkpoint.arrays
+    expected = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if expected != {name: array.shape for name, array in arrays.items()}:
         raise BundleError("the checkpoint is of another model")
     for name, variable in variables.items():
-        variable.assign(checkpoint.arrays[name])
+        variable.assign(arrays[name])
     return TrainingState.from_dict(checkpoint.state["state"])
 
 
@@ -89,7 +90,8 @@ def _variables(model: HeadlineModel) -> dict[str, Any]:
     """Every variable of the model, its seeds and its optimizer, each by a name."""
     model.optimizer.build(model.trainable_variables)
     both = [*model.variables, *model.optimizer.variables]
-    return {f"{place:03d} {one.path}": one for place, one in enumerate(both)}
+    # Not the whole path: Keras numbers the models of a process in it.
+    return {f"{place:03d} {one.name}": one for place, one in enumerate(both)}
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
