@@ -1,0 +1,36 @@
+"""The learning rate and the clock of a training."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headline.callbacks import Clock, learning_rate
+from headline.config import TrainConfig
+
+
+def test_learning_rate_warms_up_then_falls_or_stays() -> None:
+    config = TrainConfig(learning_rate=1.0, warmup_updates=9)
+    rates = [learning_rate(config, update, 0.0) for update in range(12)]
+    np.testing.assert_allclose(rates[:3], [0.1, 0.2, 0.3])
+    assert rates[9:] == [1.0, 1.0, 1.0]
+    assert learning_rate(config, 50, 0.75) == pytest.approx(0.25)
+    constant = replace(config, schedule="constant", warmup_updates=0)
+    assert learning_rate(constant, 0, 0.9) == 1.0
+
+
+def test_the_clock_leaves_room_for_the_last_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("headline.callbacks.time.monotonic", lambda: now[0])
+    clock, endless = Clock(1.0), Clock(None)
+    now[0] += 25
+    assert clock.share() == pytest.approx(25 / 60) and endless.share() == 0
+    clock.reserved = 10
+    assert clock.share() == pytest.approx(0.5)
+    clock.reserved = 59  # more than half is never kept for it
+    assert clock.share() == pytest.approx(25 / 30)
+    now[0] += math.inf
+    assert clock.share() == 1 and endless.share() == 0
