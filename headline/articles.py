@@ -6,14 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any, BinaryIO, TextIO
 
 from headline.errors import CorpusError
-from headline.generator import WINDOW, Generator, Headline
+from headline.generator import Generator, Headline, windows
 from headline.tables import (
     SOURCE_COLUMNS,
     CorpusFormat,
@@ -58,7 +57,7 @@ class Task:
             return
         self._check_together(files)  # all of them, before anything is written
         write = self._writer(files[0], stream)
-        size = WINDOW * self.generator.config.batch_size
+        size = self.generator.window_size
         for path in files:
             self._write(windows(self._read(path), size), write)
 
@@ -194,13 +193,6 @@ def read_text_file(path: Path, encoding: str, lines: bool) -> Iterator[Article]:
                 yield whole_text(stream, encoding)
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror}") from error
-
-
-def windows(articles: Iterable[Article], size: int) -> Iterator[list[Article]]:
-    """Yields the articles in lists of at most ``size``."""
-    remaining = iter(articles)
-    while window := list(islice(remaining, size)):
-        yield window
 
 
 def is_text(path: Path) -> bool:

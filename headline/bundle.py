@@ -57,14 +57,7 @@ def save_bundle(model_dir: Path, bundle: Bundle) -> None:
     Raises:
         HeadlineError: the folder cannot be written.
     """
-    # safetensors is loaded here and in load_bundle alone: --help must not wait.
-    from safetensors.numpy import save
-
-    arrays = {name: np.ascontiguousarray(w) for name, w in bundle.weights.items()}
-    with replacing(model_dir / WEIGHTS) as scratch:
-        scratch.write_bytes(
-            save(arrays)
-        )  # save_file would leave it unreadable to others
+    _write_arrays(model_dir / WEIGHTS, bundle.weights)
     bundle.tokenizer.save(model_dir / VOCAB)
     write_json(
         model_dir / CONFIG,
@@ -79,6 +72,21 @@ def save_bundle(model_dir: Path, bundle: Bundle) -> None:
     )
     files = {name: sha256(model_dir / name) for name in (CONFIG, VOCAB, WEIGHTS)}
     write_json(model_dir / MANIFEST, {"format": FORMAT, "sha256": files})
+
+
+def _write_arrays(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    # Loaded only where arrays are written or read: --help must not wait.
+    from safetensors.numpy import save
+
+    # np.ascontiguousarray would give the scalars an axis.
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    with replacing(path) as scratch:
+        # save_file would leave the file unreadable to others.
+        scratch.write_bytes(save(plain, metadata))
 
 
 def is_trained(model_dir: Path) -> bool:
@@ -197,13 +205,8 @@ class Checkpoint:
 
 def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint in place of the last one; one file, so never half of it."""
-    from safetensors.numpy import save
-
     metadata = {"format": str(FORMAT), "state": json.dumps(checkpoint.state)}
-    # np.ascontiguousarray would give the scalars an axis.
-    arrays = {name: np.asarray(a, order="C") for name, a in checkpoint.arrays.items()}
-    with replacing(model_dir / CHECKPOINT) as scratch:
-        scratch.write_bytes(save(arrays, metadata))
+    _write_arrays(model_dir / CHECKPOINT, checkpoint.arrays, metadata)
 
 
 def load_checkpoint(model_dir: Path) -> Checkpoint:

@@ -20,7 +20,7 @@ from headline.bundle import (
 )
 from headline.config import Run, TrainConfig
 from headline.corpus import Pair
-from headline.dataset import Dataset
+from headline.dataset import Dataset, spread
 from headline.engines.keras_engine import KerasEngine
 from headline.generator import Generator
 from headline.metrics import Rouge, mean_rouge
@@ -182,7 +182,7 @@ class Validation(keras.callbacks.Callback):
             {
                 "epoch": epoch + 1,
                 "seconds": round(self.clock.seconds(), 1),
-                "updates": int(self.model.optimizer.iterations.value),
+                "updates": self.state.update,
                 "learning_rate": float(self.model.optimizer.learning_rate),
                 "loss": round(float(logs["loss"]), 5),
                 "valid_loss": round(float(logs["val_loss"]), 5),
@@ -198,7 +198,7 @@ class Validation(keras.callbacks.Callback):
             f"valid loss {row['valid_loss']:.3f}, ROUGE-1/2/L {scores}"
             + (" (best)" if is_best else "")
         )
-        for place in _spread(len(self.pairs), self.run.train.samples):
+        for place in spread(len(self.pairs), self.run.train.samples):
             pair = self.pairs[place]
             self.state.samples.append(_sample(epoch, pair, headlines[place]))
             self.report(f"  article    {pair.source[:EXCERPT]}")
@@ -244,12 +244,6 @@ class Validation(keras.callbacks.Callback):
             "data": {name: summary[name] for name in ("config", "counts", "sha256")},
             "versions": VERSIONS,
         }
-
-
-def _spread(total: int, wanted: int) -> list[int]:
-    """Returns up to ``wanted`` places spread evenly over ``total``."""
-    wanted = min(wanted, total)
-    return [place * total // wanted for place in range(wanted)]
 
 
 def _sample(epoch: int, pair: Pair, headline: str) -> dict[str, Any]:

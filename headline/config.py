@@ -14,6 +14,10 @@ Device = Literal["auto", "cpu", "gpu"]
 
 Check = tuple[str, bool, str]
 
+# Of the network, the same in the Keras layers and in NumPy.
+NORM_EPSILON = 1e-5
+LEAKY_SLOPE = 0.2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -13,12 +13,10 @@ from typing import Any, NamedTuple
 
 from headline.errors import CorpusError
 from headline.tables import (
-    SOURCE_COLUMNS,
-    TARGET_COLUMNS,
     CorpusFormat,
     Table,
     as_text,
-    find_column,
+    find_pair_columns,
     open_table,
 )
 from headline.text import normalise
@@ -109,11 +107,7 @@ class CorpusReader:
         return self._bytes_before + now
 
     def _read(self, table: Table, seen: set[int]) -> Iterator[Pair | Reject]:
-        names = self._format
-        source = find_column(table, names.source_column, SOURCE_COLUMNS, "source")
-        target = find_column(table, names.target_column, TARGET_COLUMNS, "target")
-        if source == target:
-            raise CorpusError(f"{table.path}: {source!r} is both source and target")
+        source, target = find_pair_columns(table, self._format)
         # A file name may hold bytes that are no text; a report of rejects may not.
         file = str(table.path).encode(errors="replace").decode()
         number = 0

@@ -93,15 +93,19 @@ class Dataset:
 
     def sample(self, split: str, wanted: int) -> list[Pair]:
         """Returns up to ``wanted`` pairs of ``valid`` or ``test``, evenly spread."""
-        total = len(self.splits[split])
-        wanted = min(wanted, total)
-        places = {place * total // wanted for place in range(wanted)}
+        places = set(spread(len(self.splits[split]), wanted))
         with open_table(self.text_path(split), CorpusFormat()) as table:
             return [
                 Pair(row.values["content"], row.values["title"])
                 for place, row in enumerate(table)
                 if place in places
             ]
+
+
+def spread(total: int, wanted: int) -> list[int]:
+    """Returns up to ``wanted`` places spread evenly over ``total``."""
+    wanted = min(wanted, total)
+    return [place * total // wanted for place in range(wanted)]
 
 
 def open_dataset(data_dir: Path) -> Dataset:

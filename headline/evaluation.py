@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,14 +10,12 @@ from typing import Any
 from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.files import replacing
-from headline.generator import WINDOW, Generator
+from headline.generator import Generator, windows
 from headline.metrics import Rouge, lead, mean_rouge, rouge
 from headline.tables import (
-    SOURCE_COLUMNS,
-    TARGET_COLUMNS,
     CorpusFormat,
     as_text,
-    find_column,
+    find_pair_columns,
     open_table,
 )
 from headline.text import normalise
@@ -85,8 +82,7 @@ def evaluate(generator: Generator, path: Path, form: CorpusFormat) -> Evaluation
 def _pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
     """Yields every row that has both sides: no filter may flatter the model."""
     with open_table(path, form) as table:
-        source = find_column(table, form.source_column, SOURCE_COLUMNS, "source")
-        target = find_column(table, form.target_column, TARGET_COLUMNS, "target")
+        source, target = find_pair_columns(table, form)
         for row in table:
             values = (row.values.get(source), row.values.get(target))
             pair = Pair(*(normalise(as_text(value) or "") for value in values))
@@ -95,8 +91,7 @@ def _pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
 
 
 def _predict(generator: Generator, pairs: Iterator[Pair]) -> Iterator[Prediction]:
-    size = WINDOW * generator.config.batch_size
-    while window := list(islice(pairs, size)):
+    for window in windows(pairs, generator.window_size):
         found = generator.generate([pair.source for pair in window])
         for pair, headlines in zip(window, found, strict=True):
             kept = Pair(pair.source[:LEAD_CHARACTERS], pair.target)

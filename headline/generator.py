@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from headline.bundle import Bundle, load_bundle
 from headline.config import DecodeConfig, Device
@@ -19,6 +19,8 @@ from headline.text import normalise
 from headline.tokenizer import Encoded, Tokenizer
 
 WINDOW = 32  # batches that are sorted by length together
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,13 @@ class Generator:
 
     def stream(self, articles: Iterable[str]) -> Iterator[list[Headline]]:
         """As ``generate``, for any number of articles: a window of them at a time."""
-        remaining = iter(articles)
-        while window := list(islice(remaining, WINDOW * self.config.batch_size)):
+        for window in windows(articles, self.window_size):
             yield from self.generate(window)
+
+    @property
+    def window_size(self) -> int:
+        """Articles to hand over at once, so that sorting them by length pays."""
+        return WINDOW * self.config.batch_size
 
     def _encode(self, article: str) -> Encoded:
         return self.tokenizer.encode(normalise(article)[: self.max_source_length])
@@ -129,6 +135,13 @@ class Generator:
             text = self.tokenizer.decode(hypothesis.ids, article.extra).strip()
             headlines.setdefault(text, Headline(text, hypothesis.score))
         return list(headlines.values())
+
+
+def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yields the items in lists of at most ``size``."""
+    remaining = iter(items)
+    while window := list(islice(remaining, size)):
+        yield window
 
 
 def _engine(bundle: Bundle, device: Device) -> Engine[Any]:

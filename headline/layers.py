@@ -9,8 +9,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-NORM_EPSILON = 1e-5
-LEAKY_SLOPE = 0.2
+from headline.config import NORM_EPSILON
 
 
 def lowest(dtype: str) -> float:

@@ -9,10 +9,8 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from headline.config import ModelConfig
+from headline.config import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
 from headline.layers import (
-    LEAKY_SLOPE,
-    NORM_EPSILON,
     BidirectionalLSTM,
     ConditionalNorm,
     MultiHeadAttention,

@@ -146,6 +146,19 @@ def find_column(
     )
 
 
+def find_pair_columns(table: Table, format: CorpusFormat) -> tuple[str, str]:
+    """Returns the names of the source's and the target's column.
+
+    Raises:
+        CorpusError: one is not found, or both are the same.
+    """
+    source = find_column(table, format.source_column, SOURCE_COLUMNS, "source")
+    target = find_column(table, format.target_column, TARGET_COLUMNS, "target")
+    if source == target:
+        raise CorpusError(f"{table.path}: {source!r} is both source and target")
+    return source, target
+
+
 def _same_name(one: str, other: str) -> bool:
     return one.strip().casefold() == other.strip().casefold()
 

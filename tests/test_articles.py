@@ -22,11 +22,10 @@ from headline.articles import (
     Task,
     ready_batches,
     stream_lines,
-    windows,
 )
 from headline.config import DecodeConfig
 from headline.errors import CorpusError
-from headline.generator import Generator
+from headline.generator import Generator, windows
 from headline.tables import CorpusFormat
 from headline.text import normalise
 from tests.scripted import CopyEngine, char_tokenizer

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import ModelConfig
+from headline.config import LEAKY_SLOPE, ModelConfig
 from headline.engines.base import Floats, Ids
 from headline.engines.numpy_layers import (
-    LEAKY_SLOPE,
     LOWEST,
     CopyPlan,
     best_columns,

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from headline.config import NORM_EPSILON
 from headline.engines.base import Floats, Ids
 from headline.tokenizer import BOS, EOS, PAD, UNK
 
-NORM_EPSILON = 1e-5  # as in layers.py, which would load Keras
-LEAKY_SLOPE = 0.2
 LOWEST = np.float32(-1e9)  # a softmax turns it into 0
 
 
