@@ -15,6 +15,7 @@ ORDER = [
     "files",
     "config",
     "text",
+    "runs",
     "tables",
     "corpus",
     "tokenizer",
