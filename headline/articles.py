@@ -4,15 +4,16 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any, BinaryIO, TextIO
 
-from headline.errors import CorpusError
-from headline.generator import Generator, Headline, windows
+from headline.config import DecodeConfig
+from headline.errors import ConfigError, CorpusError
+from headline.generator import BLANK, Generator, Headline, windows
 from headline.tables import (
     SOURCE_COLUMNS,
     CorpusFormat,
@@ -27,11 +28,16 @@ TEXT_SUFFIX = ".txt"
 
 @dataclass(frozen=True)
 class Article:
-    """A text, and the row that it came in."""
+    """A text, the row that it came in, and how to search for its headlines."""
 
     text: str
     row: Row | None = None  # None for plain text
+    config: DecodeConfig | None = None  # None: as for all others
+    problem: str | None = None  # why there can be no headline
 
+
+# What a JSONL object may set for its own article.
+CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {"batch_size"}
 
 Write = Callable[[Article, Sequence[Headline]], None]
 Arrivals = Queue[Article | BaseException | None]  # None: no more will come
@@ -45,6 +51,7 @@ class Task:
     form: CorpusFormat
     column: str = "headline"  # of the new column, or key
     lines: bool = False  # each line of plain text is an article
+    with_scores: bool = False  # write each headline's log-probability, too
 
     def run(self, files: Sequence[Path], stream: TextIO) -> None:
         """Writes headlines for the files, or for stdin if there are none.
@@ -53,7 +60,8 @@ class Task:
             CorpusError: a file cannot be read, or the files do not go together.
         """
         if not files:
-            self._write(self._stdin_batches(), text_writer(stream))
+            write = text_writer(stream, self.with_scores)
+            self._write(self._stdin_batches(), write)
             return
         self._check_together(files)  # all of them, before anything is written
         write = self._writer(files[0], stream)
@@ -72,9 +80,23 @@ class Task:
 
     def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
         for batch in batches:
-            found = self.generator.generate([article.text for article in batch])
-            for article, headlines in zip(batch, found, strict=True):
+            articles = [self._checked(article) for article in batch]
+            found = self.generator.generate(
+                ["" if article.problem else article.text for article in articles],
+                [article.config or self.generator.config for article in articles],
+            )
+            for article, headlines in zip(articles, found, strict=True):
                 write(article, headlines)
+
+    def _checked(self, article: Article) -> Article:
+        """Marks an article whose own controls contradict themselves."""
+        if article.config is None:
+            return article
+        try:
+            self.generator.check(article.text, article.config)
+        except ConfigError as error:
+            return replace(article, config=None, problem=str(error))
+        return article
 
     def _stdin_batches(self) -> Iterator[Sequence[Article]]:
         encoding, size = self.form.encoding, self.generator.config.batch_size
@@ -93,19 +115,44 @@ class Task:
     def _read(self, path: Path) -> Iterator[Article]:
         if is_text(path):
             return read_text_file(path, self.form.encoding, self.lines)
-        return read_table(path, self.form)
+        return read_table(path, self.form, self.generator.config)
 
     def _writer(self, path: Path, stream: TextIO) -> Write:
-        more = range(2, self.generator.config.num_headlines + 1)
-        new = [self.column, *(f"{self.column}_{rank}" for rank in more)]
         if is_text(path):
-            return text_writer(stream)
+            return text_writer(stream, self.with_scores)
         with open_table(path, self.form) as table:
             columns = table.columns
         if is_jsonl(path):
-            return jsonl_writer(stream, columns, self.column, several=bool(more))
-        delimiter = "\t" if _suffix(path) == ".tsv" else ","
-        return csv_writer(stream, columns, new, delimiter)
+            return jsonl_writer(stream, columns, self)
+        return csv_writer(stream, columns, self, csv_delimiter(path))
+
+    @property
+    def new_columns(self) -> list[str]:
+        """A column for each headline, and one for its score behind it."""
+        more = range(2, self.generator.config.num_headlines + 1)
+        names = [self.column, *(f"{self.column}_{rank}" for rank in more)]
+        if not self.with_scores:
+            return names
+        return [column for name in names for column in (name, f"{name}_score")]
+
+    @property
+    def new_keys(self) -> list[str]:
+        """The keys that a JSONL object gets."""
+        several = self.generator.config.num_headlines > 1
+        return list(self.new_values([BLANK], several))
+
+    def new_values(
+        self, headlines: Sequence[Headline], several: bool
+    ) -> Mapping[str, Any]:
+        """What a JSONL object gets: its headline, and if ``several`` all of them."""
+        values: dict[str, Any] = {self.column: headlines[0].text}
+        if self.with_scores:
+            values["score"] = round(headlines[0].score, 4)
+        if several:
+            values[f"{self.column}s"] = [headline.text for headline in headlines]
+        if several and self.with_scores:
+            values["scores"] = [round(headline.score, 4) for headline in headlines]
+        return values
 
 
 # --- plain text -----------------------------------------------------------------------
@@ -166,14 +213,26 @@ def _drain(queue: Arrivals, batch_size: int) -> list[Article]:
     return batch
 
 
-def text_writer(stream: TextIO) -> Write:
-    """Writes one line for each article: its headlines, tabs between them."""
+def text_writer(stream: TextIO, with_scores: bool) -> Write:
+    """Writes one line for each article: its headlines, tabs between them.
+
+    Args:
+        with_scores: each with its score behind another tab.
+    """
 
     def write(article: Article, headlines: Sequence[Headline]) -> None:
-        stream.write("\t".join(headline.text for headline in headlines) + "\n")
+        stream.write("\t".join(cells(headlines, with_scores)) + "\n")
         stream.flush()
 
     return write
+
+
+def cells(headlines: Sequence[Headline], with_scores: bool) -> list[str]:
+    """Returns the headlines as text, each with its score behind it if asked for."""
+    if not with_scores:
+        return [headline.text for headline in headlines]
+    pairs = ((headline.text, f"{headline.score:.4f}") for headline in headlines)
+    return [cell for pair in pairs for cell in pair]
 
 
 # --- files ----------------------------------------------------------------------------
@@ -209,10 +268,13 @@ def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def read_table(path: Path, form: CorpusFormat) -> Iterator[Article]:
+def read_table(
+    path: Path, form: CorpusFormat, config: DecodeConfig
+) -> Iterator[Article]:
     """Yields the articles of a CSV, TSV or JSONL file with their rows.
 
-    A row that cannot be read is a blank article, so that no row is lost.
+    A row that cannot be read is a blank article, so that no row is lost. The objects
+    of a JSONL file may set what ``config`` says for themselves alone.
 
     Raises:
         CorpusError: the file cannot be read, or has no column of articles.
@@ -221,18 +283,39 @@ def read_table(path: Path, form: CorpusFormat) -> Iterator[Article]:
         column = find_column(table, form.source_column, SOURCE_COLUMNS, "source")
         for row in table:
             value = None if row.problem else row.values.get(column)
-            yield Article(as_text(value) or "", row)
+            article = Article(as_text(value) or "", row, problem=row.problem)
+            yield controlled(article, config) if is_jsonl(path) else article
+
+
+def controlled(article: Article, config: DecodeConfig) -> Article:
+    """Takes the controls that a JSONL object has, such as ``prefix``."""
+    assert article.row is not None
+    own = {
+        name: article.row.values[name] for name in CONTROLS & article.row.values.keys()
+    }
+    if not own or article.problem:
+        return article
+    try:
+        return replace(article, config=DecodeConfig.from_dict(config.to_dict() | own))
+    except ConfigError as error:
+        return replace(article, problem=str(error))
+
+
+def csv_delimiter(path: Path) -> str:
+    """Returns what stands between the columns of a CSV or TSV file."""
+    return "\t" if _suffix(path) == ".tsv" else ","
 
 
 def csv_writer(
-    stream: TextIO, columns: Sequence[str], new: Sequence[str], delimiter: str
+    stream: TextIO, columns: Sequence[str], task: Task, delimiter: str
 ) -> Write:
-    """Writes rows as they were, with the ``new`` columns for headlines at their ends.
+    """Writes rows as they were, with the new columns for headlines at their ends.
 
     Raises:
         CorpusError: the rows have such a column already, or two of one name, of
             which a row keeps only the last.
     """
+    new = task.new_columns
     _check_new(columns, new)
     _check_different(columns)
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
@@ -241,32 +324,30 @@ def csv_writer(
     def write(article: Article, headlines: Sequence[Headline]) -> None:
         assert article.row is not None
         values = [_clean(article.row.values.get(column, "")) for column in columns]
-        texts = [headline.text for headline in headlines]
-        writer.writerow([*values, *texts, *[""] * (len(new) - len(texts))])
+        found = cells(headlines, task.with_scores)
+        writer.writerow([*values, *found, *[""] * (len(new) - len(found))])
 
     return write
 
 
-def jsonl_writer(
-    stream: TextIO, columns: Sequence[str], column: str, several: bool
-) -> Write:
-    """Writes each object with its headline; ``several``: and a list of all of them.
+def jsonl_writer(stream: TextIO, columns: Sequence[str], task: Task) -> Write:
+    """Writes each object with its headline; where several are asked for, all of them.
 
-    A line that is no object comes back as an ``error`` with its line number.
+    A line that is no object, or asks for what cannot be, comes back with an ``error``
+    and its line number.
 
     Raises:
         CorpusError: the first object, with the keys ``columns``, has such a key.
     """
-    _check_new(columns, [column, f"{column}s"] if several else [column])
+    _check_new(columns, task.new_keys)
 
     def write(article: Article, headlines: Sequence[Headline]) -> None:
         assert article.row is not None
         record: dict[str, Any] = dict(article.row.values)
-        if article.row.problem:
-            record["error"] = f"line {article.row.number}: {article.row.problem}"
-        record[column] = headlines[0].text
-        if several:
-            record[f"{column}s"] = [headline.text for headline in headlines]
+        if article.problem:
+            record["error"] = f"line {article.row.number}: {article.problem}"
+        config = article.config or task.generator.config
+        record |= task.new_values(headlines, several=config.num_headlines > 1)
         stream.write(_clean(json.dumps(record, ensure_ascii=False)) + "\n")
 
     return write

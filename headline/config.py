@@ -1,7 +1,7 @@
 """Every setting, its default and its range: frozen dataclasses that cannot be wrong."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -13,6 +13,7 @@ Schedule = Literal["linear", "constant"]
 Device = Literal["auto", "cpu", "gpu"]
 
 Check = tuple[str, bool, str]
+Words = tuple[str, ...]
 
 # Of the network, the same in the Keras layers and in NumPy.
 NORM_EPSILON = 1e-5
@@ -24,18 +25,32 @@ class Config:
     """What all settings share: checks on making one, and the way to a dict and back."""
 
     def __post_init__(self) -> None:
+        self._take_lists()
         # One after the other: a range can only be looked at once the type is right.
         for name, valid, wanted in chain(self._type_checks(), self._checks()):
             if not valid:
                 got = getattr(self, name)
                 raise ConfigError(f"{name} must be {wanted}; got {got!r}", name)
 
+    def _take_lists(self) -> None:
+        """Turns the lists that JSON has into tuples."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.type == Words and isinstance(value, list):
+                object.__setattr__(self, setting.name, tuple(value))
+
     def _type_checks(self) -> Iterable[Check]:
         for setting in fields(self):
-            kind = setting.type
-            if kind in (int, bool):  # to Python, True is 1 and 2.0 is 2: not here
-                right = type(getattr(self, setting.name)) is kind
+            kind, value = setting.type, getattr(self, setting.name)
+            if kind in (int, bool, str):  # to Python, True is 1 and 2.0 is 2: not here
+                right = type(value) is kind
                 yield setting.name, right, f"of type {kind.__name__}"
+            elif kind is float:
+                right = type(value) in (int, float)
+                yield setting.name, right, "a number"
+            elif kind == Words:
+                right = isinstance(value, tuple) and all(type(v) is str for v in value)
+                yield setting.name, right, "a list of words"
 
     def _checks(self) -> Iterable[Check]:
         """Yields (setting, whether it is valid, what it must be)."""
@@ -128,27 +143,85 @@ class ModelConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeConfig(Config):
-    """Beam-search settings. Lengths are in characters."""
+    """How headlines are searched. Lengths are in characters, spaces included."""
 
     beam_size: int = 4
-    min_length: int = 1  # at least 1: a headline is never empty
-    max_length: int = 40
     length_penalty: float = 0.6  # alpha in Wu et al. 2016, eq. 14; 0 turns it off
     num_headlines: int = 1  # of each article, best first
+    diversity: float = 0.0  # lambda in Vijayakumar et al. 2018, eq. 4; 0 turns it off
+    sample: bool = False  # draw headlines instead of looking for the best
+    temperature: float = 1.0  # divides the logits of a sample
+    top_p: float = 1.0  # samples keep the likeliest tokens with this much together
+    seed: int = 1  # of samples
     batch_size: int = 32  # articles searched together
+
+    min_length: int = 1  # at least 1: a headline is never empty
+    max_length: int = 40
+    target_length: int = 0  # a wish, 0 for none
+    no_repeat_ngram_size: int = 0  # no n tokens stand twice; 0 turns it off
+    exact_numbers: bool = True  # numbers and Latin words are the article's own
+    prefix: str = ""  # what each headline begins with
+    must_include: Words = ()  # words
+    avoid: Words = ()  # words
 
     def _checks(self) -> Iterable[Check]:
         for name in ("beam_size", "num_headlines", "batch_size"):
             yield name, 1 <= getattr(self, name) <= 1024, "1 to 1024"
         yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
-        within = 1 <= self.min_length <= self.max_length
-        yield "min_length", within, f"1 to {self.max_length} (max_length)"
+        most = self.max_length
+        within = 1 <= self.min_length <= most
+        yield "min_length", within, f"1 to {most} (max_length)"
+        within = 0 <= self.target_length <= most
+        yield "target_length", within, f"0 to {most} (max_length)"
         yield "length_penalty", 0 <= self.length_penalty <= 2, "between 0 and 2"
+        yield "no_repeat_ngram_size", 0 <= self.no_repeat_ngram_size <= 100, "0 to 100"
+        for name in ("must_include", "avoid"):
+            yield name, all(map(str.strip, getattr(self, name))), "words, none blank"
+        yield from self._choice_checks()
+
+    def _choice_checks(self) -> Iterable[Check]:
+        yield "diversity", 0 <= self.diversity <= 100, "between 0 and 100"
+        both = self.sample and self.diversity > 0
+        yield "diversity", not both, "0 with sample, whose headlines differ anyway"
+        yield "temperature", 0 < self.temperature <= 100, "above 0 and at most 100"
+        yield "top_p", 0 < self.top_p <= 1, "above 0 and at most 1"
+        yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
 
     @property
-    def width(self) -> int:
-        """Live hypotheses of each article: enough for all headlines asked for."""
+    def groups(self) -> int:
+        """Groups of hypotheses that keep away from each other's tokens."""
+        return self.num_headlines if self.diversity > 0 else 1
+
+    @property
+    def group_size(self) -> int:
+        """Live hypotheses of each group: enough for all headlines asked for."""
+        if self.groups > 1:
+            return max(2, -(-self.beam_size // self.groups))
         return max(self.beam_size, self.num_headlines)
+
+    @property
+    def kept(self) -> int:
+        """Ended hypotheses of each group to keep."""
+        return max(self.group_size, self.num_headlines)
+
+    @property
+    def shared(self) -> "DecodeConfig":
+        """The settings that articles of one batch share, the others at defaults."""
+        plain = {name: getattr(type(self), name) for name in PER_ARTICLE}
+        return replace(self, **plain)
+
+
+# Settings of each article alone; the others are those of a whole search.
+PER_ARTICLE = (
+    "min_length",
+    "max_length",
+    "target_length",
+    "no_repeat_ngram_size",
+    "exact_numbers",
+    "prefix",
+    "must_include",
+    "avoid",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

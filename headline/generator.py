@@ -10,13 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from headline.beams import Hypothesis
 from headline.bundle import Bundle, load_bundle
 from headline.config import DecodeConfig, Device
+from headline.constraints import Constraint, Source, constraint
 from headline.dataset import pad
 from headline.engines.base import Engine
-from headline.search import Hypothesis, Lengths, beam_search
-from headline.text import normalise
-from headline.tokenizer import Encoded, Tokenizer
+from headline.rules import Rules, TokenTable
+from headline.search import beam_search
+from headline.tokenizer import Tokenizer
 
 WINDOW = 32  # batches that are sorted by length together
 
@@ -25,10 +27,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Headline:
-    """A headline and its score: log-probability over length penalty, at most 0."""
+    """A headline and how likely the model finds it."""
 
     text: str
-    score: float
+    score: float  # natural log of its probability, its end included
 
 
 BLANK = Headline("", 0.0)
@@ -55,7 +57,7 @@ class Generator:
         self.engine = engine
         self.config = config
         self.max_source_length = max_source_length
-        self._lengths = Lengths(tokenizer.lengths)
+        self._tokens = TokenTable(tokenizer.vocab.tokens)
 
     @classmethod
     def load(cls, model_dir: Path | str, config: DecodeConfig | None = None) -> Self:
@@ -78,26 +80,33 @@ class Generator:
         engine = _engine(bundle, device)
         return cls(bundle.tokenizer, engine, config, bundle.max_source_length)
 
-    def generate(self, articles: Sequence[str]) -> list[list[Headline]]:
+    def generate(
+        self, articles: Sequence[str], configs: Sequence[DecodeConfig] | None = None
+    ) -> list[list[Headline]]:
         """Writes headlines for each article.
 
         Args:
             articles: raw texts; a blank one gets one blank headline.
+            configs: how to search for each; the generator's own if left out.
 
         Returns:
-            of each article, in their order, at most ``config.num_headlines``
-            headlines of different texts, best first.
+            of each article, in their order, at most ``num_headlines`` headlines of
+            different texts, best first.
+
+        Raises:
+            ConfigError: what is asked of an article's headlines contradicts itself.
         """
-        encoded = [self._encode(article) for article in articles]
-        results = [[BLANK] for _ in encoded]
-        # Neighbours in length share a batch, so that little of it is padding.
-        order = sorted(range(len(encoded)), key=lambda place: len(encoded[place].ids))
-        order = [place for place in order if len(encoded[place].ids)]
-        for begin in range(0, len(order), self.config.batch_size):
-            places = order[begin : begin + self.config.batch_size]
-            batch = self._search([encoded[place] for place in places])
-            for place, headlines in zip(places, batch, strict=True):
-                results[place] = headlines
+        if configs is None:
+            configs = [self.config] * len(articles)
+        tasks = [
+            self._task(article, config)
+            for article, config in zip(articles, configs, strict=True)
+        ]
+        results = [[BLANK] for _ in tasks]
+        for places in self._batches(tasks):
+            found = self._search([tasks[place] for place in places])
+            for place, headlines in zip(places, found, strict=True):
+                results[place] = headlines or [BLANK]
         return results
 
     def stream(self, articles: Iterable[str]) -> Iterator[list[Headline]]:
@@ -110,31 +119,71 @@ class Generator:
         """Articles to hand over at once, so that sorting them by length pays."""
         return WINDOW * self.config.batch_size
 
-    def _encode(self, article: str) -> Encoded:
-        return self.tokenizer.encode(normalise(article)[: self.max_source_length])
+    def check(self, article: str, config: DecodeConfig) -> None:
+        """Looks whether headlines of the article can be as the config asks.
 
-    def _search(self, batch: Sequence[Encoded]) -> list[list[Headline]]:
-        copy_ids = pad([article.ids for article in batch])
+        Raises:
+            ConfigError: what is asked of them contradicts itself.
+        """
+        self._task(article, config)
+
+    def _task(self, article: str, config: DecodeConfig) -> "Task":
+        source = Source.read(article, self.tokenizer, self.max_source_length)
+        return Task(source, config, constraint(source, config, self.tokenizer))
+
+    def _batches(self, tasks: Sequence["Task"]) -> Iterator[list[int]]:
+        """Yields places of articles that are searched together; blank ones never."""
+        alike: dict[DecodeConfig, list[int]] = {}
+        for place, task in enumerate(tasks):
+            if len(task.source.encoded.ids):
+                alike.setdefault(task.config.shared, []).append(place)
+        for places in alike.values():
+            # Neighbours in length share a batch, so that little of it is padding.
+            places.sort(key=lambda place: len(tasks[place].source.encoded.ids))
+            yield from windows(places, self.config.batch_size)
+
+    def _search(self, batch: Sequence["Task"]) -> list[list[Headline]]:
+        copy_ids = pad([task.source.encoded.ids for task in batch])
+        rules = Rules(
+            tokens=self._tokens,
+            configs=[task.config for task in batch],
+            constraints=[task.constraint for task in batch],
+        )
         found = beam_search(
             self.engine,
             self.tokenizer.embeddable(copy_ids),
             copy_ids,
-            self._lengths,
-            self.config,
+            rules,
+            batch[0].config.shared,
         )
         return [
-            self._headlines(article, hypotheses)
-            for article, hypotheses in zip(batch, found, strict=True)
+            self._headlines(task, hypotheses)
+            for task, hypotheses in zip(batch, found, strict=True)
         ]
 
     def _headlines(
-        self, article: Encoded, hypotheses: Sequence[Hypothesis]
+        self, task: "Task", hypotheses: Sequence[Hypothesis]
     ) -> list[Headline]:
         headlines: dict[str, Headline] = {}
         for hypothesis in hypotheses:
-            text = self.tokenizer.decode(hypothesis.ids, article.extra).strip()
-            headlines.setdefault(text, Headline(text, hypothesis.score))
-        return list(headlines.values())
+            text = self.tokenizer.decode(hypothesis.ids, task.extra).strip()
+            headlines.setdefault(text, Headline(text, hypothesis.log_prob))
+        return list(headlines.values())[: task.config.num_headlines]
+
+
+@dataclass(frozen=True)
+class Task:
+    """An article with what is asked of its headlines."""
+
+    source: Source
+    config: DecodeConfig
+    constraint: Constraint | None
+
+    @property
+    def extra(self) -> Sequence[str]:
+        """The characters that have ids of their own."""
+        bound = self.constraint
+        return self.source.encoded.extra if bound is None else bound.extra
 
 
 def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

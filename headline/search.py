@@ -1,252 +1,301 @@
 """Beam search over an engine: NumPy bookkeeping that knows no framework and no text.
 
-Shape letters: B articles still in search, K beam, M candidates of a row, T tokens.
-Hypotheses lie as (B, K) here and as B K rows at the engine.
+Each step reads: score, forbid, penalise, pick, finish, reorder, drop. Shape letters:
+see ``beams``; G groups of K / G hypotheses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from headline.beams import (
+    Beams,
+    Candidates,
+    Ended,
+    Hypothesis,
+    Places,
+    Scores,
+    length_penalty,
+)
 from headline.config import DecodeConfig
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, State
-from headline.tokenizer import BOS, EOS
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
+from headline.rules import Rules
+from headline.sampling import MOST_TOKENS, Noise, perturb
+from headline.tokenizer import EOS, PAD
 
-Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, order=True)
-class Hypothesis:
-    """A target that has ended."""
-
-    rank: float  # minus the score: the best come first, equal ones by their ids
-    ids: tuple[int, ...]  # without BOS and EOS
-
-    @property
-    def score(self) -> float:
-        """The sum of log-probabilities, EOS included, over the length penalty."""
-        return -self.rank
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """How many characters each id stands for."""
-
-    of_tokens: Ids  # ids past its end stand for one character each
-
-    def __call__(self, ids: Ids) -> Ids:
-        """Returns the characters of each id, in the shape of ``ids``."""
-        known = ids < len(self.of_tokens)
-        return np.where(known, self.of_tokens[np.where(known, ids, 0)], 1)
-
-
-@dataclass(frozen=True)
-class Beams:
-    """The live hypotheses of the articles still in search."""
-
-    articles: NDArray[np.intp]  # (B,): their places among all articles
-    scores: Scores  # (B, K): sums of log-probabilities; -inf where nothing lives
-    tokens: Ids  # (B, K, T), BOS first
-    characters: Ids  # (B, K)
-    parents: Ids  # (B, K): rows of the engine's last state
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What may come next: M tokens of each hypothesis, flattened to N = K M."""
-
-    scores: Scores  # (B, N): of the hypothesis with the token
-    ids: Ids  # (B, N)
-    origins: Ids  # (B, N): which of the K hypotheses the token continues
-
-    def take(self, order: NDArray[np.intp]) -> "Candidates":
-        """Returns the candidates at the (B, n) places, in their order."""
-        return Candidates(
-            np.take_along_axis(self.scores, order, axis=1),
-            np.take_along_axis(self.ids, order, axis=1),
-            np.take_along_axis(self.origins, order, axis=1),
-        )
+# A wanted token that the model cannot write at all: about the log of the least
+# probability that an engine tells from 0.
+LEAST_LOG_PROB = -87.5
+SPARE = 4  # candidates of a hypothesis beyond the beam: some may be forbidden
 
 
 @dataclass
-class Ended:
-    """The ended hypotheses of one article, best first, at most as many as the beam."""
-
-    size: int
-    best: list[Hypothesis] = field(default_factory=list)
-
-    def add(self, hypothesis: Hypothesis) -> None:
-        """Keeps the hypothesis if it is among the best."""
-        self.best = sorted([*self.best, hypothesis])[: self.size]
-
-
-def length_penalty(length: int, alpha: float) -> float:
-    """Returns ``((5 + length) / 6) ^ alpha``: Wu et al. 2016, eq. 14.
+class Search:
+    """The search of one batch: what stays the same from step to step.
 
     Args:
-        length: tokens of the target, EOS included.
-        alpha: 0 turns the penalty off.
+        config: how to search; the settings of single articles stand in ``rules``.
     """
-    penalty: float = ((5 + length) / 6) ** alpha
-    return penalty
+
+    rules: Rules
+    config: DecodeConfig
+    noise: Noise
+    ended: list[list[Ended]]  # of each article, of each group
+
+    @cached_property
+    def greatest_penalty(self) -> float:
+        """The length penalty of the longest target that there can be."""
+        most = max(config.max_length for config in self.rules.configs)
+        return length_penalty(most + 1, self.config.length_penalty)
+
+    @property
+    def num_candidates(self) -> int:
+        """Tokens of each hypothesis to ask the engine for."""
+        if self.config.sample:
+            return MOST_TOKENS
+        return self.config.groups * self.config.group_size + SPARE
 
 
 def beam_search(
-    engine: Engine[State],
+    engine: Engine[Any],
     source_ids: Ids,
     copy_ids: Ids,
-    lengths: Lengths,
+    rules: Rules,
     config: DecodeConfig,
 ) -> list[list[Hypothesis]]:
     """Finds the best headlines of each article.
 
     Args:
         source_ids, copy_ids: shape ``(B, S)``, see ``Engine.encode``.
-        lengths: characters of each id.
+        rules: what each article asks of its headlines.
+        config: how to search, for all of them.
 
     Returns:
-        of each article ``config.num_headlines`` hypotheses at most, best first; fewer
-        where the limits leave no more.
+        of each article hypotheses, best first: ``config.num_headlines`` if there are
+        as many, and what else ended on the way. A sample is in the order of drawing.
     """
+    ended = [[Ended(config.kept) for _ in range(config.groups)] for _ in source_ids]
+    search = Search(rules, config, Noise.of(copy_ids, config.seed), ended)
+    beams = Beams.start(len(source_ids), config.groups)
     state = engine.encode(source_ids, copy_ids)
-    beams = _start(len(source_ids))
-    ended = [Ended(config.width) for _ in source_ids]
     while len(beams.articles):
+        wanted = rules.wanted(beams)
         log_probs, ids, state = engine.step(
-            state, beams.parents.ravel(), beams.tokens[..., -1].ravel(), config.width
+            state,
+            beams.parents.ravel(),
+            beams.tokens[..., -1].ravel(),
+            search.num_candidates,
+            wanted,
         )
-        candidates = _score(beams, log_probs, ids)
-        candidates = _forbid(candidates, beams, lengths, config)
-        best = _pick(candidates)
-        _finish(best, beams, ended, config)
-        beams = _reorder(best, beams, lengths, config.width)
-        beams = _drop_done(beams, ended, config)
-    return [article.best[: config.num_headlines] for article in ended]
+        candidates = _score(beams, log_probs, ids, wanted)
+        candidates = rules.judge(candidates, beams)
+        if config.sample:
+            candidates = perturb(candidates, beams, config, search.noise)
+        best = _pick(candidates, beams, search)
+        _finish(best, beams, search)
+        beams = _drop_done(_reorder(best, beams, search), search)
+    return [_n_best(groups) for groups in ended]
 
 
-def _start(batch: int) -> Beams:
-    """One hypothesis of each article: BOS alone."""
-    rows = np.arange(batch)
-    return Beams(
-        articles=rows,
-        scores=np.zeros((batch, 1)),
-        tokens=np.full((batch, 1, 1), BOS, np.int32),
-        characters=np.zeros((batch, 1), np.int32),
-        parents=rows[:, None].astype(np.int32),
-    )
-
-
-def _score(beams: Beams, log_probs: Floats, ids: Ids) -> Candidates:
+def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Candidates:
     """Adds each token's log-probability to its hypothesis."""
+    if wanted is not None:
+        log_probs = _without_repeats(log_probs, ids, wanted)
     (batch, beam), most = beams.scores.shape, ids.shape[1]
     totals = beams.scores[:, :, None] + log_probs.reshape(batch, beam, most)
+    alive = beams.keys[:, :, None] > IMPOSSIBLE
+    keys = np.where(alive, totals, IMPOSSIBLE).reshape(batch, -1)
     origins = np.repeat(np.arange(beam, dtype=np.int32), most)
     return Candidates(
-        totals.reshape(batch, -1),
-        ids.reshape(batch, -1),
-        np.broadcast_to(origins, (batch, beam * most)),
+        scores=totals.reshape(batch, -1),
+        keys=keys,
+        drawn=keys,
+        states=np.zeros(keys.shape, np.int32),
+        ids=ids.reshape(batch, -1),
+        origins=np.broadcast_to(origins, keys.shape),
     )
 
 
-def _forbid(
-    candidates: Candidates, beams: Beams, lengths: Lengths, config: DecodeConfig
-) -> Candidates:
-    """Rules out an end before the least length and a token past the greatest."""
-    before = np.take_along_axis(beams.characters, candidates.origins, axis=1)
-    ends = candidates.ids == EOS
-    too_short = ends & (before < config.min_length)
-    too_long = ~ends & (before + lengths(candidates.ids) > config.max_length)
-    allowed = ~too_short & ~too_long & (candidates.scores > IMPOSSIBLE)
-    # Nothing is left where every word is longer than the room: then it may end.
-    stuck = ends & ~allowed.any(axis=1, keepdims=True)
-    scores = np.where(allowed | stuck, candidates.scores, IMPOSSIBLE)
-    return replace(candidates, scores=scores)
+def _without_repeats(log_probs: Floats, ids: Ids, wanted: Ids) -> Floats:
+    """Rules out wanted tokens that are candidates already; the others are possible."""
+    others = ids[:, : ids.shape[1] - wanted.shape[1]]
+    scores = log_probs[:, others.shape[1] :]
+    offered = log_probs[:, None, : others.shape[1]] > IMPOSSIBLE
+    repeated = ((wanted[:, :, None] == others[:, None, :]) & offered).any(axis=2)
+    scores = np.maximum(scores, np.float32(LEAST_LOG_PROB))
+    scores = np.where(repeated | (wanted == PAD), np.float32(IMPOSSIBLE), scores)
+    return np.concatenate([log_probs[:, : others.shape[1]], scores], axis=1)
 
 
-def _pick(candidates: Candidates) -> Candidates:
-    """Puts the candidates in order: best first, equal ones by id, then by origin."""
-    keys = (candidates.origins, candidates.ids, -candidates.scores)
-    return candidates.take(np.lexsort(keys, axis=1))
+def _pick(candidates: Candidates, beams: Beams, search: Search) -> list[Candidates]:
+    """Puts the candidates of each group in order: best first.
+
+    A group's choice makes the same tokens dearer for the groups after it, by
+    ``diversity`` for each time (Vijayakumar et al. 2018, eq. 4).
+    """
+    groups = search.config.groups
+    size = candidates.ids.shape[1] // groups
+    progress = search.rules.progress(candidates, beams)
+    best: list[Candidates] = []
+    for group in range(groups):
+        columns = slice(group * size, (group + 1) * size)
+        part = candidates.part(columns)
+        dearer = search.config.diversity * _times_taken(part, best, search)
+        order = _order(part, part.keys - dearer, progress[:, columns])
+        best.append(part.take(order))
+    return best
 
 
-def _finish(
-    best: Candidates, beams: Beams, ended: Sequence[Ended], config: DecodeConfig
-) -> None:
-    """Ends the hypotheses whose EOS is among the best K; their score is final."""
-    top = slice(config.width)
-    ends = (best.ids[:, top] == EOS) & (best.scores[:, top] > IMPOSSIBLE)
+def _times_taken(part: Candidates, best: list[Candidates], search: Search) -> Scores:
+    """How often the groups before go on with each candidate's token, (B, N)."""
+    times = np.zeros(part.ids.shape)
+    for other in best:
+        top = slice(search.config.group_size)
+        taken = np.where(other.possible[:, top], other.ids[:, top], PAD)
+        times += (part.ids[:, :, None] == taken[:, None, :]).sum(axis=2)
+    return times
+
+
+def _order(part: Candidates, keys: Scores, progress: Ids) -> Places:
+    """Returns places best first, equal ones by id, then by origin.
+
+    Where words are asked for, the best with much of them and the best with little
+    take turns, for the first would lose against the second until it is too late:
+    Post and Vilar 2018, "Fast Lexically Constrained Decoding", sec. 3.
+    """
+    order = np.lexsort((part.origins, part.ids, -keys), axis=1)
+    if not progress.any():
+        return order
+    banks = np.take_along_axis(progress, order, axis=1)
+    same = banks[:, :, None] == banks[:, None, :]
+    turns = np.tril(same, -1).sum(axis=2)  # better ones of the same bank
+    possible = np.take_along_axis(part.possible, order, axis=1)
+    turns = np.where(possible, turns, banks.shape[1])
+    again = np.argsort(turns, axis=1, kind="stable")
+    return np.take_along_axis(order, again, axis=1)
+
+
+def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
+    """Ends the hypotheses whose EOS is among the best of their group."""
     # T counts BOS, which the penalty leaves out, and lacks EOS, which it counts.
-    penalty = length_penalty(beams.tokens.shape[2], config.length_penalty)
-    for article, place in np.argwhere(ends):
-        ids = beams.tokens[article, best.origins[article, place], 1:]
-        score = float(best.scores[article, place]) / penalty
-        hypothesis = Hypothesis(-score, tuple(ids.tolist()))
-        ended[beams.articles[article]].add(hypothesis)
+    penalty = length_penalty(beams.tokens.shape[2], search.config.length_penalty)
+    for group, part in enumerate(best):
+        top = slice(search.config.group_size)
+        ends = (part.ids[:, top] == EOS) & part.possible[:, top]
+        for article, place in np.argwhere(ends):
+            ids = beams.tokens[article, part.origins[article, place], 1:]
+            score = float(part.scores[article, place])
+            key = float(part.keys[article, place])
+            # The key of an end lacks what missing the target length costs.
+            rank = score - key - score / penalty
+            hypothesis = Hypothesis(
+                -key if search.config.sample else rank, tuple(ids.tolist()), score
+            )
+            search.ended[beams.articles[article]][group].add(hypothesis)
 
 
-def _reorder(best: Candidates, beams: Beams, lengths: Lengths, width: int) -> Beams:
-    """Goes on with the best K candidates that have not ended."""
+def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
+    """Goes on with the best candidates of each group that have not ended."""
     batch, beam = beams.scores.shape
-    # A stable sort moves the ended ones behind the others and keeps the order.
-    live = best.take(np.argsort(best.ids == EOS, axis=1, kind="stable")[:, :width])
-    live = replace(live, scores=np.where(live.ids == EOS, IMPOSSIBLE, live.scores))
-    live = _fill(live, width)
+    live = _joined([_live(part, search.config.group_size) for part in best])
     history = np.take_along_axis(beams.tokens, live.origins[:, :, None], axis=1)
     characters = np.take_along_axis(beams.characters, live.origins, axis=1)
     return Beams(
         articles=beams.articles,
         scores=live.scores,
+        keys=live.keys,
+        drawn=live.drawn,
+        states=live.states,
         tokens=np.concatenate([history, live.ids[:, :, None]], axis=2),
-        characters=characters + lengths(live.ids),
+        characters=characters + search.rules.tokens.lengths(live.ids),
         parents=np.arange(batch, dtype=np.int32)[:, None] * beam + live.origins,
     )
 
 
-def _fill(live: Candidates, width: int) -> Candidates:
-    """Adds dead candidates where a step offers fewer than K."""
-    missing = ((0, 0), (0, width - live.ids.shape[1]))
+def _live(part: Candidates, size: int) -> Candidates:
+    """The best that have not ended; dead ones where a step offers too few."""
+    # A stable sort moves the ended ones behind the others and keeps the order.
+    live = part.take(np.argsort(part.ids == EOS, axis=1, kind="stable")[:, :size])
+    keys = np.where(live.ids == EOS, IMPOSSIBLE, live.keys)
+    missing = ((0, 0), (0, size - live.ids.shape[1]))
     return Candidates(
-        np.pad(live.scores, missing, constant_values=IMPOSSIBLE),
-        np.pad(live.ids, missing, constant_values=EOS),
-        np.pad(live.origins, missing),
+        scores=np.pad(np.where(keys > IMPOSSIBLE, live.scores, 0.0), missing),
+        keys=np.pad(keys, missing, constant_values=IMPOSSIBLE),
+        drawn=np.pad(np.where(keys > IMPOSSIBLE, live.drawn, 0.0), missing),
+        states=np.pad(np.maximum(live.states, 0), missing),
+        ids=np.pad(live.ids, missing, constant_values=EOS),
+        origins=np.pad(live.origins, missing),
     )
 
 
-def _drop_done(beams: Beams, ended: Sequence[Ended], config: DecodeConfig) -> Beams:
+def _joined(parts: list[Candidates]) -> Candidates:
+    """Puts the groups beside each other."""
+    if len(parts) == 1:
+        return parts[0]
+    names = Candidates.__dataclass_fields__
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts], axis=1)
+        for name in names
+    }
+    return Candidates(**columns)
+
+
+def _drop_done(beams: Beams, search: Search) -> Beams:
     """Leaves out the articles whose headlines cannot become better."""
-    going = np.array(
-        [
-            not _is_done(ended[article], scores.max(), beams.tokens.shape[2], config)
-            for article, scores in zip(beams.articles, beams.scores, strict=True)
-        ],
-        dtype=bool,
-    )
-    return Beams(
-        beams.articles[going],
-        beams.scores[going],
-        beams.tokens[going],
-        beams.characters[going],
-        beams.parents[going],
-    )
+    groups, batch = search.config.groups, len(beams.articles)
+    live = beams.keys.reshape(batch, groups, -1).max(axis=2)
+    length = beams.tokens.shape[2]
+    done = []
+    for place, article in enumerate(beams.articles):
+        ended, alive = search.ended[article], live[place] > IMPOSSIBLE
+        finished = (
+            _is_done(group, best, length, search)
+            for group, best in zip(ended, live[place], strict=True)
+        )
+        enough = _has_enough(ended, search.config)
+        done.append(not alive.any() or (enough and all(finished)))
+    return beams.take(~np.array(done, dtype=bool))
 
 
-def _is_done(ended: Ended, live: float, length: int, config: DecodeConfig) -> bool:
-    """Tells whether the best live score, of targets this long, can still matter.
+def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
+    different = {one.ids for group in groups for one in group.best}
+    return len(different) >= config.num_headlines
+
+
+def _is_done(ended: Ended, live: float, length: int, search: Search) -> bool:
+    """Tells whether the best live key, of targets this long, can still matter.
 
     A sum of log-probabilities only falls, and the penalty divides it by the most at
     the greatest length: past that bound nothing can change. Once as many have ended
     as the beam holds, the penalty of the present length is bound enough (a live
-    hypothesis would have to gain by growing).
+    hypothesis would have to gain by growing). Perturbed scores only fall, too.
     """
+    config = search.config
     if live == IMPOSSIBLE:
         return True
-    if len(ended.best) < config.num_headlines:
+    enough = config.num_headlines if config.groups == 1 else 1
+    if len(ended.best) < enough:
         return False
-    worst = ended.best[config.num_headlines - 1].score
-    longest = length_penalty(config.max_length + 1, config.length_penalty)
-    if live / longest <= worst:
+    worst = ended.best[enough - 1].score
+    if config.sample:
+        return live <= worst
+    if live / search.greatest_penalty <= worst:
         return True
     now = length_penalty(length, config.length_penalty)
-    return len(ended.best) >= config.width and live / now <= worst
+    return len(ended.best) >= config.group_size and live / now <= worst
+
+
+def _n_best(groups: Sequence[Ended]) -> list[Hypothesis]:
+    """The best of each group that no group before has, then all the others."""
+    if len(groups) == 1:
+        return groups[0].best
+    chosen: dict[tuple[int, ...], Hypothesis] = {}
+    for group in groups:
+        new = [one for one in group.best if one.ids not in chosen]
+        chosen |= {one.ids: one for one in new[:1]}
+    rest = {one.ids: one for group in groups for one in group.best}
+    others = [one for ids, one in rest.items() if ids not in chosen]
+    return sorted(chosen.values()) + sorted(others)

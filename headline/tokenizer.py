@@ -151,13 +151,6 @@ class Tokenizer(ABC):
         """Returns the ids with UNK for each that has no embedding."""
         return np.where(ids < self.vocab.vocab_size, ids, np.int32(UNK))
 
-    @cached_property
-    def lengths(self) -> Ids:
-        """Characters of each token by its id; 0 for special tokens."""
-        plain = self.vocab.tokens[len(SPECIAL_TOKENS) :]
-        lengths = [0] * len(SPECIAL_TOKENS) + [len(token) for token in plain]
-        return np.array(lengths, dtype=np.int32)
-
     def save(self, path: Path) -> None:
         """Writes the vocab file."""
         content = {"format": FORMAT, "kind": self.kind}

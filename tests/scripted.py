@@ -38,17 +38,27 @@ class CopyEngine:
         return CopyState(copy_ids, 0)
 
     def step(
-        self, state: CopyState, parents: Ids, tokens: Ids, num_candidates: int
+        self,
+        state: CopyState,
+        parents: Ids,
+        tokens: Ids,
+        num_candidates: int,
+        wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, CopyState]:
         sources = state.sources[parents]
-        log_probs = np.full((len(sources), 1 + num_candidates), IMPOSSIBLE, np.float32)
+        asked = np.zeros((len(sources), 0), np.int32) if wanted is None else wanted
+        columns = 1 + num_candidates + asked.shape[1]
+        log_probs = np.full((len(sources), columns), IMPOSSIBLE, np.float32)
         ids = np.full(log_probs.shape, EOS, np.int32)
         for row, source in enumerate(sources):
             probs = self._probs(source[source != PAD].tolist(), state.position)
-            log_probs[row, 0] = math.log(probs.pop(EOS))
-            best = sorted(probs, key=lambda token: (-probs[token], token))
-            for place, token in enumerate(best[:num_candidates], start=1):
-                log_probs[row, place] = math.log(probs[token])
+            others = probs.keys() - {EOS}
+            chosen = [EOS, *sorted(others, key=lambda token: (-probs[token], token))]
+            places = [*enumerate(chosen[: 1 + num_candidates])]
+            places += enumerate(asked[row].tolist(), 1 + num_candidates)
+            for place, token in places:
+                if token in probs:
+                    log_probs[row, place] = math.log(probs[token])
                 ids[row, place] = token
         return log_probs, ids, CopyState(sources, state.position + 1)
 

@@ -2,21 +2,24 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headline.beams import Hypothesis, length_penalty
 from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
-from headline.search import Hypothesis, Lengths, beam_search, length_penalty
-from headline.tokenizer import BOS, EOS
+from headline.rules import WISH, Rules, TokenTable
+from headline.search import beam_search
+from headline.tokenizer import EOS, SPECIAL_TOKENS
 
 A, B, C = 4, 5, 6
-ONE_EACH = Lengths(np.ones(1, np.int32))
+NAMES = (*SPECIAL_TOKENS, "a", "b", "c")
 
 Found = list[Hypothesis]
 Next = Callable[[int, tuple[int, ...]], dict[int, float]]
@@ -44,7 +47,12 @@ class ScriptedEngine:
         return ScriptedState([int(row[0]) for row in copy_ids], [()] * batch)
 
     def step(
-        self, state: ScriptedState, parents: Ids, tokens: Ids, num_candidates: int
+        self,
+        state: ScriptedState,
+        parents: Ids,
+        tokens: Ids,
+        num_candidates: int,
+        wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, ScriptedState]:
         articles = [state.articles[parent] for parent in parents]
         groups = [len(list(group)) for _, group in itertools.groupby(articles)]
@@ -54,7 +62,8 @@ class ScriptedEngine:
             (*state.prefixes[parent], int(token))
             for parent, token in zip(parents, tokens, strict=True)
         ]
-        shape = len(parents), 1 + num_candidates
+        asked = np.zeros((len(parents), 0), np.int32) if wanted is None else wanted
+        shape = len(parents), 1 + num_candidates + asked.shape[1]
         log_probs = np.full(shape, IMPOSSIBLE, np.float32)
         ids = np.full(shape, EOS, np.int32)
         for row, (article, prefix) in enumerate(zip(articles, prefixes, strict=True)):
@@ -63,14 +72,28 @@ class ScriptedEngine:
             best = sorted(options.items(), key=lambda item: (-item[1], item[0]))
             for column, (token, score) in enumerate(best[:num_candidates], 1):
                 ids[row, column], log_probs[row, column] = token, score
+            for column, token in enumerate(asked[row].tolist(), 1 + num_candidates):
+                ids[row, column] = token
+                log_probs[row, column] = options.get(token, IMPOSSIBLE)
         return log_probs, ids, ScriptedState(articles, prefixes)
 
 
-def search(next_tokens: Next, articles: int = 1, **settings: float) -> list[Found]:
-    engine = ScriptedEngine(next_tokens)
+def plain_rules(
+    config: DecodeConfig, articles: int, names: Sequence[str] = NAMES
+) -> Rules:
+    """Rules without a constraint, which is what text would be needed for."""
+    return Rules(TokenTable(names), [config] * articles, [None] * articles)
+
+
+def run(engine: ScriptedEngine, ids: Ids, config: DecodeConfig) -> list[Found]:
+    found = beam_search(engine, ids, ids, plain_rules(config, len(ids)), config)
+    return [headlines[: config.num_headlines] for headlines in found]
+
+
+def search(next_tokens: Next, articles: int = 1, **settings: Any) -> list[Found]:
     ids = np.arange(articles, dtype=np.int32)[:, None] + A
-    config = DecodeConfig(**{"length_penalty": 0.0, **settings})  # type: ignore[arg-type]
-    return beam_search(engine, ids, ids, ONE_EACH, config)
+    config = DecodeConfig(**{"length_penalty": 0.0, **settings})
+    return run(ScriptedEngine(next_tokens), ids, config)
 
 
 def log(**probabilities: float) -> dict[int, float]:
@@ -165,18 +188,16 @@ def test_articles_are_searched_independently_and_leave_when_done() -> None:
     engine = ScriptedEngine(by_article)
     ids = np.arange(4, dtype=np.int32)[:, None] + A
     config = DecodeConfig(beam_size=2, length_penalty=0.0)
-    together = beam_search(engine, ids, ids, ONE_EACH, config)
+    together = run(engine, ids, config)
 
     assert [found[0].ids for found in together] == [(A,) * n for n in (1, 2, 3, 4)]
-    alone = [
-        beam_search(engine, row, row, ONE_EACH, config)[0] for row in np.split(ids, 4)
-    ]
+    alone = [run(engine, row, config)[0] for row in np.split(ids, 4)]
     assert together == alone
     assert engine.most_rows[:5] == [4, 8, 6, 4, 2]
 
 
 def test_length_is_counted_in_characters_of_the_tokens() -> None:
-    lengths = Lengths(np.array([0, 0, 0, 0, 3, 2, 1], np.int32))
+    names = (*SPECIAL_TOKENS, "aaa", "bb", "c")
 
     def words(article: int, prefix: tuple[int, ...]) -> dict[int, float]:
         return log(a=0.6, b=0.25, c=0.1, end=0.05)
@@ -184,20 +205,23 @@ def test_length_is_counted_in_characters_of_the_tokens() -> None:
     ids = np.full((1, 1), A, np.int32)
     for most in range(1, 9):
         config = DecodeConfig(beam_size=3, max_length=most, num_headlines=3)
-        found = beam_search(ScriptedEngine(words), ids, ids, lengths, config)[0]
+        rules = plain_rules(config, 1, names)
+        found = beam_search(ScriptedEngine(words), ids, ids, rules, config)[0]
+        assert found
         for one in found:
-            assert lengths(np.array(one.ids)).sum() <= most
+            assert sum(len(names[token]) for token in one.ids) <= most
 
 
 def test_a_hypothesis_without_room_may_end_too_early() -> None:
-    lengths = Lengths(np.array([0, 0, 0, 0, 3], np.int32))
+    names = (*SPECIAL_TOKENS, "aaa")
     config = DecodeConfig(beam_size=2, min_length=5, max_length=5, length_penalty=0.0)
     ids = np.full((1, 1), A, np.int32)
 
     def words(article: int, prefix: tuple[int, ...]) -> dict[int, float]:
         return log(a=0.9, end=0.1)
 
-    found = beam_search(ScriptedEngine(words), ids, ids, lengths, config)[0]
+    rules = plain_rules(config, 1, names)
+    found = beam_search(ScriptedEngine(words), ids, ids, rules, config)[0]
     assert [one.ids for one in found] == [(A,)]
 
 
@@ -267,12 +291,116 @@ def test_a_narrow_beam_is_never_better_than_a_wide_one() -> None:
         assert all(a <= b + 1e-6 for a, b in zip(scores, best, strict=True))
 
 
-def test_lengths_of_ids_past_the_vocab_are_one() -> None:
-    lengths = Lengths(np.array([0, 0, 0, 0, 2], np.int32))
-    found = lengths(np.array([[BOS, A], [B, 99]]))
-    np.testing.assert_array_equal(found, [[0, 2], [1, 1]])
-
-
 def test_num_headlines_widens_the_beam() -> None:
     config = DecodeConfig(beam_size=2)
-    assert replace(config, num_headlines=5).width == 5
+    assert replace(config, num_headlines=5).group_size == 5
+
+
+# --- what the single articles ask for -------------------------------------------------
+
+
+def scattered(article: int, prefix: tuple[int, ...]) -> dict[int, float]:
+    """Any distribution over three tokens and the end, the same at each call."""
+    generator = np.random.default_rng((23, article, *prefix))
+    scores = generator.normal(scale=2, size=4)
+    scores -= np.log(np.exp(scores).sum())
+    return dict(zip([EOS, A, B, C], scores.tolist(), strict=True))
+
+
+def log_prob(article: int, ids: tuple[int, ...]) -> float:
+    steps = [(ids[:place], token) for place, token in enumerate((*ids, EOS))]
+    return sum(scattered(article, prefix)[token] for prefix, token in steps)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_ngram_stands_twice_and_the_best_of_those_is_found(size: int) -> None:
+    settings = {"beam_size": 400, "max_length": 4, "length_penalty": 0.0}
+    every = search(scattered, 5, **settings, num_headlines=100)
+    found = search(scattered, 5, **settings, no_repeat_ngram_size=size)
+
+    def repeats(ids: tuple[int, ...]) -> bool:
+        grams = [ids[place : place + size] for place in range(len(ids) - size + 1)]
+        return len(set(grams)) < len(grams)
+
+    assert any(repeats(one.ids) for headlines in every for one in headlines)
+    for headlines, (best, *_) in zip(every, found, strict=True):
+        expected = next(one for one in headlines if not repeats(one.ids))
+        assert best.ids == expected.ids
+
+
+def test_the_target_length_is_a_wish_that_the_score_pays_for() -> None:
+    plain = search(scattered, 40, beam_size=50, max_length=6)
+    lengths = [np.mean([len(found[0].ids) for found in plain])]
+    for target in (1, 3, 6):
+        wished = search(scattered, 40, beam_size=50, max_length=6, target_length=target)
+        lengths.append(np.mean([len(found[0].ids) for found in wished]))
+        for article, (best, *_) in enumerate(wished):
+            assert best.log_prob == pytest.approx(log_prob(article + A, best.ids))
+            missed = WISH * abs(len(best.ids) - target)
+            assert best.score == pytest.approx(best.log_prob - missed)
+    assert lengths[1] < lengths[2] < lengths[3]
+
+
+def test_each_article_of_a_batch_has_its_own_lengths() -> None:
+    ids = np.arange(3, dtype=np.int32)[:, None] + A
+    config = DecodeConfig(beam_size=4, length_penalty=0.0)
+    own = [
+        replace(config, max_length=2),
+        replace(config, min_length=4),
+        replace(config, target_length=6, no_repeat_ngram_size=2),
+    ]
+    rules = Rules(TokenTable(NAMES), own, [None] * 3)
+
+    found = beam_search(ScriptedEngine(scattered), ids, ids, rules, config)
+
+    for place, asked in enumerate(own):
+        row = ids[place : place + 1]
+        alone = Rules(TokenTable(NAMES), [asked], [None])
+        engine = ScriptedEngine(scattered)
+        assert found[place] == beam_search(engine, row, row, alone, config)[0]
+    assert len(found[0][0].ids) <= 2 and len(found[1][0].ids) >= 4
+
+
+def test_white_space_stands_inside_a_headline_only() -> None:
+    names = (*SPECIAL_TOKENS, " ", "b", "c")
+    config = DecodeConfig(beam_size=60, num_headlines=40, max_length=3)
+    ids = np.full((1, 1), A, np.int32)
+    rules = plain_rules(config, 1, names)
+
+    found = beam_search(ScriptedEngine(scattered), ids, ids, rules, config)[0]
+
+    texts = {"".join(names[token] for token in one.ids) for one in found}
+    every = ("".join(p) for n in (1, 2, 3) for p in itertools.product(" bc", repeat=n))
+    assert texts == {text for text in every if text == " ".join(text.split()) != ""}
+
+
+# --- several headlines ----------------------------------------------------------------
+
+
+def test_groups_choose_other_tokens_and_scores_stay_log_probabilities() -> None:
+    settings = {"beam_size": 4, "num_headlines": 4, "max_length": 5}
+    plain = search(scattered, 30, **settings)
+    diverse = search(scattered, 30, **settings, diversity=3.0)
+
+    assert first_tokens(diverse) > first_tokens(plain)
+    for article, headlines in enumerate(diverse):
+        assert len({one.ids for one in headlines}) == 4
+        assert headlines == sorted(headlines)
+        for one in headlines:
+            assert one.log_prob == pytest.approx(log_prob(article + A, one.ids))
+
+
+def first_tokens(found: list[Found]) -> float:
+    return float(np.mean([len({one.ids[0] for one in each}) for each in found]))
+
+
+def test_a_slight_diversity_changes_nothing_for_one_headline() -> None:
+    assert search(scattered, 9, diversity=0.5) == search(scattered, 9)
+
+
+def test_diverse_search_gives_the_same_alone_and_in_a_batch() -> None:
+    config = DecodeConfig(num_headlines=3, diversity=1.0)
+    ids = np.arange(6, dtype=np.int32)[:, None] + A
+    together = run(ScriptedEngine(scattered), ids, config)
+    for row, expected in zip(np.split(ids, 6), together, strict=True):
+        assert run(ScriptedEngine(scattered), row, config)[0] == expected

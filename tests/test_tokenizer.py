@@ -197,17 +197,6 @@ def test_what_has_no_embedding_is_embedded_as_unknown(corpus: str, text: str) ->
     assert embeddable.tolist() == np.where(known, ids, UNK).tolist()
 
 
-@stable
-@given(st.sampled_from(KINDS), texts)
-def test_lengths_are_those_of_the_tokens(kind: type[Tokenizer], corpus: str) -> None:
-    tokenizer = tokenizer_of(kind, corpus)
-
-    spoken = [len(tokenizer.decode([index])) for index in range(len(tokenizer.vocab))]
-
-    assert tokenizer.lengths.tolist() == spoken
-    assert spoken[:FIRST] == [0] * FIRST
-
-
 # --- words ----------------------------------------------------------------------------
 
 

@@ -35,7 +35,12 @@ class Engine(Protocol[State]):
         ...
 
     def step(
-        self, state: State, parents: Ids, tokens: Ids, num_candidates: int
+        self,
+        state: State,
+        parents: Ids,
+        tokens: Ids,
+        num_candidates: int,
+        wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, State]:
         """Reads one token for each of R rows and says what may come next.
 
@@ -45,11 +50,14 @@ class Engine(Protocol[State]):
                 An article whose rows nobody continues is dropped.
             tokens: shape ``(R,)``, the token that each new row reads: BOS at first.
             num_candidates: M, how many tokens besides EOS to return of each row.
+            wanted: shape ``(R, W)``, tokens to return of each row however unlikely;
+                PAD where a row wants fewer.
 
         Returns:
-            log-probabilities and ids, both of shape ``(R, 1 + M)``: EOS in column 0,
-            then the best M other tokens, best first, equal ones by id. PAD, UNK and
-            BOS are never among them; where there are too few tokens, the columns left
-            have the log-probability -inf. And the new state, of R rows.
+            log-probabilities and ids, both of shape ``(R, 1 + M + W)``: EOS in column
+            0, then the best M other tokens, best first, equal ones by id, then the
+            wanted ones. PAD, UNK and BOS are never among the M; where there are too
+            few tokens, the columns left have the log-probability -inf, and so has a
+            wanted token that the row cannot write. And the new state, of R rows.
         """
         ...

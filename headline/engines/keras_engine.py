@@ -20,6 +20,7 @@ from headline.weights import Weights, check_weights
 
 TINY = 1e-38  # log of it is finite in float32
 LENGTH_STEP = 32  # source lengths are padded to its multiples: few shapes to compile
+WANTED_STEP = 8  # and so are the wanted tokens
 
 LayerStates = list[tuple[Any, Any]]
 
@@ -76,7 +77,12 @@ class KerasEngine:
         return KerasState(encoded, self.model.initial_state(shape[0]), slots, slots)
 
     def step(
-        self, state: KerasState, parents: Ids, tokens: Ids, num_candidates: int
+        self,
+        state: KerasState,
+        parents: Ids,
+        tokens: Ids,
+        num_candidates: int,
+        wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, KerasState]:
         state = self._continue_rows(state, parents)
         beam = len(parents) // len(np.unique(state.slots))
@@ -86,18 +92,25 @@ class KerasEngine:
         all_parents = np.zeros(state.room * beam, np.int32)
         all_tokens = np.full(state.room * beam, PAD, np.int32)
         all_parents[rows], all_tokens[rows] = state.rows, tokens
+        all_wanted = _wanted_rows(wanted, rows, len(all_tokens))
         *best, decoder_state = self._step(
             state.encoded,
             state.decoder_state,
             all_parents,
             all_tokens.reshape(state.room, beam),
+            all_wanted.reshape(state.room, beam, -1),
             num_candidates=num_candidates,
         )
-        log_probs, ids = (ops.convert_to_numpy(array)[rows] for array in best)
-        missing = ((0, 0), (0, 1 + num_candidates - ids.shape[1]))
-        log_probs = np.pad(log_probs, missing, constant_values=IMPOSSIBLE)
+        scores, ids = (ops.convert_to_numpy(array)[rows] for array in best)
+        most = scores.shape[1] - all_wanted.shape[1]  # EOS, and M or the whole vocab
+        missing = ((0, 0), (0, 1 + num_candidates - most))
+        log_probs = np.pad(scores[:, :most], missing, constant_values=IMPOSSIBLE)
+        ids = np.pad(ids, missing)
         state = replace(state, decoder_state=decoder_state, rows=rows)
-        return log_probs, np.pad(ids, missing), state
+        if wanted is None:
+            return log_probs, ids, state
+        asked = scores[:, most : most + wanted.shape[1]]
+        return np.hstack([log_probs, asked]), np.hstack([ids, wanted]), state
 
     def _continue_rows(self, state: KerasState, parents: Ids) -> KerasState:
         """Follows the parents; frees slots once three in four lie empty."""
@@ -128,6 +141,7 @@ class KerasEngine:
         decoder_state: LayerStates,
         parents: Any,
         tokens: Any,
+        wanted: Any,
         *,
         num_candidates: int,
     ) -> tuple[Any, Any, LayerStates]:
@@ -144,10 +158,11 @@ class KerasEngine:
         most = min(num_candidates, self.model.config.vocab_size)
         values, columns = ops.top_k(others, most)
         ids = self._ids(encoded, ops.cast(columns, "int32"))
-        values = ops.concatenate([log_probs[..., EOS : EOS + 1], values], axis=-1)
+        asked = self._wanted(encoded, log_probs, wanted)
+        ends = log_probs[..., EOS : EOS + 1]
+        values = ops.concatenate([ends, values, asked], axis=-1)
         ids = ops.concatenate([ops.full_like(ids[..., :1], EOS), ids], axis=-1)
-        rows = (-1, 1 + most)
-        return ops.reshape(values, rows), ops.reshape(ids, rows), new_state
+        return _as_rows(values), _as_rows(ids), new_state
 
     def _log_probs(self, encoded: Tensors, scores: Tensors) -> Any:
         """Returns log-probabilities, float32 (B, K, C).
@@ -180,6 +195,35 @@ class KerasEngine:
         positions = ops.maximum(columns - vocab_size, 0)
         own = ops.take_along_axis(own, positions, axis=2)
         return ops.where(columns < vocab_size, columns, own)
+
+    def _wanted(self, encoded: Tensors, log_probs: Any, wanted: Any) -> Any:
+        """Returns the log-probabilities of the (B, K, W) wanted ids."""
+        vocab_size = self.model.config.vocab_size
+        columns, there = wanted, ops.logical_and(wanted >= EOS, wanted < vocab_size)
+        if self.model.config.pointer:
+            same = ops.equal(wanted[..., None], encoded["copy_ids"][:, None, None, :])
+            first = ops.cast(ops.argmax(ops.cast(same, "int32"), axis=-1), "int32")
+            columns = ops.where(wanted < vocab_size, wanted, vocab_size + first)
+            copied = ops.logical_and(wanted >= vocab_size, ops.any(same, axis=-1))
+            there = ops.logical_or(there, copied)
+        values = ops.take_along_axis(log_probs, ops.where(there, columns, PAD), axis=2)
+        return ops.where(there, values, IMPOSSIBLE)
+
+
+def _wanted_rows(wanted: Ids | None, rows: Ids, room: int) -> Ids:
+    """Puts the wanted tokens of the search's rows where those lie on the device."""
+    columns = 0 if wanted is None else wanted.shape[1]
+    # Up to the next multiple, so that few shapes are compiled.
+    columns = -(-columns // WANTED_STEP) * WANTED_STEP
+    placed = np.full((room, columns), PAD, np.int32)
+    if wanted is not None:
+        placed[rows, : wanted.shape[1]] = wanted
+    return placed
+
+
+def _as_rows(values: Any) -> Any:
+    """Turns (B, K, M) into (B K, M)."""
+    return ops.reshape(values, (-1, values.shape[-1]))
 
 
 def _copy_columns(copy_ids: Any, vocab_size: int) -> Any:

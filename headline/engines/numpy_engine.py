@@ -175,7 +175,12 @@ class NumpyEngine:
     # --- decoder -----------------------------------------------------------------
 
     def step(
-        self, state: NumpyState, parents: Ids, tokens: Ids, num_candidates: int
+        self,
+        state: NumpyState,
+        parents: Ids,
+        tokens: Ids,
+        num_candidates: int,
+        wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, NumpyState]:
         state = _continue_rows(state, parents)
         embeddings = self.weights["embedding/embeddings"]
@@ -189,7 +194,9 @@ class NumpyEngine:
             hidden.append(outputs)
             cell.append(memory)
         outputs = self._decoder_norm("last", outputs, state)
-        log_probs, ids = self._candidates(state, outputs, num_candidates)
+        log_probs, ids = self._candidates(state, outputs, num_candidates, wanted)
+        if wanted is not None:  # also those that cannot be written keep their ids
+            ids[:, ids.shape[1] - wanted.shape[1] :] = wanted
         state = replace(state, hidden=tuple(hidden), cell=tuple(cell))
         return log_probs, ids, state
 
@@ -203,9 +210,13 @@ class NumpyEngine:
         return lstm_gates(gates, cell)
 
     def _candidates(
-        self, state: NumpyState, outputs: Floats, num_candidates: int
+        self,
+        state: NumpyState,
+        outputs: Floats,
+        num_candidates: int,
+        wanted: Ids | None,
     ) -> tuple[Floats, Ids]:
-        """The best next tokens of each row; see ``Engine.step``."""
+        """The best next tokens of each row, and the wanted; see ``Engine.step``."""
         source, rows = state.source, len(outputs)
         queries = outputs.reshape(len(source.bias), -1, self.config.width)  # B, K, H
         context = self._attend(source, queries)
@@ -213,14 +224,20 @@ class NumpyEngine:
         logits = self._logits(source, features)
         if source.copying is None:
             scores = log_softmax(logits).reshape(rows, -1)
-            return best_columns(scores, num_candidates)
+            if wanted is not None:
+                wanted = np.where(wanted < self.config.vocab_size, wanted, PAD)
+            return best_columns(scores, num_candidates, wanted)
         plan, vocab_size = source.copying.plan, self.config.vocab_size
         probs = self._mixture(source, source.copying, features, logits)
         scores = np.log(np.maximum(probs, TINY))
         # An article may have fewer tokens of its own than another of its batch.
         missing = (plan.own_ids == PAD)[:, None, :]
         scores[..., vocab_size:] += np.where(missing, -np.inf, np.float32(0))
-        log_probs, columns = best_columns(scores.reshape(rows, -1), num_candidates)
+        if wanted is not None:
+            wanted = plan.columns_of(wanted, vocab_size)
+        log_probs, columns = best_columns(
+            scores.reshape(rows, -1), num_candidates, wanted
+        )
         return log_probs, plan.ids(columns, vocab_size)
 
     def _attend(self, source: Source, queries: Floats) -> Floats:

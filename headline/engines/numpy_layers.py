@@ -73,20 +73,37 @@ class CopyPlan:
         own = np.take_along_axis(np.repeat(self.own_ids, beam, 0), places, axis=1)
         return np.where(columns < vocab_size, columns, own)
 
+    def columns_of(self, ids: Ids, vocab_size: int) -> Ids:
+        """Turns ids, shape ``(R, W)``, into columns: PAD's where there is none."""
+        beam = len(ids) // len(self.own_ids)
+        own_ids = np.repeat(self.own_ids, beam, 0)
+        row, place, column = np.nonzero(ids[:, :, None] == own_ids[:, None, :])
+        columns = np.where(ids < vocab_size, ids, np.int32(PAD))
+        # PAD fills the own ids up, and as a wanted token it stays what it is.
+        real = own_ids[row, column] != PAD
+        columns[row[real], place[real]] = vocab_size + column[real]
+        return columns
 
-def best_columns(scores: Floats, num_candidates: int) -> tuple[Floats, Ids]:
-    """Picks EOS and the best other columns of each row.
+
+def best_columns(
+    scores: Floats, num_candidates: int, wanted: Ids | None = None
+) -> tuple[Floats, Ids]:
+    """Picks EOS, the best other columns of each row and the wanted ones.
 
     Args:
         scores: shape ``(R, C)``, log-probabilities; the first columns are the special
             tokens. Changed in place: the caller gives the array away.
         num_candidates: M; see ``Engine.step``.
+        wanted: shape ``(R, W)``, columns to return in any case; PAD's is impossible.
 
     Returns:
-        values and column numbers, both of shape ``(R, 1 + M)``.
+        values and column numbers, both of shape ``(R, 1 + M + W)``.
     """
-    end = scores[:, EOS : EOS + 1].copy()
-    scores[:, [PAD, UNK, BOS, EOS]] = -np.inf
+    scores[:, [PAD, UNK, BOS]] = -np.inf
+    first = np.full((len(scores), 1), EOS, np.int32)
+    last = first[:, :0] if wanted is None else wanted
+    fixed = [np.take_along_axis(scores, columns, axis=1) for columns in (first, last)]
+    scores[:, EOS] = -np.inf
     most = min(num_candidates, scores.shape[1])
     best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
     values = np.take_along_axis(scores, best, axis=1)
@@ -96,8 +113,10 @@ def best_columns(scores: Floats, num_candidates: int) -> tuple[Floats, Ids]:
     missing = ((0, 0), (0, num_candidates - most))
     values = np.pad(values, missing, constant_values=-np.inf)
     columns = np.pad(best.astype(np.int32), missing)
-    ends = np.full((len(scores), 1), EOS, np.int32)
-    return np.concatenate([end, values], 1), np.concatenate([ends, columns], 1)
+    return (
+        np.concatenate([fixed[0], values, fixed[1]], axis=1),
+        np.concatenate([first, columns, last], axis=1),
+    )
 
 
 def lstm_loop(inputs: Floats, kernels: Floats) -> Floats:

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headline.beams import Hypothesis
 from headline.config import DecodeConfig, ModelConfig
-from headline.engines.base import Engine, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError
 from headline.model import HeadlineModel, weight_arrays
-from headline.search import Hypothesis, Lengths, beam_search
-from headline.tokenizer import BOS, EOS, PAD, UNK
+from headline.rules import Rules, TokenTable
+from headline.search import beam_search
+from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from tests.models import (
     TINY,
     embeddable,
@@ -68,8 +70,9 @@ def test_engines_write_the_same_headlines_for_200_articles(preset: str) -> None:
     copy_ids = random_sources(config, generator.integers(1, 30, 200).tolist())
     decode = DecodeConfig(beam_size=3, num_headlines=3, max_length=8)
 
+    rules = Rules(TokenTable(SPECIAL_TOKENS), [decode] * 200, [None] * 200)
     numpy_found, keras_found = (
-        beam_search(engine, embeddable(config, copy_ids), copy_ids, one_each(), decode)
+        beam_search(engine, embeddable(config, copy_ids), copy_ids, rules, decode)
         for engine in both_engines(config)
     )
 
@@ -107,6 +110,30 @@ def score_target(
         log_probs, ids, state = engine.step(state, row, tokens, config.vocab_size)
         scores.append(float(log_probs[0, ids[0].tolist().index(label)]))
     return scores
+
+
+@PRESETS
+def test_wanted_tokens_are_the_candidates_that_a_longer_list_has(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = np.array([[5, 50, 7, 8], [6, 9, 51, PAD]], np.int32)
+    # Not there: PAD, the other article's token, one of nobody; twice: the token 5.
+    wanted = np.array([[5, 50, 51, PAD, 5, EOS], [8, 50, 51, 70, 30, 9]], np.int32)
+    for engine in both_engines(config):
+        state = engine.encode(embeddable(config, copy_ids), copy_ids)
+        rows, tokens = np.arange(2, dtype=np.int32), np.full(2, BOS, np.int32)
+        every, all_ids, _ = engine.step(state, rows, tokens, 42)
+        known = [
+            {token: score for token, score in zip(*row, strict=True) if score > -1e9}
+            for row in zip(all_ids.tolist(), every, strict=True)
+        ]
+
+        log_probs, ids, _ = engine.step(state, rows, tokens, 3, wanted)
+
+        np.testing.assert_allclose(log_probs[:, :4], every[:, :4], atol=1e-6)
+        np.testing.assert_array_equal(ids[:, 4:], wanted)
+        for row, column in np.ndindex(wanted.shape):
+            expected = known[row].get(wanted[row, column], IMPOSSIBLE)
+            assert log_probs[row, 4 + column] == pytest.approx(expected, abs=1e-6)
 
 
 @PRESETS
@@ -229,10 +256,6 @@ def test_keras_engine_reads_the_weights_at_each_call() -> None:
     assert np.abs(after - before).max() > 0.1
     expected = run_first_step(numpy_engine, config, copy_ids)
     np.testing.assert_allclose(after, expected, atol=1e-4)
-
-
-def one_each() -> Lengths:
-    return Lengths(np.ones(1, np.int32))
 
 
 def texts(found: list[Hypothesis]) -> list[tuple[int, ...]]:

@@ -1,0 +1,114 @@
+"""The live and the ended hypotheses of a search, and what may come next.
+
+Shape letters: B articles still in search, K hypotheses of each, N candidates of each
+article, T tokens. Hypotheses lie as (B, K) here and as B K rows at the engine.
+"""
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.engines.base import IMPOSSIBLE, Ids
+from headline.tokenizer import BOS
+
+Scores = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, order=True)
+class Hypothesis:
+    """A target that has ended."""
+
+    rank: float  # the best come first, equal ones by their ids
+    ids: tuple[int, ...]  # without BOS and EOS
+    log_prob: float = field(default=0.0, compare=False)  # EOS included
+
+    @property
+    def score(self) -> float:
+        """What the search ranks by: as a rule, log_prob over the length penalty."""
+        return -self.rank
+
+
+@dataclass(frozen=True)
+class Beams:
+    """The live hypotheses of the articles still in search."""
+
+    articles: Places  # (B,): their places among all articles
+    scores: Scores  # (B, K): sums of log-probabilities
+    keys: Scores  # (B, K): what the search ranks by; -inf where nothing lives
+    drawn: Scores  # (B, K): sums of log-probabilities as a sample draws them
+    states: Ids  # (B, K): of the articles' constraints
+    tokens: Ids  # (B, K, T), BOS first
+    characters: Ids  # (B, K)
+    parents: Ids  # (B, K): rows of the engine's last state
+
+    @classmethod
+    def start(cls, batch: int, groups: int) -> "Beams":
+        """One hypothesis of each article and group: BOS alone."""
+        shape = batch, groups
+        rows = np.arange(batch)
+        return cls(
+            articles=rows,
+            scores=np.zeros(shape),
+            keys=np.zeros(shape),
+            drawn=np.zeros(shape),
+            states=np.zeros(shape, np.int32),
+            tokens=np.full((*shape, 1), BOS, np.int32),
+            characters=np.zeros(shape, np.int32),
+            parents=np.repeat(rows[:, None], groups, axis=1).astype(np.int32),
+        )
+
+    def take(self, going: NDArray[np.bool_]) -> "Beams":
+        """Returns the beams of some of the articles."""
+        return Beams(*(getattr(self, each.name)[going] for each in fields(self)))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What may come next: some tokens of each hypothesis, flattened to N."""
+
+    scores: Scores  # (B, N): sums of log-probabilities, the token's included
+    keys: Scores  # (B, N): what the search ranks by; -inf where it is forbidden
+    drawn: Scores  # (B, N): sums of log-probabilities as a sample draws them
+    states: Ids  # (B, N): of the articles' constraints, after the token
+    ids: Ids  # (B, N)
+    origins: Ids  # (B, N): which of the K hypotheses the token continues
+
+    def take(self, order: Places) -> "Candidates":
+        """Returns the candidates at the (B, n) places, in their order."""
+        return Candidates(
+            *(np.take_along_axis(getattr(self, f.name), order, 1) for f in fields(self))
+        )
+
+    def part(self, columns: slice) -> "Candidates":
+        """Returns some of the columns."""
+        return Candidates(*(getattr(self, f.name)[:, columns] for f in fields(self)))
+
+    @property
+    def possible(self) -> NDArray[np.bool_]:
+        """Which candidates are not forbidden, (B, N)."""
+        return self.keys > IMPOSSIBLE
+
+
+@dataclass
+class Ended:
+    """The ended hypotheses of one article and group, best first, ``size`` at most."""
+
+    size: int
+    best: list[Hypothesis] = field(default_factory=list)
+
+    def add(self, hypothesis: Hypothesis) -> None:
+        """Keeps the hypothesis if it is among the best."""
+        self.best = sorted([*self.best, hypothesis])[: self.size]
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    """Returns ``((5 + length) / 6) ^ alpha``: Wu et al. 2016, eq. 14.
+
+    Args:
+        length: tokens of the target, EOS included.
+        alpha: 0 turns the penalty off.
+    """
+    penalty: float = ((5 + length) / 6) ** alpha
+    return penalty

@@ -1,0 +1,309 @@
+"""What the headline of one article may hold: whole numbers, asked and unwanted words.
+
+A ``Constraint`` follows a headline token by token, as an automaton whose states are
+made on demand. The search asks it three things of a state: which one a token leads to,
+how many more characters are needed before the headline may end, and which tokens lead
+there, so that the search can offer them however unlikely they are.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from headline.config import DecodeConfig
+from headline.errors import ConfigError
+from headline.runs import runs, spans, starts_run
+from headline.text import normalise
+from headline.tokenizer import Encoded, Tokenizer
+
+FORBIDDEN = -1  # instead of a state: the token may not come next
+NEVER = 1 << 20  # characters: the headline can never end
+
+_CONNECTORS = ".,:"  # between the digits of a number
+
+
+@dataclass(frozen=True)
+class Source:
+    """An article as the model reads it."""
+
+    text: str  # normalised and cut
+    encoded: Encoded
+    runs: tuple[str, ...] = ()  # its whole numbers and Latin words
+
+    @classmethod
+    def read(cls, article: str, tokenizer: Tokenizer, max_length: int) -> "Source":
+        """Normalises a raw article and cuts it to ``max_length`` characters."""
+        whole = normalise(article)
+        text = whole[:max_length]
+        # A run that the cut goes through is not one that the article has.
+        kept = [whole[begin:end] for begin, end in spans(whole) if end <= max_length]
+        return cls(text, tokenizer.encode(text), tuple(kept))
+
+
+class WholeRuns:
+    """Lets only whole runs through, character by character.
+
+    Args:
+        allowed: the runs that may be written.
+    """
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.whole = frozenset(allowed)
+        self.begun = frozenset(
+            run[:length] for run in self.whole for length in range(1, len(run) + 1)
+        )
+
+    def tail(self, text: str) -> str | None:
+        """Returns the run at the end of the text that may still grow.
+
+        Args:
+            text: what the last call returned, and the characters after it.
+
+        Returns:
+            the open run, with a connector behind it (``12.``) if there is one; ""
+            if none is open; None if the text holds what is no whole run.
+        """
+        found = spans(text)
+        if not found:
+            return ""
+        if any(text[begin:end] not in self.whole for begin, end in found[:-1]):
+            return None
+        begin, end = found[-1]
+        run, rest = text[begin:end], text[begin:]
+        if rest in self.begun:
+            return rest
+        after = rest[len(run) :]
+        if run not in self.whole or not after:
+            return None
+        # "12." may be a number and a full stop, but then no digit may follow.
+        return rest if run[-1].isdigit() and after in _CONNECTORS else ""
+
+    def is_whole(self, tail: str) -> bool:
+        """Tells whether a headline may end, or go on in Chinese, after the tail."""
+        return not tail or tail.rstrip(_CONNECTORS) in self.whole
+
+    def endings(self, tail: str) -> Collection[str]:
+        """Returns what makes the tail a whole run; nothing where it is one."""
+        if self.is_whole(tail):
+            return ()
+        size = len(tail)
+        return {run[size:] for run in self.whole if run.startswith(tail)}
+
+
+class Progress(NamedTuple):
+    """How far a headline has come."""
+
+    forced: int  # tokens of the prefix
+    tail: str  # the open run
+    recent: str  # the last characters, as many as a word may need
+    included: int  # bit i: the word i stands in the headline
+
+
+class Constraint:
+    """The automaton of one article.
+
+    Args:
+        source: the article.
+        config: what is asked of its headlines.
+        tokenizer: of the model.
+
+    Raises:
+        ConfigError: the wishes contradict each other.
+    """
+
+    def __init__(
+        self, source: Source, config: DecodeConfig, tokenizer: Tokenizer
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.words = tuple(map(normalise, config.must_include))
+        self.avoided = tuple(map(normalise, config.avoid))
+        self.prefix = normalise(config.prefix)
+        self.extra = source.encoded.extra
+        self._prefix_ids = self._encode(self.prefix)
+        self._word_ids = [self._encode(word) for word in self.words]
+        self.whole_runs = self._allowed_runs(source) if config.exact_numbers else None
+        longest = max(map(len, (*self.words, *self.avoided)), default=1)
+        self._memory = longest - 1
+        self._states: list[Progress] = []
+        self._numbers: dict[Progress, int] = {}
+        self._next: dict[tuple[int, int], int] = {}
+        self._needs: dict[int, int] = {}
+        self._check(config)
+        self._number(Progress(0, "", "", 0))  # the start is state 0
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        encoded = self.tokenizer.encode(text, self.extra)
+        self.extra = encoded.extra
+        return tuple(encoded.ids.tolist())
+
+    def _allowed_runs(self, source: Source) -> WholeRuns:
+        asked = runs(" ".join((self.prefix, *self.words)))
+        kept = (
+            run
+            for run in (*source.runs, *asked)
+            if not any(word in run for word in self.avoided)
+        )
+        return WholeRuns(kept)
+
+    def _check(self, config: DecodeConfig) -> None:
+        for name, asked in (("prefix", (self.prefix,)), ("must_include", self.words)):
+            for word, text in ((w, t) for w in self.avoided for t in asked):
+                if word in text:
+                    message = f"{name} {text!r} holds {word!r}, which is to be avoided"
+                    raise ConfigError(message, "avoid")
+        missing = [word for word in self.words if word not in self.prefix]
+        least = len(self.prefix) + sum(map(len, missing))
+        if least > config.max_length:
+            message = f"max_length {config.max_length} has no room for the {least} "
+            raise ConfigError(f"{message}characters that are asked for", "max_length")
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether only runs matter: outside of one, the headline is in state 0."""
+        return not (self.words or self.avoided or self._prefix_ids)
+
+    @property
+    def counts_words(self) -> bool:
+        """Whether the search must keep hypotheses with more and with fewer words."""
+        return bool(self.words)
+
+    # --- what the search asks ------------------------------------------------------
+
+    def follow(self, state: int, token: int) -> int:
+        """Returns the state after the token, or FORBIDDEN."""
+        key = state, token
+        if key not in self._next:
+            self._next[key] = self._follow(self._states[state], token)
+        return self._next[key]
+
+    def need(self, state: int) -> int:
+        """Returns the fewest characters to come before the headline may end."""
+        if state not in self._needs:
+            self._needs[state] = self._need(self._states[state])
+        return self._needs[state]
+
+    def in_run(self, state: int, after: int) -> bool:
+        """Tells whether the step from one state to the other goes on with a run."""
+        before = self._states[state].tail
+        return bool(before) and len(self._states[after].tail) > len(before)
+
+    def written(self, state: int) -> int:
+        """Returns how many characters of the asked words stand in the headline."""
+        progress = self._states[state]
+        overlaps = (overlap for _, overlap in self._missing(progress))
+        whole = (
+            len(word)
+            for index, word in enumerate(self.words)
+            if progress.included >> index & 1
+        )
+        return sum(whole) + max(overlaps, default=0)
+
+    def wanted(self, state: int) -> set[int]:
+        """Returns tokens that lead towards an end, and that few others do."""
+        progress = self._states[state]
+        if progress.forced < len(self._prefix_ids):
+            return {self._prefix_ids[progress.forced]}
+        tokens = set()
+        if self.whole_runs is not None:
+            endings = self.whole_runs.endings(progress.tail)
+            tokens = {self._encode(ending[0])[0] for ending in endings}
+        for index, overlap in self._missing(progress):
+            tokens |= {self._word_ids[index][0], self._word_token(index, overlap)}
+        return tokens
+
+    # --- the automaton --------------------------------------------------------------
+
+    def _number(self, progress: Progress) -> int:
+        if progress not in self._numbers:
+            self._numbers[progress] = len(self._states)
+            self._states.append(progress)
+        return self._numbers[progress]
+
+    def _follow(self, progress: Progress, token: int) -> int:
+        forced = progress.forced
+        if forced < len(self._prefix_ids):
+            if token != self._prefix_ids[forced]:
+                return FORBIDDEN
+            forced += 1
+        text = self.tokenizer.decode([token], self.extra)
+        tail: str | None = ""
+        if self.whole_runs is not None:
+            tail = self.whole_runs.tail(progress.tail + text)
+        recent = progress.recent + text
+        if tail is None or any(word in recent for word in self.avoided):
+            return FORBIDDEN
+        included = progress.included
+        for index, word in enumerate(self.words):
+            included |= (word in recent) << index
+        kept = recent[max(0, len(recent) - self._memory) :]
+        return self._number(Progress(forced, tail, kept, included))
+
+    def _need(self, progress: Progress) -> int:
+        forced = self._prefix_ids[progress.forced :]
+        if forced:
+            rest = self.tokenizer.decode(forced, self.extra)
+            after = progress.recent + rest
+            missing = (self.words[index] for index, _ in self._missing(progress))
+            return len(rest) + sum(len(word) for word in missing if word not in after)
+        missing_words = self._missing(progress)
+        words = sum(len(self.words[index]) for index, _ in missing_words)
+        overlap = max((overlap for _, overlap in missing_words), default=0)
+        if overlap and overlap >= len(progress.tail):  # the word holds the open run
+            return words - overlap
+        return self._run_need(progress) + self._gap(progress) + words - overlap
+
+    def _gap(self, progress: Progress) -> int:
+        """Characters that must keep numbers apart: the open run and words to come."""
+        missing = [self.words[index] for index, _ in self._missing(progress)]
+        if self.whole_runs is None or not missing:
+            return 0
+        between = sum(starts_run(word[0]) for word in missing) - 1
+        if not progress.tail:
+            return max(0, between)
+        joined = (self.whole_runs.tail(progress.tail + word) for word in missing)
+        return max(0, between) + all(text is None for text in joined)
+
+    def _run_need(self, progress: Progress) -> int:
+        if self.whole_runs is None or self.whole_runs.is_whole(progress.tail):
+            return 0
+        endings = (
+            len(ending)
+            for ending in self.whole_runs.endings(progress.tail)
+            if not any(word in progress.recent + ending for word in self.avoided)
+        )
+        return min(endings, default=NEVER)
+
+    def _missing(self, progress: Progress) -> list[tuple[int, int]]:
+        """The words to come, and how much of each the headline ends with."""
+        return [
+            (index, _overlap(progress.recent, word))
+            for index, word in enumerate(self.words)
+            if not progress.included >> index & 1
+        ]
+
+    def _word_token(self, index: int, begun: int) -> int:
+        """The token that goes on with a word after its first characters."""
+        length = 0
+        for token in self._word_ids[index]:
+            if length == begun:
+                return token
+            length += len(self.tokenizer.decode([token], self.extra))
+        return self._encode(self.words[index][begun])[0]
+
+
+def _overlap(text: str, word: str) -> int:
+    """Returns the longest part of the word's beginning that the text ends with."""
+    return next(
+        (size for size in range(len(word) - 1, 0, -1) if text.endswith(word[:size])), 0
+    )
+
+
+def constraint(
+    source: Source, config: DecodeConfig, tokenizer: Tokenizer
+) -> Constraint | None:
+    """Returns what binds the headlines of an article; None if nothing does."""
+    words = config.prefix or config.must_include or config.avoid
+    if not config.exact_numbers and not words:
+        return None
+    return Constraint(source, config, tokenizer)

@@ -1,0 +1,196 @@
+"""What the articles of one batch ask of their headlines, over arrays of candidates.
+
+Shape letters: see ``beams``; M candidates of each hypothesis, N = K M.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.beams import Beams, Candidates
+from headline.config import DecodeConfig
+from headline.constraints import FORBIDDEN, Constraint
+from headline.engines.base import IMPOSSIBLE, Ids
+from headline.runs import starts_run
+from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
+
+Flags = NDArray[np.bool_]
+
+# Log-probability that a character past the target length, or missing, costs.
+WISH = 1.0
+
+
+class TokenTable:
+    """What the rules must know of each token, by its id.
+
+    Ids past the vocab are characters of one article: each counts one, is not blank,
+    and may belong to a run.
+    """
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        plain = tokens[len(SPECIAL_TOKENS) :]
+        lengths = [0] * len(SPECIAL_TOKENS) + [len(token) for token in plain]
+        none = [False] * len(SPECIAL_TOKENS)
+        # The last entry stands for all ids past the vocab.
+        self._lengths = np.array([*lengths, 1], np.int32)
+        self._in_runs = np.array([*none, *map(starts_run, plain), True])
+        self._blank = np.array([*none, *map(str.isspace, plain), False])
+        self._blank[BOS] = True  # a headline begins with a character that is seen
+
+    def lengths(self, ids: Ids) -> Ids:
+        """Returns the characters of each id; 0 for special tokens."""
+        return self._lengths[self._known(ids)]
+
+    def in_runs(self, ids: Ids) -> Flags:
+        """Tells in which tokens a number or a Latin word begins."""
+        return self._in_runs[self._known(ids)]
+
+    def blank(self, ids: Ids) -> Flags:
+        """Tells which tokens are white space, or BOS."""
+        return self._blank[self._known(ids)]
+
+    def _known(self, ids: Ids) -> Ids:
+        return np.minimum(ids, np.int32(len(self._lengths) - 1))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of each article of a batch.
+
+    Args:
+        configs: of each article.
+        constraints: of each article; None where nothing binds it.
+    """
+
+    tokens: TokenTable
+    configs: Sequence[DecodeConfig]
+    constraints: Sequence[Constraint | None]
+
+    def setting(self, name: str, beams: Beams) -> Ids:
+        """Returns an integer setting of the articles in search, shape ``(B, 1)``."""
+        values = [getattr(self.configs[article], name) for article in beams.articles]
+        return np.array(values, np.int32)[:, None]
+
+    def wanted(self, beams: Beams) -> Ids | None:
+        """Returns tokens that must be among the candidates: (B K, W), or None."""
+        batch, beam = beams.states.shape
+        rows: list[list[int]] = [[] for _ in range(batch * beam)]
+        for place, bound in self._bound(beams):
+            for hypothesis, state in enumerate(beams.states[place].tolist()):
+                if state or not bound.is_plain:
+                    rows[place * beam + hypothesis] = sorted(bound.wanted(state))
+        most = max(map(len, rows))
+        if not most:
+            return None
+        return np.array([row + [PAD] * (most - len(row)) for row in rows], np.int32)
+
+    def judge(self, candidates: Candidates, beams: Beams) -> Candidates:
+        """Forbids what breaks a rule: the key is -inf then. Sets the states."""
+        states, needs, continues = self._follow(candidates, beams)
+        characters = np.take_along_axis(beams.characters, candidates.origins, axis=1)
+        ends = candidates.ids == EOS
+        after = characters + self.tokens.lengths(candidates.ids)
+        blank = self.tokens.blank(candidates.ids)
+        allowed = candidates.possible & (states != FORBIDDEN)
+        allowed &= after + needs + blank <= self.setting("max_length", beams)
+        allowed &= ~(blank | ends) | ~self._after_blank(candidates, beams)
+        allowed &= ~ends | (needs == 0)
+        allowed &= continues | ~self._repeats(candidates, beams)
+        too_short = ends & (characters < self.setting("min_length", beams))
+        # Nothing is left where every word is longer than the room: then it may end.
+        stuck = ~(allowed & ~too_short).any(axis=1, keepdims=True)
+        allowed &= ~too_short | stuck
+        keys = np.where(allowed, candidates.keys, IMPOSSIBLE)
+        keys -= np.where(ends, self.wish(characters, beams), 0.0)
+        return replace(candidates, keys=keys, states=states)
+
+    def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
+        """Which candidates follow white space, or nothing at all, (B, N)."""
+        last = self.tokens.blank(beams.tokens[:, :, -1])
+        after: Flags = np.take_along_axis(last, candidates.origins, axis=1)
+        return after
+
+    def wish(self, characters: Ids, beams: Beams) -> NDArray[np.float64]:
+        """Returns what ending after so many characters costs, (B, N)."""
+        target = self.setting("target_length", beams)
+        missed = WISH * np.abs(characters - target).astype(np.float64)
+        return np.where(target > 0, missed, 0.0)
+
+    def progress(self, candidates: Candidates, beams: Beams) -> Ids:
+        """Returns characters of asked words after each candidate, (B, N)."""
+        written = np.zeros(candidates.ids.shape, np.int32)
+        for place, bound in self._bound(beams):
+            if bound.counts_words:
+                for column in np.flatnonzero(candidates.possible[place]):
+                    state = int(candidates.states[place, column])
+                    written[place, column] = bound.written(state)
+        return written
+
+    def _bound(self, beams: Beams) -> Iterator[tuple[int, Constraint]]:
+        for place, article in enumerate(beams.articles):
+            bound = self.constraints[article]
+            if bound is not None:
+                yield place, bound
+
+    def _follow(self, candidates: Candidates, beams: Beams) -> tuple[Ids, Ids, Flags]:
+        """Of each candidate: its state, characters needed, whether a run goes on."""
+        before = np.take_along_axis(beams.states, candidates.origins, axis=1)
+        looked_at = self._looked_at(candidates, before)
+        states, needs = np.zeros((2, *before.shape), np.int32)
+        continues = np.zeros(before.shape, bool)
+        for place, bound in self._bound(beams):
+            columns = looked_at[place] if bound.is_plain else candidates.possible[place]
+            for column in np.flatnonzero(columns).tolist():
+                origin = int(before[place, column])
+                token = int(candidates.ids[place, column])
+                state = origin if token == EOS else bound.follow(origin, token)
+                states[place, column] = state
+                if state != FORBIDDEN:
+                    needs[place, column] = bound.need(state)
+                    continues[place, column] = bound.in_run(origin, state)
+        return states, needs, continues
+
+    def _looked_at(self, candidates: Candidates, before: Ids) -> Flags:
+        """Which candidates begin, continue or end a run; for the others, state 0."""
+        begins = self.tokens.in_runs(candidates.ids)
+        looked_at: Flags = candidates.possible & (begins | (before != 0))
+        return looked_at
+
+    def _repeats(self, candidates: Candidates, beams: Beams) -> Flags:
+        """Which candidates would make some tokens stand twice, (B, N)."""
+        repeats = np.zeros(candidates.ids.shape, bool)
+        sizes = self.setting("no_repeat_ngram_size", beams)[:, 0]
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            places = sizes == size
+            shape = (*beams.scores[places].shape, -1)
+            ids = candidates.ids[places].reshape(shape)
+            found = repeated(beams.tokens[places, :, 1:], ids, size)
+            repeats[places] = found.reshape(len(found), -1)
+        return repeats
+
+
+def repeated(tokens: Ids, ids: Ids, size: int) -> Flags:
+    """Tells which tokens would end an n-gram that the hypothesis has already.
+
+    Args:
+        tokens: shape ``(B, K, T)``, without BOS.
+        ids: shape ``(B, K, M)``, the tokens that may come next.
+        size: n.
+
+    Returns:
+        shape ``(B, K, M)``.
+    """
+    length = tokens.shape[2]
+    starts = length - size + 1  # of the n-grams that the hypothesis has
+    if starts < 1:
+        return np.zeros(ids.shape, bool)
+    same = np.ones((*tokens.shape[:2], starts), bool)
+    for offset in range(size - 1):
+        context = tokens[:, :, length - size + 1 + offset, None]
+        same &= tokens[:, :, offset : offset + starts] == context
+    last = tokens[:, :, size - 1 :]
+    found = ((ids[..., None] == last[:, :, None]) & same[:, :, None]).any(-1)
+    repeats: Flags = found & (ids != EOS)
+    return repeats
