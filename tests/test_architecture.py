@@ -35,6 +35,7 @@ ORDER = [
     "metrics",
     "articles",
     "evaluation",
+    "page",
     "report",
     "progress",
     "callbacks",
