@@ -5,7 +5,7 @@ scores during training with the Keras engine, so that what one sees is what one 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -29,6 +29,7 @@ class Headline:
 
     text: str
     score: float
+    ids: tuple[int, ...] = field(default=(), compare=False, repr=False)  # as decoded
 
 
 BLANK = Headline("", 0.0)
@@ -133,7 +134,8 @@ class Generator:
         headlines: dict[str, Headline] = {}
         for hypothesis in hypotheses:
             text = self.tokenizer.decode(hypothesis.ids, article.extra).strip()
-            headlines.setdefault(text, Headline(text, hypothesis.score))
+            headline = Headline(text, hypothesis.score, hypothesis.ids)
+            headlines.setdefault(text, headline)
         return list(headlines.values())
 
 

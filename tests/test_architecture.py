@@ -36,6 +36,7 @@ ORDER = [
     "articles",
     "evaluation",
     "page",
+    "explain",
     "report",
     "progress",
     "callbacks",
