@@ -37,6 +37,8 @@ ORDER = [
     "evaluation",
     "page",
     "explain",
+    "heat_map",
+    "explain_page",
     "report",
     "progress",
     "callbacks",
