@@ -34,6 +34,7 @@ class Article:
 
 
 Write = Callable[[Article, Sequence[Headline]], None]
+Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines
 Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
@@ -45,6 +46,7 @@ class Task:
     form: CorpusFormat
     column: str = "headline"  # of the new column, or key
     lines: bool = False  # each line of plain text is an article
+    explain: Explain | None = None  # called once the headlines are written
 
     def run(self, files: Sequence[Path], stream: TextIO) -> None:
         """Writes headlines for the files, or for stdin if there are none.
@@ -75,6 +77,8 @@ class Task:
             found = self.generator.generate([article.text for article in batch])
             for article, headlines in zip(batch, found, strict=True):
                 write(article, headlines)
+                if self.explain is not None:
+                    self.explain(article.text, headlines)
 
     def _stdin_batches(self) -> Iterator[Sequence[Article]]:
         encoding, size = self.form.encoding, self.generator.config.batch_size
