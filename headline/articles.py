@@ -40,6 +40,7 @@ class Article:
 CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {"batch_size"}
 
 Write = Callable[[Article, Sequence[Headline]], None]
+Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines
 Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
@@ -52,6 +53,7 @@ class Task:
     column: str = "headline"  # of the new column, or key
     lines: bool = False  # each line of plain text is an article
     with_scores: bool = False  # write each headline's log-probability, too
+    explain: Explain | None = None  # called once the headlines are written
 
     def run(self, files: Sequence[Path], stream: TextIO) -> None:
         """Writes headlines for the files, or for stdin if there are none.
@@ -87,6 +89,8 @@ class Task:
             )
             for article, headlines in zip(articles, found, strict=True):
                 write(article, headlines)
+                if self.explain is not None and not article.problem:
+                    self.explain(article.text, headlines)
 
     def _checked(self, article: Article) -> Article:
         """Marks an article whose own controls contradict themselves."""

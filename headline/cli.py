@@ -8,7 +8,8 @@ usage errors come at once, and only ``train`` loads Keras.
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -30,6 +31,7 @@ from headline.config import (
 from headline.errors import ConfigError, HeadlineError
 
 if TYPE_CHECKING:
+    from headline.articles import Explain
     from headline.generator import Generator
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -378,6 +380,13 @@ def evaluate(
     metavar="NAME",
     help="Name of the new column or key.",
 )
+@click.option(
+    "--explain",
+    "explain_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write an HTML page that shows where each character was copied from.",
+)
 @format_options
 @decode_options
 def generate(
@@ -386,6 +395,7 @@ def generate(
     output: Path | None,
     lines: bool,
     headline_column: str,
+    explain_path: Path | None,
     encoding: str,
     source_column: str | None,
     device: Device,
@@ -405,20 +415,41 @@ def generate(
     """
     single_blas_thread()
     from headline.articles import Task
-    from headline.files import replacing
     from headline.tables import CorpusFormat
 
     form = CorpusFormat(encoding=encoding, source_column=source_column)
     generator = load_generator(model_dir, settings, device)
-    task = Task(generator, form, headline_column, lines)
-    if output is None:
-        task.run(files, utf8_stdout())
+    with explaining(explain_path, model_dir) as explain, written(output) as stream:
+        Task(generator, form, headline_column, lines, explain).run(files, stream)
+
+
+@contextmanager
+def written(path: Path | None) -> Iterator[TextIO]:
+    """Yields a stream that becomes the file once the body succeeds; else stdout."""
+    from headline.files import replacing
+
+    if path is None:
+        yield utf8_stdout()
         return
     with (
-        replacing(output) as scratch,
+        replacing(path) as scratch,
         scratch.open("w", encoding="utf-8", newline="") as stream,
     ):
-        task.run(files, stream)
+        yield stream
+
+
+@contextmanager
+def explaining(path: Path | None, model_dir: Path) -> "Iterator[Explain | None]":
+    """Yields what puts an article on the page of explanations, if one is wanted."""
+    if path is None:
+        yield None
+        return
+    from headline.explain import Explainer
+    from headline.explain_page import explanation_page
+
+    explainer = Explainer.load(model_dir)
+    with explanation_page(path, explainer.pointer) as write:
+        yield lambda article, found: write(explainer.explain(article, found))
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ def replacing(path: Path) -> Iterator[Path]:
             with scratch.open("rb+") as written:
                 os.fsync(written.fileno())  # on disk before the name points at it
             os.replace(scratch, path)
+    except BrokenPipeError:
+        raise  # no file is a pipe: what the body wrote to besides has gone
     except OSError as error:
         raise HeadlineError(f"cannot write {path}: {error.strerror}") from error
 

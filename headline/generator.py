@@ -5,10 +5,12 @@ scores during training with the Keras engine, so that what one sees is what one 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
+
+import numpy as np
 
 from headline.beams import Hypothesis
 from headline.bundle import Bundle, load_bundle
@@ -17,7 +19,8 @@ from headline.constraints import Constraint, Source, constraint
 from headline.dataset import pad
 from headline.engines.base import Engine
 from headline.rules import Rules, TokenTable
-from headline.search import beam_search
+from headline.search import beam_search, score_targets
+from headline.text import normalise
 from headline.tokenizer import Tokenizer
 
 WINDOW = 32  # batches that are sorted by length together
@@ -31,6 +34,9 @@ class Headline:
 
     text: str
     score: float  # natural log of its probability, its end included
+    # As decoded, and the characters that have ids past the vocab.
+    ids: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    extra: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 BLANK = Headline("", 0.0)
@@ -119,6 +125,34 @@ class Generator:
         """Articles to hand over at once, so that sorting them by length pays."""
         return WINDOW * self.config.batch_size
 
+    def score(self, articles: Sequence[str], headlines: Sequence[str]) -> list[float]:
+        """Returns how likely the model finds a headline of each article.
+
+        Args:
+            articles: raw texts, none blank.
+            headlines: one of each, as ``generate`` wrote it or anybody else.
+
+        Returns:
+            natural logs of the probabilities, the end included: of a headline that
+            ``generate`` wrote, its score. A word model scores the words that jieba
+            cuts, which may be others than it wrote.
+        """
+        scores = np.zeros(len(articles))
+        sources = [
+            Source.read(article, self.tokenizer, self.max_source_length).encoded
+            for article in articles
+        ]
+        order = sorted(range(len(sources)), key=lambda place: len(sources[place].ids))
+        for places in windows(order, self.config.batch_size):
+            copy_ids = pad([sources[place].ids for place in places])
+            targets = [
+                self.tokenizer.encode(normalise(headlines[at]), sources[at].extra).ids
+                for at in places
+            ]
+            source_ids = self.tokenizer.embeddable(copy_ids)
+            scores[places] = score_targets(self.engine, source_ids, copy_ids, targets)
+        return list(scores.tolist())
+
     def check(self, article: str, config: DecodeConfig) -> None:
         """Looks whether headlines of the article can be as the config asks.
 
@@ -167,7 +201,10 @@ class Generator:
         headlines: dict[str, Headline] = {}
         for hypothesis in hypotheses:
             text = self.tokenizer.decode(hypothesis.ids, task.extra).strip()
-            headlines.setdefault(text, Headline(text, hypothesis.log_prob))
+            headline = Headline(
+                text, hypothesis.log_prob, hypothesis.ids, tuple(task.extra)
+            )
+            headlines.setdefault(text, headline)
         return list(headlines.values())[: task.config.num_headlines]
 
 

@@ -1,21 +1,15 @@
-"""``report.html``: the learning curve and the samples of a training, in one file.
-
-Self-contained: no script, no font and no picture from elsewhere, so that it can be
-mailed, and opened years later.
-"""
+"""``report.html``: the learning curve and the samples of a training, in one file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from headline.page import page
+
 WIDTH, HEIGHT, MARGIN = 560, 220, 40  # of a chart, in SVG units
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8886; --loss: #c2410c; --valid: #2563eb;
-  --rouge: #15803d; }
-body { font: 16px/1.6 system-ui, "Noto Sans CJK SC", "Microsoft YaHei", sans-serif;
-  max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+:root { --loss: #c2410c; --valid: #2563eb; --rouge: #15803d; }
 svg { width: 100%; max-width: 40rem; height: auto; font-size: 12px; }
 svg text:not([fill]) { fill: currentColor; } svg .grid { stroke: var(--line); }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
@@ -65,7 +59,7 @@ def render(
     ]
     for title, group in settings.items():
         parts += [f"<h2>{escape(title)}</h2>", _settings_table(group)]
-    return _page("\n".join(parts))
+    return page("headline: report of a training", "\n".join(parts), STYLE)
 
 
 def chart(curves: Sequence[Curve]) -> str:
@@ -156,12 +150,3 @@ def _settings_table(group: Mapping[str, Any]) -> str:
         for name, value in group.items()
     )
     return f"<table>{rows}</table>"
-
-
-def _page(body: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="zh"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>headline: report of a training</title><style>{STYLE}</style></head>"
-        f"<body>\n{body}\n</body></html>\n"
-    )

@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from headline.bundle import save_bundle
 from headline.cli import main
 from headline.config import DecodeConfig, PrepareConfig, TrainConfig
 from tests.corpora import bracket_pairs, write_pairs
+from tests.pages import parse
+from tests.scripted import tiny_bundle
 
 COMMANDS = ("prepare", "train", "evaluate", "generate")
 ARTICLES = [article for _, article in bracket_pairs(30, seed=99)]
@@ -303,6 +306,84 @@ def test_a_cold_headline_takes_under_a_second(model_dir: Path) -> None:
         run("generate", "-m", model_dir, stdin=ARTICLES[0].encode())
         seconds.append(time.perf_counter() - begin)
     assert min(seconds) < 1
+
+
+# --- generate --explain ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that copies and writes at random."""
+    model_dir = tmp_path_factory.mktemp("untrained")
+    save_bundle(model_dir, tiny_bundle("".join(ARTICLES)))
+    return model_dir
+
+
+@pytest.mark.parametrize("kind", ["stdin", "--lines", "a.csv", "a.jsonl", "a.txt"])
+def test_explain_writes_a_page_and_changes_no_output(
+    untrained: Path, tmp_path: Path, kind: str
+) -> None:
+    text = "\n".join(ARTICLES[:3]) + "\n"
+    contents = {
+        "a.csv": "id,content\n" + "".join(f"1,{line}\n" for line in text.split()),
+        "a.jsonl": "".join(f'{{"text": "{line}"}}\n' for line in text.split()),
+        "a.txt": text,
+    }
+    place = tmp_path / kind
+    if kind in contents:
+        place.write_text(contents[kind], "utf-8")
+    args = ["generate", "-m", str(untrained), "--num-headlines", "2"]
+    args += [str(place)] if kind in contents else [kind] if kind == "--lines" else []
+
+    plain = headline(*args, stdin=text)
+    result = headline(*args, "--explain", tmp_path / "out.html", stdin=text)
+
+    assert result.exit_code == 0 and result.stdout == plain.stdout and plain.stdout
+    tags = parse((tmp_path / "out.html").read_text("utf-8"))
+    articles = 1 if kind in ("stdin", "a.txt") else 3
+    assert len(tags.of("section")) == articles
+    labels = [attrs["aria-label"] for attrs in tags.of("div", "tokens")]
+    assert len(labels) == 2 * articles and all(
+        label in plain.stdout for label in labels
+    )
+
+
+@pytest.mark.parametrize("name", ["", "nowhere/out.html"])
+def test_explain_to_no_file_is_told_in_one_line(
+    untrained: Path, tmp_path: Path, name: str
+) -> None:
+    place = tmp_path / name
+    result = headline("generate", "-m", untrained, "--explain", place, stdin="天地")
+    assert_one_line_error(result, str(place), "folder")
+
+
+def test_a_reader_that_goes_away_is_not_told_as_a_page_that_cannot_be_written(
+    untrained: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "out.html"
+    command = [sys.executable, "-m", "headline", "generate", "-m", str(untrained)]
+    with subprocess.Popen(
+        [*command, "--lines", "--explain", str(place)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdout.close()
+        process.stdin.write(f"{ARTICLES[0]}\n".encode())
+        process.stdin.close()
+        assert process.stderr.read() == b"" and process.wait() == 1
+    assert not place.exists()
+
+
+def test_without_explain_its_modules_are_not_loaded(untrained: Path) -> None:
+    program = (
+        "import sys; from headline.cli import main\n"
+        "main(['generate', '-m', sys.argv[1]], standalone_mode=False)\n"
+        "print({'headline.explain', 'headline.page'} & sys.modules.keys())"
+    )
+    run = [sys.executable, "-c", program, str(untrained)]
+    assert subprocess.check_output(run, input=b"").endswith(b"set()\n")
 
 
 # --- what goes wrong ------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_every_headline_command_runs_as_it_stands(folder: Path) -> None:
     assert len(ran) >= 9
     assert (folder / "with_headlines.csv").exists()
     assert (folder / "predictions.csv").exists()
+    assert (folder / "out.html").exists()
 
 
 def test_the_python_example_runs(folder: Path) -> None:

@@ -1,12 +1,12 @@
 """The report: whole, self-contained, and safe with any text."""
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from headline.report import chart, render
+from tests.pages import parse
 
 
 def history(epochs: int) -> list[dict[str, float]]:
@@ -25,35 +25,6 @@ def history(epochs: int) -> list[dict[str, float]]:
 def sample(epoch: int, **texts: str) -> dict[str, Any]:
     named = {"source": "文章", "reference": "标题", "headline": "题"}
     return {"epoch": epoch, **named, **texts}
-
-
-class Tags(HTMLParser):
-    """Collects the tags, and checks that they close in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in ("meta", "line", "polyline"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def parse(page: str) -> Tags:
-    tags = Tags()
-    tags.feed(page)
-    assert not tags.open
-    return tags
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 20])

@@ -1,16 +1,18 @@
 """Runs a saved model with NumPy alone: no Keras, no TensorFlow, an instant start.
 
 Shape letters: B articles, K hypotheses of each, R = B K rows, S source length,
-V vocab size, H width, O an article's own tokens outside the vocab.
+V vocab size, H width, O an article's own tokens outside the vocab, T target length with
+EOS.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headline.config import LEAKY_SLOPE, ModelConfig
-from headline.engines.base import Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.engines.numpy_layers import (
     LOWEST,
     CopyPlan,
@@ -24,7 +26,7 @@ from headline.engines.numpy_layers import (
     softmax,
     take_positions,
 )
-from headline.tokenizer import PAD, UNK
+from headline.tokenizer import BOS, EOS, PAD, UNK
 from headline.weights import Weights, check_weights
 
 TINY = np.float32(1e-38)  # log of it is finite in float32
@@ -73,6 +75,17 @@ class NumpyState:
     articles: NDArray[np.intp]  # (R,): the row's article
     hidden: tuple[Floats, ...]  # of each layer, (R, H)
     cell: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How the model comes to each token of a target, EOS included."""
+
+    log_probs: Floats  # (T,): natural logarithms of generated + copied
+    generated: Floats  # (T,): what the vocab gives to the token's probability
+    copied: Floats  # (T,): what its occurrences in the article give; 0 without pointer
+    copy: Floats  # (T, S): share copied times copy weight; 0 without pointer
+    attention: Floats  # (T, S): mean of the heads; each row sums to 1
 
 
 class NumpyEngine:
@@ -182,7 +195,14 @@ class NumpyEngine:
         num_candidates: int,
         wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, NumpyState]:
-        state = _continue_rows(state, parents)
+        outputs, state = self._decode(_continue_rows(state, parents), tokens)
+        log_probs, ids = self._candidates(state.source, outputs, num_candidates, wanted)
+        if wanted is not None:  # also those that cannot be written keep their ids
+            ids[:, ids.shape[1] - wanted.shape[1] :] = wanted
+        return log_probs, ids, state
+
+    def _decode(self, state: NumpyState, tokens: Ids) -> tuple[Floats, NumpyState]:
+        """Each row reads its token; the outputs are (R, H)."""
         embeddings = self.weights["embedding/embeddings"]
         known = np.where(tokens < self.config.vocab_size, tokens, UNK)
         outputs, hidden, cell = embeddings[known], [], []
@@ -194,11 +214,7 @@ class NumpyEngine:
             hidden.append(outputs)
             cell.append(memory)
         outputs = self._decoder_norm("last", outputs, state)
-        log_probs, ids = self._candidates(state, outputs, num_candidates, wanted)
-        if wanted is not None:  # also those that cannot be written keep their ids
-            ids[:, ids.shape[1] - wanted.shape[1] :] = wanted
-        state = replace(state, hidden=tuple(hidden), cell=tuple(cell))
-        return log_probs, ids, state
+        return outputs, replace(state, hidden=tuple(hidden), cell=tuple(cell))
 
     def _cell(
         self, layer: int, values: Floats, hidden: Floats, cell: Floats
@@ -210,17 +226,12 @@ class NumpyEngine:
         return lstm_gates(gates, cell)
 
     def _candidates(
-        self,
-        state: NumpyState,
-        outputs: Floats,
-        num_candidates: int,
-        wanted: Ids | None,
+        self, source: Source, outputs: Floats, num_candidates: int, wanted: Ids | None
     ) -> tuple[Floats, Ids]:
         """The best next tokens of each row, and the wanted; see ``Engine.step``."""
-        source, rows = state.source, len(outputs)
+        rows = len(outputs)
         queries = outputs.reshape(len(source.bias), -1, self.config.width)  # B, K, H
-        context = self._attend(source, queries)
-        features = np.concatenate([queries, context], axis=-1)
+        features, _ = self._attend(source, queries)
         logits = self._logits(source, features)
         if source.copying is None:
             scores = log_softmax(logits).reshape(rows, -1)
@@ -228,7 +239,8 @@ class NumpyEngine:
                 wanted = np.where(wanted < self.config.vocab_size, wanted, PAD)
             return best_columns(scores, num_candidates, wanted)
         plan, vocab_size = source.copying.plan, self.config.vocab_size
-        probs = self._mixture(source, source.copying, features, logits)
+        generated, copy = self._shares(source, source.copying, features, logits)
+        probs = _mixture(plan, generated, copy)
         scores = np.log(np.maximum(probs, TINY))
         # An article may have fewer tokens of its own than another of its batch.
         missing = (plan.own_ids == PAD)[:, None, :]
@@ -240,12 +252,18 @@ class NumpyEngine:
         )
         return log_probs, plan.ids(columns, vocab_size)
 
-    def _attend(self, source: Source, queries: Floats) -> Floats:
-        """The context of each query, (B, K, H); Vaswani et al. 2017, eq. 1."""
+    def _attend(self, source: Source, queries: Floats) -> tuple[Floats, Floats]:
+        """Looks into the article: Vaswani et al. 2017, eq. 1.
+
+        Returns:
+            each query with its context, (B, K, 2 H), and the weights of the heads,
+            (B, heads, K, S).
+        """
         projected = self._heads(queries @ self.weights["attention/query/kernel"])
         weights = softmax(projected @ source.keys + source.bias[:, None, None, :])
         context = (weights @ source.values).transpose(0, 2, 1, 3)
-        return context.reshape(queries.shape)
+        context = context.reshape(queries.shape)
+        return np.concatenate([queries, context], axis=-1), weights
 
     def _logits(self, source: Source, features: Floats) -> Floats:
         hidden = self._dense("hidden", features)
@@ -256,13 +274,14 @@ class NumpyEngine:
             logits *= np.float32(0.5)
         return logits
 
-    def _mixture(
+    def _shares(
         self, source: Source, copying: Copying, features: Floats, logits: Floats
-    ) -> Floats:
-        """P(w) = g softmax(logits)[w] + (1 - g) copied[w]: See et al. 2017, eq. 9.
+    ) -> tuple[Floats, Floats]:
+        """The terms of See et al. 2017, eq. 9: g softmax(logits) and (1 - g) copy.
 
         Returns:
-            shape ``(B, K, V + O)``: the generable tokens, then the article's own.
+            what the vocab gives, (B, K, V), and what each position of the article
+            gives to its token, (B, K, S).
         """
         gate = self._dense("pointer/gate", features)
         queries = features @ self.weights["pointer/query/kernel"]
@@ -270,11 +289,47 @@ class NumpyEngine:
         scores += source.bias[:, None, :]
         copy = softmax(scores)
         copy *= exact_sigmoid(-gate)
-        own = (*gate.shape[:2], copying.plan.own_ids.shape[1])
-        generated = softmax(logits) * exact_sigmoid(gate)
-        probs = np.concatenate([generated, np.zeros(own, np.float32)], axis=-1)
-        copying.plan.add(probs, copy)
-        return probs
+        return softmax(logits) * exact_sigmoid(gate), copy
+
+    # --- replay ------------------------------------------------------------------
+
+    def trace(
+        self, source_ids: Ids, copy_ids: Ids, targets: Sequence[Sequence[int]]
+    ) -> list[Trace]:
+        """Reads given targets of one article and tells how likely each token was.
+
+        Args:
+            source_ids, copy_ids: shape ``(S,)``, see ``Engine.encode``.
+            targets: ids without BOS and EOS.
+        """
+        start = self.encode(source_ids[None], copy_ids[None])
+        return [self._trace(start, copy_ids, target) for target in targets]
+
+    def _trace(self, start: NumpyState, copy_ids: Ids, target: Sequence[int]) -> Trace:
+        source, labels = start.source, np.array([*target, EOS], np.int32)
+        # The positions of the target take the place of an article's hypotheses.
+        features, heads = self._attend(source, self._replay(start, target))
+        attention = heads[0].mean(axis=0)
+        logits = self._logits(source, features)
+        if source.copying is None:
+            log_probs = _of_labels(log_softmax(logits)[0], labels, IMPOSSIBLE)
+            copied, copy = np.zeros_like(log_probs), np.zeros_like(attention)
+            return Trace(log_probs, np.exp(log_probs), copied, copy, attention)
+        vocab, copy = self._shares(source, source.copying, features, logits)
+        generated = _of_labels(vocab[0], labels, 0)
+        copied = np.where(copy_ids == labels[:, None], copy[0], 0).sum(axis=1)
+        log_probs = np.log(np.maximum(generated + copied, TINY))
+        return Trace(log_probs, generated, copied, copy[0], attention)
+
+    def _replay(self, state: NumpyState, target: Sequence[int]) -> Floats:
+        """The outputs of the decoder that reads BOS and the target, (1, T, H)."""
+        outputs = []
+        for token in (BOS, *target):
+            output, state = self._decode(state, np.array([token], np.int32))
+            outputs.append(output)
+        return np.stack(outputs, axis=1)
+
+    # --- layers ------------------------------------------------------------------
 
     def _plain_norm(self, name: str, values: Floats) -> Floats:
         scaled = norm(values) * self.weights[f"{name}/gamma"]
@@ -301,6 +356,21 @@ class NumpyEngine:
         output: Floats = values @ self.weights[f"{name}/kernel"]
         output += self.weights[f"{name}/bias"]
         return output
+
+
+def _mixture(plan: CopyPlan, generated: Floats, copy: Floats) -> Floats:
+    """P of each token, (B, K, V + O): the generable ones, then the article's own."""
+    own = (*generated.shape[:2], plan.own_ids.shape[1])
+    probs = np.concatenate([generated, np.zeros(own, np.float32)], axis=-1)
+    plan.add(probs, copy)
+    return probs
+
+
+def _of_labels(values: Floats, labels: Ids, missing: float) -> Floats:
+    """The label's value in each row of (T, V); ``missing`` for one past the vocab."""
+    known = labels < values.shape[1]
+    found = values[np.arange(len(labels)), np.where(known, labels, PAD)]
+    return np.where(known, found, np.float32(missing))
 
 
 def _continue_rows(state: NumpyState, parents: Ids) -> NumpyState:

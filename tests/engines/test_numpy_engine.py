@@ -1,0 +1,140 @@
+"""The replay of a headline: the numbers of the search, and where they came from."""
+
+import numpy as np
+import pytest
+
+from headline.config import DecodeConfig, ModelConfig
+from headline.engines.base import Ids
+from headline.engines.numpy_engine import NumpyEngine, Trace
+from headline.search import Hypothesis, Lengths, beam_search
+from headline.tokenizer import PAD
+from headline.weights import Weights
+from tests.models import TINY, embeddable, random_sources
+from tests.scripted import random_weights
+
+LENGTHS = [9, 4, 1, 12, 7]
+POINTERS = [name for name, config in TINY.items() if config.pointer]
+# No length penalty: the score is the sum of the log-probabilities.
+DECODE = DecodeConfig(beam_size=4, num_headlines=4, max_length=8, length_penalty=0)
+PRESETS = pytest.mark.parametrize("preset", list(TINY))
+
+
+def mild_weights(config: ModelConfig) -> Weights:
+    """Random weights that leave every token some probability."""
+    scale = np.float32(0.4)
+    return {name: scale * value for name, value in random_weights(config).items()}
+
+
+def searched(
+    config: ModelConfig, weights: Weights
+) -> list[tuple[Ids, Hypothesis, Trace]]:
+    """The copy ids of articles, each headline found for them, and its trace."""
+    copy_ids = random_sources(config, LENGTHS)
+    sources, engine = embeddable(config, copy_ids), NumpyEngine(config, weights)
+    one_each = Lengths(np.ones(1, np.int32))
+    results = []
+    for place, found in enumerate(
+        beam_search(engine, sources, copy_ids, one_each, DECODE)
+    ):
+        targets = [hypothesis.ids for hypothesis in found]
+        traces = engine.trace(sources[place], copy_ids[place], targets)
+        row = [copy_ids[place]] * len(found)
+        results += list(zip(row, found, traces, strict=True))
+    return results
+
+
+@PRESETS
+def test_log_probs_sum_to_the_score_of_the_search(preset: str) -> None:
+    found = searched(TINY[preset], mild_weights(TINY[preset]))
+
+    assert len(found) == len(LENGTHS) * DECODE.num_headlines
+    assert max(len(hypothesis.ids) for _, hypothesis, _ in found) > 2
+    for _, hypothesis, trace in found:
+        assert len(trace.log_probs) == len(hypothesis.ids) + 1
+        assert trace.log_probs.sum() == pytest.approx(hypothesis.score, abs=1e-4)
+
+
+@PRESETS
+def test_shares_sum_to_the_probability(preset: str) -> None:
+    for _, _, trace in searched(TINY[preset], mild_weights(TINY[preset])):
+        total = trace.generated + trace.copied
+        np.testing.assert_allclose(total, np.exp(trace.log_probs), rtol=1e-5)
+
+
+@PRESETS
+def test_attention_sums_to_one_and_leaves_padding_out(preset: str) -> None:
+    for copy_ids, _, trace in searched(TINY[preset], mild_weights(TINY[preset])):
+        assert trace.attention.shape == (len(trace.log_probs), len(copy_ids))
+        np.testing.assert_allclose(trace.attention.sum(axis=1), 1, rtol=1e-5)
+        assert not trace.attention[:, copy_ids == PAD].any()
+        assert not trace.copy[:, copy_ids == PAD].any()
+
+
+@pytest.mark.parametrize("bias", [-3.0, 0.0, 1.5])
+@pytest.mark.parametrize("preset", POINTERS)
+def test_copy_weights_sum_to_what_the_gate_leaves(preset: str, bias: float) -> None:
+    config = TINY[preset]
+    weights = dict(mild_weights(config))
+    weights["pointer/gate/kernel"] = np.zeros_like(weights["pointer/gate/kernel"])
+    weights["pointer/gate/bias"] = np.full(1, bias, np.float32)
+
+    for _, _, trace in searched(config, weights):
+        left = np.full(len(trace.log_probs), 1 - 1 / (1 + np.exp(-bias)))
+        np.testing.assert_allclose(trace.copy.sum(axis=1), left, rtol=1e-5)
+
+
+@pytest.mark.parametrize("preset", POINTERS)
+def test_a_token_is_copied_from_its_occurrences(preset: str) -> None:
+    config = TINY[preset]
+    own = 0
+    for copy_ids, hypothesis, trace in searched(config, mild_weights(config)):
+        assert trace.copied[-1] == 0  # no article holds EOS
+        for place, token in enumerate(hypothesis.ids):
+            expected = trace.copy[place, copy_ids == token].sum()
+            assert trace.copied[place] == pytest.approx(expected, rel=1e-5)
+            assert (token in copy_ids) == (trace.copied[place] > 0)
+            if token >= config.vocab_size:
+                own += 1
+                assert trace.generated[place] == 0
+    assert own > 3
+
+
+def test_without_a_pointer_nothing_is_copied() -> None:
+    for _, _, trace in searched(TINY["seed"], mild_weights(TINY["seed"])):
+        assert not trace.copied.any() and not trace.copy.any()
+
+
+@PRESETS
+def test_padding_and_other_targets_change_no_trace(preset: str) -> None:
+    config = TINY[preset]
+    engine = NumpyEngine(config, mild_weights(config))
+    copy_ids = random_sources(config, [6])[0]
+    padded = np.pad(copy_ids, (0, 3), constant_values=PAD)
+    targets = [[8, 20], [], [int(copy_ids[0])] * 3]
+
+    together = engine.trace(embeddable(config, padded), padded, targets)
+
+    for target, expected in zip(targets, together, strict=True):
+        (alone,) = engine.trace(embeddable(config, copy_ids), copy_ids, [target])
+        for name, value in vars(alone).items():
+            wanted = getattr(expected, name)
+            if value.ndim == 2:
+                wanted = wanted[:, : len(copy_ids)]
+            np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-6)
+
+
+@PRESETS
+def test_attention_is_the_mean_of_the_heads(preset: str) -> None:
+    config = TINY[preset]
+    weights = dict(mild_weights(config))
+    # All heads but the last know no query: they look at every token alike.
+    query = weights["attention/query/kernel"].copy()
+    query[:, : -config.width // config.heads] = 0
+    weights["attention/query/kernel"] = query
+
+    for copy_ids, _, trace in searched(config, weights):
+        length = int((copy_ids != PAD).sum())
+        alike = (config.heads - 1) / config.heads / length
+        assert trace.attention[:, :length].min() > alike * (1 - 1e-5)
+        if length > 1:
+            assert trace.attention.max() > 1.01 / length
