@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import fsum
-from statistics import fmean
 from typing import Self
 
 from headline.runs import latin_words, numbers
@@ -39,18 +38,6 @@ def rouge(headline: str, reference: str) -> Rouge:
         _rouge_n(candidate, target, 1),
         _rouge_n(candidate, target, 2),
         _f1(common, len(candidate), len(target)),
-    )
-
-
-def mean_rouge(headlines: Sequence[str], references: Sequence[str]) -> Rouge:
-    """Returns the mean of ``rouge`` over the pairs; of no pairs, 0."""
-    scores = [rouge(*pair) for pair in zip(headlines, references, strict=True)]
-    if not scores:
-        return Rouge(0.0, 0.0, 0.0)
-    return Rouge(
-        fmean(score.rouge_1 for score in scores),
-        fmean(score.rouge_2 for score in scores),
-        fmean(score.rouge_l for score in scores),
     )
 
 

@@ -248,6 +248,13 @@ def test_rates_are_means_and_shares_of_all_characters(
     assert found["repeated_bigrams"] == pytest.approx(100 * repeated / len(rows))
 
 
+@pytest.mark.parametrize(
+    ("headline", "exact"), [("客机首飞", True), ("客机 首飞", True), ("客机", False)]
+)
+def test_an_exact_match_may_differ_in_white_space(headline: str, exact: bool) -> None:
+    assert marked(headline).exact == exact
+
+
 def test_an_unsupported_number_counts_once_a_headline() -> None:
     found = rates([marked("1月2日3号"), marked("客机"), marked("客机"), marked("AB")])
 
