@@ -362,7 +362,8 @@ def evaluate(
     result = evaluate_model(generator, file, form, other)
     if output is not None:
         write_predictions(output, result.predictions)
-    click.echo(json.dumps(result.to_dict()) if as_json else result.table())
+    text = json.dumps(result.to_dict()) if as_json else result.table()
+    click.echo(text, file=utf8_stdout())  # the table has a ±
 
 
 @main.command()

@@ -155,6 +155,21 @@ def test_evaluate_prints_a_table_and_writes_predictions(
     assert float(row.split()[1]) == pytest.approx(mean, abs=0.01)
 
 
+def test_the_table_is_utf8_whatever_the_locale_says(
+    model_dir: Path, data_dir: Path
+) -> None:
+    done = run(
+        "evaluate",
+        model_dir,
+        data_dir / "test.csv",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONIOENCODING="koi8-r",
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "±" in done.stdout.decode("utf-8")
+
+
 def test_evaluate_compares_with_a_model_or_its_predictions(
     model_dir: Path, data_dir: Path, tmp_path: Path
 ) -> None:
