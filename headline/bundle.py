@@ -175,7 +175,8 @@ def write_history(model_dir: Path, rows: Sequence[Mapping[str, float]]) -> None:
         replacing(model_dir / HISTORY) as scratch,
         scratch.open("w", encoding="utf-8", newline="") as stream,
     ):
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        # Of the last row: an older version, before a resume, may have kept less.
+        writer = csv.DictWriter(stream, list(rows[-1]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from headline.corpus import Pair
 from headline.dataset import Dataset, spread
 from headline.engines.keras_engine import KerasEngine
 from headline.generator import Generator
-from headline.metrics import Rouge, mean_rouge
+from headline.metrics import Facts, Rouge, mark, rates
 from headline.model import weight_arrays
 from headline.progress import TrainingState, capture, settings
 from headline.report import render
@@ -36,6 +36,8 @@ VERSIONS = {
     "backend": keras.backend.backend(),
 }
 EXCERPT = 60  # characters of an article shown beside a sample
+ROUGE = ("rouge_1", "rouge_2", "rouge_l")
+RECORDED = (*ROUGE, "unsupported_numbers", "repeated_bigrams")  # in history.csv
 
 
 class Clock:
@@ -154,13 +156,13 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         begin = self.clock.seconds()
         headlines = self._write_headlines()
-        scores = mean_rouge(headlines, [pair.target for pair in self.pairs])
+        scores = self._score(headlines)
         best = self.state.best
-        is_best = best is None or scores.rouge_l > best.rouge_l
+        is_best = best is None or scores["rouge_l"] > best.rouge_l
         self._record(epoch, logs, scores)
         self._show(epoch, headlines, is_best)
         if is_best:
-            self.state.best = scores
+            self.state.best = Rouge(*(scores[name] for name in ROUGE))
             self._save(epoch)
         self._write_story()
         self._save_checkpoint(epoch)
@@ -177,7 +179,15 @@ class Validation(keras.callbacks.Callback):
         found = self._generator.generate([pair.source for pair in self.pairs])
         return [headlines[0].text for headlines in found]
 
-    def _record(self, epoch: int, logs: Mapping[str, float], scores: Rouge) -> None:
+    def _score(self, headlines: Sequence[str]) -> dict[str, float]:
+        pairs = zip(self.pairs, headlines, strict=True)
+        return rates(
+            [mark(text, pair.target, Facts.of(pair.source)) for pair, text in pairs]
+        )
+
+    def _record(
+        self, epoch: int, logs: Mapping[str, float], scores: Mapping[str, float]
+    ) -> None:
         self.state.history.append(
             {
                 "epoch": epoch + 1,
@@ -186,7 +196,7 @@ class Validation(keras.callbacks.Callback):
                 "learning_rate": float(self.model.optimizer.learning_rate),
                 "loss": round(float(logs["loss"]), 5),
                 "valid_loss": round(float(logs["val_loss"]), 5),
-                **scores.to_dict(),
+                **{name: round(scores[name], 2) for name in RECORDED},
             }
         )
 

@@ -313,6 +313,13 @@ def train(
     metavar="FILE",
     help="Write headlines and their scores to a CSV file.",
 )
+@click.option(
+    "--compare",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="OTHER",
+    help="Another MODEL_DIR, or a CSV file that -o wrote of the same articles.",
+)
+@option(DecodeConfig, "num_headlines", "Headlines of each article, for the oracle.")
 @format_options
 @target_option
 @decode_options
@@ -321,6 +328,7 @@ def evaluate(
     file: Path,
     as_json: bool,
     output: Path | None,
+    compare: Path | None,
     encoding: str,
     source_column: str | None,
     target_column: str | None,
@@ -329,26 +337,35 @@ def evaluate(
 ) -> None:
     """Score a model's headlines for the articles of FILE against its own.
 
-    ROUGE is counted over characters, F1 x 100. The row `lead` is what the first
-    characters of each article would score, as many as a headline here has.
+    The table has a column for each system: the model; `other`, what --compare names;
+    `oracle`, of each article's --num-headlines the one most like the reference; `lead`,
+    the first characters of the article, as many as a headline here has; and the
+    references. ROUGE (F1), BLEU and chrF count characters and go to 100. A number or
+    a Latin word is unsupported where it is no whole one of the article. ± is half of
+    the 95% interval by bootstrap; the lower p is, the surer the difference.
 
     \b
     Example:
         headline evaluate models/news prepared/news/test.csv
+        headline evaluate models/news test.csv --compare models/old --num-headlines 5
     """
     single_blas_thread()
     from headline.evaluation import evaluate as evaluate_model
-    from headline.evaluation import write_predictions
+    from headline.predictions import write_predictions
     from headline.tables import CorpusFormat
 
     form = CorpusFormat(
         encoding=encoding, source_column=source_column, target_column=target_column
     )
     generator = load_generator(model_dir, settings, device)
-    result = evaluate_model(generator, file, form)
+    other: Generator | Path | None = compare
+    if compare is not None and compare.is_dir():
+        other = load_generator(compare, settings, device)
+    result = evaluate_model(generator, file, form, other)
     if output is not None:
         write_predictions(output, result.predictions)
-    click.echo(json.dumps(result.to_dict()) if as_json else result.table())
+    text = json.dumps(result.to_dict()) if as_json else result.table()
+    click.echo(text, file=utf8_stdout())  # the table has a ±
 
 
 @main.command()

@@ -1,82 +1,103 @@
-"""``headline evaluate``: how good a model's headlines are on a file of pairs."""
+"""``headline evaluate``: how good a model's headlines are on a file of pairs.
 
-import csv
-from collections.abc import Iterator, Sequence
+The file is read twice, so that a file that cannot be scored is known before any
+headline is written, and no more than the beginning of an article is ever kept.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from headline.corpus import Pair
 from headline.errors import CorpusError
-from headline.files import replacing
-from headline.generator import Generator, windows
-from headline.metrics import Rouge, lead, mean_rouge, rouge
-from headline.tables import (
-    CorpusFormat,
-    as_text,
-    find_pair_columns,
-    open_table,
-)
+from headline.generator import Generator, Headline, windows
+from headline.metrics import Facts, lead, mark, rouge
+from headline.predictions import EXCERPT, Prediction, read_headlines
+from headline.scores import Scores, difference_table, score, score_references, table
+from headline.significance import Difference, compare
+from headline.tables import CorpusFormat, as_text, find_pair_columns, open_table
 from headline.text import normalise
-
-LEAD_CHARACTERS = 200  # kept of each article for the baseline
-COLUMNS = ("reference", "headline", "score", "rouge_1", "rouge_2", "rouge_l", "article")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A headline beside the one that a person wrote."""
-
-    pair: Pair
-    headline: str
-    score: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of the model and of the baseline on the same articles."""
+    """Scores of several systems on the same articles.
+
+    The systems: ``model``; ``other``, what it is compared with; ``oracle``, of each
+    article's headlines the one with the best ROUGE-L; ``lead``; and ``references``.
+    """
 
     predictions: Sequence[Prediction]
-    model: Rouge
-    lead: Rouge
+    seconds: float  # that the model has taken
+    scores: Mapping[str, Scores]  # by system
+    differences: Mapping[str, Difference]  # model minus other, by metric
+
+    @property
+    def speed(self) -> float:
+        """Articles per second."""
+        return len(self.predictions) / self.seconds
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the scores, ready for JSON."""
-        return {
+        systems = {name: scores.to_dict() for name, scores in self.scores.items()}
+        found = {
             "articles": len(self.predictions),
-            "model": self.model.to_dict(),
-            "lead": self.lead.to_dict(),
+            "articles_per_second": round(self.speed, 2),
         }
+        if "other" in systems:
+            pairs = self.differences.items()
+            tests = {name: difference.to_dict() for name, difference in pairs}
+            systems["compare"] = {"other": systems.pop("other")} | tests
+        return found | systems
 
     def table(self) -> str:
         """Returns the scores as a table for a person."""
-        rows = [f"{'':8}{'ROUGE-1':>9}{'ROUGE-2':>9}{'ROUGE-L':>9}"]
-        for name, scores in (("model", self.model), ("lead", self.lead)):
-            numbers = scores.rouge_1, scores.rouge_2, scores.rouge_l
-            rows.append(f"{name:8}" + "".join(f"{number:9.2f}" for number in numbers))
-        return "\n".join([f"{len(self.predictions)} articles", *rows])
+        parts = [f"{len(self.predictions):,} articles, {self.speed:,.1f} articles/s"]
+        parts.append(table(self.scores))
+        if self.differences:
+            parts += ["", difference_table(self.differences)]
+        return "\n".join(parts)
 
 
-def evaluate(generator: Generator, path: Path, form: CorpusFormat) -> Evaluation:
-    """Writes a headline for each article of a file and scores it.
+def evaluate(
+    generator: Generator,
+    path: Path,
+    form: CorpusFormat,
+    other: Generator | Path | None = None,
+) -> Evaluation:
+    """Writes headlines for each article of a file and scores them.
 
     Args:
         path: CSV, TSV or JSONL with articles and titles.
+        other: what to compare with: another model, or predictions of these articles.
 
     Raises:
-        CorpusError: the file cannot be read, or holds no pair.
+        CorpusError: the file cannot be read, or holds no pair, or the predictions are
+            those of other articles.
     """
-    predictions = list(_predict(generator, _pairs(path, form)))
-    if not predictions:
+    pairs = [Pair(pair.source[:EXCERPT], pair.target) for pair in _pairs(path, form)]
+    if not pairs:
         raise CorpusError(f"{path} has no row with both an article and a headline")
-    references = [prediction.pair.target for prediction in predictions]
+    others: Iterable[str | None] = repeat(None)
+    if isinstance(other, Path):
+        others = read_headlines(other, pairs)
+    elif other is not None:
+        others = _first_headlines(other, _pairs(path, form))
     # As long as headlines are here: the middle one of the references.
-    length = int(median(len(reference) for reference in references))
-    leads = [lead(prediction.pair.source, length) for prediction in predictions]
-    headlines = [prediction.headline for prediction in predictions]
-    model = mean_rouge(headlines, references)
-    return Evaluation(predictions, model, mean_rouge(leads, references))
+    length = int(median(len(pair.target) for pair in pairs))
+    writer = _Writer(generator, length)
+    predictions = list(writer.predict(_pairs(path, form), others))
+    return _summary(predictions, writer.seconds)
+
+
+def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[str]:
+    for headlines in generator.stream(pair.source for pair in pairs):
+        yield headlines[0].text
 
 
 def _pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
@@ -90,24 +111,72 @@ def _pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
                 yield pair
 
 
-def _predict(generator: Generator, pairs: Iterator[Pair]) -> Iterator[Prediction]:
-    for window in windows(pairs, generator.window_size):
-        found = generator.generate([pair.source for pair in window])
-        for pair, headlines in zip(window, found, strict=True):
-            kept = Pair(pair.source[:LEAD_CHARACTERS], pair.target)
-            yield Prediction(kept, headlines[0].text, headlines[0].score)
+class _Writer:
+    """Writes headlines by every system, and times the model.
+
+    Args:
+        length: of Lead, in characters.
+    """
+
+    def __init__(self, generator: Generator, length: int) -> None:
+        self.generator = generator
+        self.length = length
+        self.seconds = 0.0
+
+    def predict(
+        self, pairs: Iterable[Pair], others: Iterable[str | None]
+    ) -> Iterator[Prediction]:
+        """Yields a prediction for each pair; ``others`` are another's headlines."""
+        both = zip(pairs, others, strict=False)
+        for window in windows(both, self.generator.window_size):
+            with self._timed():
+                found = self.generator.generate([pair.source for pair, _ in window])
+            for (pair, other), headlines in zip(window, found, strict=True):
+                yield self._prediction(pair, headlines, other)
+
+    def _prediction(
+        self, pair: Pair, headlines: Sequence[Headline], other: str | None
+    ) -> Prediction:
+        texts = {"model": headlines[0].text}
+        if other is not None:
+            texts["other"] = other
+        if self.generator.config.num_headlines > 1:
+            texts["oracle"] = _oracle(headlines, pair.target)
+        texts["lead"] = lead(pair.source, self.length)
+        texts["references"] = pair.target
+        facts = Facts.of(pair.source)
+        marks = {name: mark(text, pair.target, facts) for name, text in texts.items()}
+        kept = Pair(pair.source[:EXCERPT], pair.target)
+        return Prediction(kept, headlines, texts, marks)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - begin
 
 
-def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Writes a CSV file: one row for each article, with its own scores."""
-    with (
-        replacing(path) as scratch,
-        scratch.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for prediction in predictions:
-            scores = rouge(prediction.headline, prediction.pair.target).to_dict()
-            row = {"reference": prediction.pair.target, "headline": prediction.headline}
-            row |= {"score": f"{prediction.score:.4f}"}
-            writer.writerow(row | scores | {"article": prediction.pair.source})
+def _oracle(headlines: Sequence[Headline], reference: str) -> str:
+    texts = [headline.text for headline in headlines]
+    return max(texts, key=lambda text: rouge(text, reference).rouge_l)
+
+
+def _summary(predictions: Sequence[Prediction], seconds: float) -> Evaluation:
+    systems = list(predictions[0].texts)
+    scores = {name: _score(name, predictions) for name in systems}
+    differences = {}
+    if "other" in systems:
+        ours, others = (
+            [prediction.marks[name].rouge for prediction in predictions]
+            for name in ("model", "other")
+        )
+        differences = compare(ours, others)
+    return Evaluation(predictions, seconds, scores, differences)
+
+
+def _score(system: str, predictions: Sequence[Prediction]) -> Scores:
+    marks = [prediction.marks[system] for prediction in predictions]
+    if system == "references":
+        return score_references(marks)
+    headlines = [prediction.texts[system] for prediction in predictions]
+    return score(marks, headlines, [one.texts["references"] for one in predictions])

@@ -134,7 +134,7 @@ def _samples_table(samples: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _history_table(history: Rows) -> str:
-    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in history[0])
+    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in history[-1])
     body = "".join(
         "<tr>"
         + "".join(f'<td class="number">{value:.5g}</td>' for value in row.values())

@@ -24,7 +24,7 @@ from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
 from headline.rules import Rules
 from headline.sampling import MOST_TOKENS, Noise, perturb
-from headline.tokenizer import EOS, PAD
+from headline.tokenizer import BOS, EOS, PAD
 
 # A wanted token that the model cannot write at all: about the log of the least
 # probability that an engine tells from 0.
@@ -100,7 +100,33 @@ def beam_search(
     return [_n_best(groups) for groups in ended]
 
 
-def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Candidates:
+def score_targets(
+    engine: Engine[Any], source_ids: Ids, copy_ids: Ids, targets: Sequence[Ids]
+) -> Scores:
+    """Returns the log-probability of one target of each article, EOS included.
+
+    Args:
+        source_ids, copy_ids: shape ``(B, S)``, see ``Engine.encode``.
+        targets: ids of each target, without BOS and EOS.
+    """
+    labels = [np.append(target, EOS).astype(np.int32) for target in targets]
+    scores = np.zeros(len(labels))
+    state = engine.encode(source_ids, copy_ids)
+    left = parents = np.arange(len(labels), dtype=np.int32)
+    tokens = np.full(len(labels), BOS, np.int32)
+    for step in range(max(map(len, labels), default=0)):
+        wanted = np.array([labels[target][step] for target in left], np.int32)
+        log_probs, _, state = engine.step(state, parents, tokens, 1, wanted[:, None])
+        scores[left] += np.maximum(log_probs[:, -1], LEAST_LOG_PROB)
+        going = np.array([len(labels[target]) > step + 1 for target in left])
+        parents = np.flatnonzero(going).astype(np.int32)
+        left, tokens = left[going], wanted[going]
+    return scores
+
+
+def _score(
+    beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None
+) -> Candidates:
     """Adds each token's log-probability to its hypothesis."""
     if wanted is not None:
         log_probs = _without_repeats(log_probs, ids, wanted)

@@ -37,7 +37,10 @@ ORDER = [
     "search",
     "generator",
     "metrics",
+    "significance",
+    "scores",
     "articles",
+    "predictions",
     "evaluation",
     "page",
     "explain",
@@ -111,10 +114,11 @@ def loaded_modules(code: str) -> set[str]:
 def test_help_loads_neither_numpy_nor_keras() -> None:
     code = "from headline.cli import main; main(['train', '--help'], standalone_mode=0)"
     heavy = {"numpy", "keras", "tensorflow", "jax", "jieba", "tqdm", "safetensors"}
+    heavy |= {"sacrebleu"}
     assert not loaded_modules(code) & heavy
 
 
-def test_generator_loads_neither_keras_nor_jieba() -> None:
+def test_generator_loads_neither_keras_nor_jieba_nor_sacrebleu() -> None:
     code = "import headline.articles, headline.evaluation, headline.prepare"
-    heavy = {"keras", "tensorflow", "jax", "jieba", "tqdm"}
+    heavy = {"keras", "tensorflow", "jax", "jieba", "tqdm", "sacrebleu"}
     assert not loaded_modules(code) & heavy

@@ -331,6 +331,14 @@ def test_history_can_be_read_back(tmp_path: Path) -> None:
     assert [{name: float(row[name]) for name in row} for row in found] == rows
 
 
+def test_history_that_began_with_fewer_columns_goes_on(tmp_path: Path) -> None:
+    write_history(tmp_path, [{"epoch": 1.0}, {"epoch": 2.0, "loss": 3.5}])
+
+    with (tmp_path / HISTORY).open(newline="") as stream:
+        found = list(csv.reader(stream))
+    assert found == [["epoch", "loss"], ["1.0", ""], ["2.0", "3.5"]]
+
+
 def test_samples_can_be_read_back_and_by_eye(tmp_path: Path) -> None:
     samples = [{"epoch": 1, "headline": "央行\n降息"}, {"epoch": 2, "headline": ""}]
 

@@ -23,6 +23,11 @@ from tests.pages import parse
 from tests.scripted import tiny_bundle
 
 COMMANDS = ("prepare", "train", "evaluate", "generate")
+STORY = "articles articles_per_second"
+METRICS = (
+    "rouge_1 rouge_2 rouge_l bleu chrf length copy_rate copy_rate_bigrams"
+    " unsupported_numbers unsupported_latin repeated_bigrams exact intervals"
+)
 ARTICLES = [article for _, article in bracket_pairs(30, seed=99)]
 
 
@@ -134,7 +139,8 @@ def test_the_task_is_learned(model_dir: Path, data_dir: Path) -> None:
     assert scores["articles"] > 80
     assert scores["model"]["rouge_l"] > 90 > 60 > scores["lead"]["rouge_l"]
     assert scores["model"].keys() == scores["lead"].keys()
-    assert scores["lead"].keys() == {"rouge_1", "rouge_2", "rouge_l"}
+    assert scores["model"].keys() == set(METRICS.split())
+    assert scores.keys() == {*STORY.split(), "model", "lead", "references"}
 
 
 def test_evaluate_prints_a_table_and_writes_predictions(
@@ -142,13 +148,68 @@ def test_evaluate_prints_a_table_and_writes_predictions(
 ) -> None:
     output = tmp_path / "predictions.csv"
     result = headline("evaluate", model_dir, data_dir / "test.csv", "-o", output)
-    table = result.stdout.split()
-    assert "ROUGE-L" in table and "model" in table and "lead" in table
+    head = result.stdout.splitlines()[1]
+    assert head.split() == ["model", "lead", "references"]
     with output.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     mean = sum(float(row["rouge_l"]) for row in rows) / len(rows)
-    row = next(line for line in result.stdout.splitlines() if line.startswith("model"))
-    assert float(row.split()[-1]) == pytest.approx(mean, abs=0.01)
+    lines = result.stdout.splitlines()
+    row = next(line for line in lines if line.startswith("ROUGE-L"))
+    assert float(row.split()[1]) == pytest.approx(mean, abs=0.01)
+
+
+def test_the_table_is_utf8_whatever_the_locale_says(
+    model_dir: Path, data_dir: Path
+) -> None:
+    done = run(
+        "evaluate",
+        model_dir,
+        data_dir / "test.csv",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONIOENCODING="koi8-r",
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "±" in done.stdout.decode("utf-8")
+
+
+def test_evaluate_compares_with_a_model_or_its_predictions(
+    model_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    test, output = data_dir / "test.csv", tmp_path / "predictions.csv"
+    base = ("evaluate", model_dir, test, "--json", "--num-headlines", "3")
+    first = json.loads(headline(*base, "-o", output).stdout)
+    assert first["oracle"].keys() == first["model"].keys()
+    assert first["oracle"]["rouge_l"] >= first["model"]["rouge_l"]
+
+    for other in (model_dir, output):
+        found = json.loads(headline(*base, "--compare", other).stdout)
+        assert found.keys() == {*first, "compare"}
+        assert found["model"] == first["model"]
+        comparison = found["compare"]
+        assert comparison.pop("other") == first["model"]
+        same = {"difference": 0, "interval": [0, 0], "p": 1}
+        assert comparison == dict.fromkeys(("rouge_1", "rouge_2", "rouge_l"), same)
+
+
+def test_evaluate_says_why_it_cannot_compare(
+    model_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    test, other = data_dir / "test.csv", tmp_path / "other.csv"
+    lines = test.read_text("utf-8").splitlines(keepends=True)
+    few = tmp_path / "few.csv"
+    few.write_text("".join([lines[0], *lines[2:]]), "utf-8")
+    assert headline("evaluate", model_dir, few, "-o", other).exit_code == 0
+
+    def refused(compare: Path, *parts: str) -> None:
+        result = headline("evaluate", model_dir, test, "--compare", compare)
+        assert_one_line_error(result, str(compare), *parts)
+
+    refused(other, "row 2")
+    refused(test, "column 'reference'")
+    refused(tmp_path, "headline train")
+    other.write_text("")
+    refused(other, "empty")
 
 
 def test_train_refuses_a_trained_folder_and_a_folder_that_is_no_dataset(
