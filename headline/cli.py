@@ -8,19 +8,18 @@ usage errors come at once, and only ``train`` loads Keras.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from headline import __version__
 from headline.config import (
     PRESETS,
-    Config,
     DecodeConfig,
     Device,
     ModelConfig,
@@ -29,12 +28,20 @@ from headline.config import (
     TrainConfig,
 )
 from headline.errors import ConfigError, HeadlineError
+from headline.options import (
+    decode_options,
+    format_options,
+    given,
+    option,
+    pick,
+    prepare_options,
+    target_option,
+    train_options,
+)
 
 if TYPE_CHECKING:
     from headline.articles import Explain
     from headline.generator import Generator
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -69,53 +76,6 @@ def main() -> None:
     """
 
 
-def option(
-    config: type[Config], name: str, help: str, **more: Any
-) -> Callable[[Command], Command]:
-    """An option whose name, type and default are those of a setting."""
-    default = getattr(config, name)
-    more.setdefault("type", type(default))
-    more.setdefault("show_default", True)
-    flag = "--" + name.replace("_", "-")
-    return click.option(flag, name, default=default, help=help, **more)
-
-
-def options(*decorators: Any) -> Callable[[Command], Command]:
-    """Puts several options on a command, listed in this order by ``--help``."""
-
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
-
-
-format_options = options(
-    click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
-                 help="Encoding of the files, such as gb18030."),
-    click.option("--source-column", metavar="NAME", show_default="found by its name",
-                 help="Column of the articles."),
-)  # fmt: skip
-target_option = click.option(
-    "--target-column",
-    metavar="NAME",
-    show_default="found by its name",
-    help="Column of the headlines.",
-)
-decode_options = options(
-    option(DecodeConfig, "beam_size", "Hypotheses kept at each step; 1 is greedy."),
-    option(DecodeConfig, "min_length", "Least characters of a headline."),
-    option(DecodeConfig, "max_length", "Most characters of a headline."),
-    option(DecodeConfig, "length_penalty",
-           "Alpha in score = log P / ((5 + length) / 6)^alpha. Higher favours longer"
-           " headlines; 0 is off."),
-    option(DecodeConfig, "batch_size", "Articles searched together."),
-    click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu",
-                 show_default=True, help="cpu runs on NumPy alone; gpu loads Keras."),
-)  # fmt: skip
-
-
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=EXISTING)
 @click.option(
@@ -129,30 +89,7 @@ decode_options = options(
 )
 @format_options
 @target_option
-@options(
-    option(
-        PrepareConfig,
-        "tokenizer",
-        "A token is a character, or a word by jieba.",
-        type=click.Choice(["char", "word"]),
-    ),
-    option(PrepareConfig, "vocab_size", "Most tokens that can be written uncopied."),
-    option(PrepareConfig, "min_count", "Least occurrences of such a token."),
-    option(
-        PrepareConfig, "min_source_length", "Articles of fewer characters are rejected."
-    ),
-    option(PrepareConfig, "max_source_length", "Articles are cut to these characters."),
-    option(
-        PrepareConfig,
-        "min_target_length",
-        "Headlines of fewer characters are rejected.",
-    ),
-    option(
-        PrepareConfig, "max_target_length", "Headlines of more characters are rejected."
-    ),
-    option(PrepareConfig, "valid_size", "Share of articles for validation."),
-    option(PrepareConfig, "test_size", "Share of articles for the final test."),
-)
+@prepare_options
 @click.option("--overwrite", is_flag=True, help="Replace the dataset in DATA_DIR.")
 def prepare(
     files: Sequence[Path],
@@ -216,40 +153,7 @@ def prepare(
     show_default=True,
     help="pointer copies from the article; seed is the model of J. Su 2018.",
 )
-@options(
-    option(TrainConfig, "epochs", "Most passes over the train split."),
-    option(
-        TrainConfig,
-        "max_minutes",
-        "Most minutes of wall time; the learning rate falls over whichever ends first.",
-        type=float,
-        show_default="no limit",
-    ),
-    option(TrainConfig, "batch_size", "Pairs in a batch."),
-    option(TrainConfig, "learning_rate", "Highest learning rate."),
-    option(TrainConfig, "warmup_updates", "Updates until it is reached."),
-    option(
-        TrainConfig,
-        "schedule",
-        "What it does then: fall to 0, or stay.",
-        type=click.Choice(["linear", "constant"]),
-    ),
-    option(TrainConfig, "clip_norm", "Greatest norm of all gradients; 0 is off."),
-    option(ModelConfig, "dropout", "Share of values dropped."),
-    option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
-    option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),
-    option(ModelConfig, "decoder_layers", "LSTM layers."),
-    option(ModelConfig, "heads", "Attention heads, a divisor of the width."),
-    option(TrainConfig, "seed", "Seed of weights, dropout and order."),
-    option(
-        TrainConfig,
-        "device",
-        "Where to train; auto takes a GPU if there is one.",
-        type=click.Choice(["auto", "cpu", "gpu"]),
-    ),
-    option(TrainConfig, "valid_articles", "Valid articles to decode each epoch."),
-    option(TrainConfig, "samples", "Sample headlines to show each epoch."),
-)
+@train_options
 @click.option(
     "--mixed-precision",
     is_flag=True,
@@ -314,6 +218,12 @@ def train(
     help="Write headlines and their scores to a CSV file.",
 )
 @click.option(
+    "--score",
+    "scoring",
+    is_flag=True,
+    help="Score the headlines of FILE themselves: how likely the model finds them.",
+)
+@click.option(
     "--compare",
     type=click.Path(exists=True, path_type=Path),
     metavar="OTHER",
@@ -329,6 +239,7 @@ def evaluate(
     as_json: bool,
     output: Path | None,
     compare: Path | None,
+    scoring: bool,
     encoding: str,
     source_column: str | None,
     target_column: str | None,
@@ -344,9 +255,13 @@ def evaluate(
     a Latin word is unsupported where it is no whole one of the article. ± is half of
     the 95% interval by bootstrap; the lower p is, the surer the difference.
 
+    With --score it writes no headlines: it tells the natural logarithm of the
+    probability of each headline of FILE, which is what `generate --with-scores` writes.
+
     \b
     Example:
         headline evaluate models/news prepared/news/test.csv
+        headline evaluate models/news prepared/news/test.csv --score -o scores.csv
         headline evaluate models/news test.csv --compare models/old --num-headlines 5
     """
     single_blas_thread()
@@ -358,6 +273,16 @@ def evaluate(
         encoding=encoding, source_column=source_column, target_column=target_column
     )
     generator = load_generator(model_dir, settings, device)
+    if scoring:
+        from headline.scoring import score_file, write_scores
+
+        if compare is not None:
+            raise click.UsageError("--compare goes with headlines, not with --score")
+        scored = score_file(generator, file, form)
+        if output is not None:
+            write_scores(output, scored)
+        click.echo(json.dumps(scored.to_dict()) if as_json else scored.table())
+        return
     other: Generator | Path | None = compare
     if compare is not None and compare.is_dir():
         other = load_generator(compare, settings, device)
@@ -398,6 +323,11 @@ def evaluate(
     help="Name of the new column or key.",
 )
 @click.option(
+    "--with-scores",
+    is_flag=True,
+    help="Write each headline's log-probability behind it.",
+)
+@click.option(
     "--explain",
     "explain_path",
     type=click.Path(path_type=Path),
@@ -412,6 +342,7 @@ def generate(
     output: Path | None,
     lines: bool,
     headline_column: str,
+    with_scores: bool,
     explain_path: Path | None,
     encoding: str,
     source_column: str | None,
@@ -423,11 +354,13 @@ def generate(
     Without FILES, all of stdin is one article, or with --lines each line: one line
     out for each line in. A .txt file is read likewise. A .csv or .tsv file comes out
     with a column `headline` added, a .jsonl file with such a key. Several headlines
-    of a text stand in one line, with tabs between them.
+    of a text stand in one line, with tabs between them. An object of a .jsonl file may
+    set any option of the search for itself: {"text": ..., "prefix": "北京"}.
 
     \b
     Example:
         cat article.txt | headline generate -m models/news
+        headline generate -m models/news article.txt --num-headlines 5 --diversity 0.5
         headline generate -m models/news articles.csv -o with_headlines.csv
     """
     single_blas_thread()
@@ -437,7 +370,10 @@ def generate(
     form = CorpusFormat(encoding=encoding, source_column=source_column)
     generator = load_generator(model_dir, settings, device)
     with explaining(explain_path, model_dir) as explain, written(output) as stream:
-        Task(generator, form, headline_column, lines, explain).run(files, stream)
+        task = Task(
+            generator, form, headline_column, lines, with_scores, explain=explain
+        )
+        task.run(files, stream)
 
 
 @contextmanager
@@ -467,26 +403,6 @@ def explaining(path: Path | None, model_dir: Path) -> "Iterator[Explain | None]"
     explainer = Explainer.load(model_dir)
     with explanation_page(path, explainer.pointer) as write:
         yield lambda article, found: write(explainer.explain(article, found))
-
-
-def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings whose options were given.
-
-    The others keep what the preset, or the model, says.
-    """
-    context = click.get_current_context()
-    default = click.core.ParameterSource.DEFAULT
-    return {
-        name: value
-        for name, value in settings.items()
-        if context.get_parameter_source(name) != default
-    }
-
-
-def pick(config: type[Config], settings: dict[str, Any]) -> dict[str, Any]:
-    """Returns those of the settings that belong to ``config``."""
-    known = {setting.name for setting in fields(config)}
-    return {name: value for name, value in settings.items() if name in known}
 
 
 def load_generator(

@@ -33,11 +33,12 @@ class Config:
                 raise ConfigError(f"{name} must be {wanted}; got {got!r}", name)
 
     def _take_lists(self) -> None:
-        """Turns the lists that JSON has into tuples."""
+        """Turns the lists that JSON has, and single words, into tuples."""
         for setting in fields(self):
             value = getattr(self, setting.name)
-            if setting.type == Words and isinstance(value, list):
-                object.__setattr__(self, setting.name, tuple(value))
+            if setting.type == Words and isinstance(value, list | str):
+                words = (value,) if isinstance(value, str) else tuple(value)
+                object.__setattr__(self, setting.name, words)
 
     def _type_checks(self) -> Iterable[Check]:
         for setting in fields(self):
@@ -185,6 +186,9 @@ class DecodeConfig(Config):
         yield "diversity", not both, "0 with sample, whose headlines differ anyway"
         yield "temperature", 0 < self.temperature <= 100, "above 0 and at most 100"
         yield "top_p", 0 < self.top_p <= 1, "above 0 and at most 1"
+        for name in ("temperature", "top_p"):
+            matters = self.sample or getattr(self, name) == 1
+            yield name, matters, "1 without sample, for it is of samples"
         yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
 
     @property

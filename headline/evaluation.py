@@ -17,7 +17,7 @@ from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.generator import Generator, Headline, windows
 from headline.metrics import Facts, lead, mark, rouge
-from headline.predictions import EXCERPT, Prediction, read_headlines
+from headline.predictions import Prediction, excerpt, read_headlines
 from headline.scores import Scores, difference_table, score, score_references, table
 from headline.significance import Difference, compare
 from headline.tables import CorpusFormat, as_text, find_pair_columns, open_table
@@ -80,18 +80,18 @@ def evaluate(
         CorpusError: the file cannot be read, or holds no pair, or the predictions are
             those of other articles.
     """
-    pairs = [Pair(pair.source[:EXCERPT], pair.target) for pair in _pairs(path, form)]
+    pairs = [excerpt(pair) for pair in read_pairs(path, form)]
     if not pairs:
         raise CorpusError(f"{path} has no row with both an article and a headline")
     others: Iterable[str | None] = repeat(None)
     if isinstance(other, Path):
         others = read_headlines(other, pairs)
     elif other is not None:
-        others = _first_headlines(other, _pairs(path, form))
+        others = _first_headlines(other, read_pairs(path, form))
     # As long as headlines are here: the middle one of the references.
     length = int(median(len(pair.target) for pair in pairs))
     writer = _Writer(generator, length)
-    predictions = list(writer.predict(_pairs(path, form), others))
+    predictions = list(writer.predict(read_pairs(path, form), others))
     return _summary(predictions, writer.seconds)
 
 
@@ -100,8 +100,12 @@ def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[st
         yield headlines[0].text
 
 
-def _pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
-    """Yields every row that has both sides: no filter may flatter the model."""
+def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
+    """Yields every row that has both sides: no filter may flatter the model.
+
+    Raises:
+        CorpusError: the file cannot be read, or lacks a column.
+    """
     with open_table(path, form) as table:
         source, target = find_pair_columns(table, form)
         for row in table:
@@ -146,8 +150,7 @@ class _Writer:
         texts["references"] = pair.target
         facts = Facts.of(pair.source)
         marks = {name: mark(text, pair.target, facts) for name, text in texts.items()}
-        kept = Pair(pair.source[:EXCERPT], pair.target)
-        return Prediction(kept, headlines, texts, marks)
+        return Prediction(excerpt(pair), headlines, texts, marks)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

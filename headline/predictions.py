@@ -44,6 +44,11 @@ class Prediction:
     marks: Mapping[str, Marks]  # against the whole article
 
 
+def excerpt(pair: Pair) -> Pair:
+    """Returns the pair with no more of its article than is kept."""
+    return Pair(pair.source[:EXCERPT], pair.target)
+
+
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """Writes a row for each article: the headlines, and what was counted in the best.
 

@@ -124,9 +124,7 @@ def score_targets(
     return scores
 
 
-def _score(
-    beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None
-) -> Candidates:
+def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Candidates:
     """Adds each token's log-probability to its hypothesis."""
     if wanted is not None:
         log_probs = _without_repeats(log_probs, ids, wanted)

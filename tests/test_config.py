@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -20,6 +20,7 @@ from headline.config import (
     Schedule,
     TokenizerKind,
     TrainConfig,
+    Words,
 )
 from headline.errors import ConfigError
 
@@ -103,6 +104,10 @@ def test_value_of_a_wrong_type_is_refused(config: type[Config], setting: Any) ->
         wrong += [float(setting.default), True]
     if setting.type is bool:
         wrong += [0, "yes", None]
+    if setting.type is str:
+        wrong = [[], 3, None]
+    if setting.type == Words:
+        wrong = [3, [3], {}, None]
     for value in wrong:
         refusal(config, **{setting.name: value})
 
@@ -173,12 +178,54 @@ def test_settings_do_not_change_once_made() -> None:
 
 @stable
 @given(st.integers(1, 1024), st.integers(1, 1024))
-def test_decode_width_is_room_for_beam_and_headlines(beam: int, headlines: int) -> None:
-    width = DecodeConfig(beam_size=beam, num_headlines=headlines).width
+def test_a_group_has_room_for_the_beam_and_the_headlines(
+    beam: int, headlines: int
+) -> None:
+    plain = DecodeConfig(beam_size=beam, num_headlines=headlines)
+    diverse = replace(plain, diversity=0.5)
 
-    assert width in (beam, headlines)
-    assert width >= beam
-    assert width >= headlines
+    assert plain.groups == 1 and plain.group_size == max(beam, headlines)
+    assert diverse.groups == headlines
+    assert diverse.groups * diverse.group_size >= beam
+
+
+def test_what_articles_of_a_batch_share_leaves_their_own_controls_out() -> None:
+    own = DecodeConfig(beam_size=7, prefix="北京", avoid=("美国",), max_length=9)
+
+    assert own.shared == DecodeConfig(beam_size=7)
+
+
+@pytest.mark.parametrize("name", ["must_include", "avoid"])
+def test_words_come_as_a_list_or_as_one(name: str) -> None:
+    lists = DecodeConfig.from_dict({name: ["中国", "5G"]})
+
+    assert lists == DecodeConfig.from_dict(lists.to_dict())
+    assert getattr(lists, name) == ("中国", "5G")
+    assert getattr(DecodeConfig.from_dict({name: "中国"}), name) == ("中国",)
+    for wrong in ([1], [""], [" "], 5, None):
+        with pytest.raises(ConfigError, match=name):
+            DecodeConfig.from_dict({name: wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"top_p": 0.9},
+        {"temperature": 0.5},
+        {"sample": True, "diversity": 0.5},
+        {"sample": True, "top_p": 0.0},
+        {"sample": True, "temperature": 0.0},
+        {"target_length": 41},
+        {"no_repeat_ngram_size": -1},
+        {"diversity": float("nan")},
+        {"prefix": 5},
+        {"length_penalty": "much"},
+    ],
+)
+def test_decode_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        DecodeConfig.from_dict(wrong)
+    assert caught.value.setting in wrong
 
 
 def test_pointer_preset_is_what_the_defaults_are() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,9 +26,9 @@ WORDS = WordTokenizer(
 words = st.lists(st.text("12中国上海", min_size=1, max_size=3), max_size=2)
 
 
-def bound(article: str, tokenizer: Tokenizer = CHARS, **asked: object) -> Constraint:
+def bound(article: str, tokenizer: Tokenizer = CHARS, **asked: Any) -> Constraint:
     source = Source.read(article, tokenizer, 50)
-    return Constraint(source, DecodeConfig(**asked), tokenizer)  # type: ignore[arg-type]
+    return Constraint(source, DecodeConfig(**asked), tokenizer)
 
 
 def follow(rule: Constraint, text: str) -> int:
@@ -133,10 +134,10 @@ def test_the_wanted_tokens_lead_to_an_end_in_no_more_than_the_need(
 
     need = rule.need(state)
     while rule.need(state):
-        after = [rule.follow(state, token) for token in rule.wanted(state)]
-        if all(one == FORBIDDEN for one in after):  # a number after a number: a gap
-            after = [rule.follow(state, token) for token in CHARS.encode("中国").ids]
-        ahead = {rule.need(one): one for one in after if one != FORBIDDEN}
+        ways = [rule.follow(state, token) for token in rule.wanted(state)]
+        if all(one == FORBIDDEN for one in ways):  # a number after a number: a gap
+            ways = [rule.follow(state, token) for token in CHARS.encode("中国").ids]
+        ahead = {rule.need(one): one for one in ways if one != FORBIDDEN}
         assert min(ahead) < rule.need(state)
         state, need = ahead[min(ahead)], need - 1
     assert need >= 0
@@ -174,7 +175,7 @@ def test_progress_counts_whole_and_begun_words() -> None:
     ],
 )
 def test_wishes_that_contradict_each_other_are_named(
-    asked: dict[str, object], named: str
+    asked: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         bound("上海", **asked)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from headline.beams import Hypothesis
 from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import Ids
 from headline.engines.numpy_engine import NumpyEngine, Trace
-from headline.search import Hypothesis, Lengths, beam_search
-from headline.tokenizer import PAD
+from headline.rules import Rules, TokenTable
+from headline.search import beam_search
+from headline.tokenizer import PAD, SPECIAL_TOKENS
 from headline.weights import Weights
 from tests.models import TINY, embeddable, random_sources
 from tests.scripted import random_weights
@@ -31,11 +33,12 @@ def searched(
     """The copy ids of articles, each headline found for them, and its trace."""
     copy_ids = random_sources(config, LENGTHS)
     sources, engine = embeddable(config, copy_ids), NumpyEngine(config, weights)
-    one_each = Lengths(np.ones(1, np.int32))
+    articles = len(copy_ids)
+    rules = Rules(TokenTable(SPECIAL_TOKENS), [DECODE] * articles, [None] * articles)
     results = []
-    for place, found in enumerate(
-        beam_search(engine, sources, copy_ids, one_each, DECODE)
-    ):
+    every = beam_search(engine, sources, copy_ids, rules, DECODE)
+    for place, hypotheses in enumerate(every):
+        found = hypotheses[: DECODE.num_headlines]
         targets = [hypothesis.ids for hypothesis in found]
         traces = engine.trace(sources[place], copy_ids[place], targets)
         row = [copy_ids[place]] * len(found)

@@ -1,0 +1,201 @@
+"""The options of the commands: names, types and defaults are those of the settings."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from headline.config import (
+    Config,
+    DecodeConfig,
+    ModelConfig,
+    PrepareConfig,
+    TrainConfig,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def option(
+    config: type[Config], name: str, help: str, flags: str = "", **more: Any
+) -> Callable[[Command], Command]:
+    """An option whose name, type and default are those of a setting.
+
+    Args:
+        flags: how it is written, if not as the setting is called.
+    """
+    default = getattr(config, name)
+    if not isinstance(default, bool):  # click finds out what a switch is
+        more.setdefault("type", type(default))
+    # Of "nothing" there is nothing to show.
+    more.setdefault("show_default", default not in ("", ()))
+    flags = flags or "--" + name.replace("_", "-")
+    return click.option(flags, name, default=default, help=help, **more)
+
+
+def options(*decorators: Any) -> Callable[[Command], Command]:
+    """Puts several options on a command, listed in this order by ``--help``."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+format_options = options(
+    click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
+                 help="Encoding of the files, such as gb18030."),
+    click.option("--source-column", metavar="NAME", show_default="found by its name",
+                 help="Column of the articles."),
+)  # fmt: skip
+target_option = click.option(
+    "--target-column",
+    metavar="NAME",
+    show_default="found by its name",
+    help="Column of the headlines.",
+)
+prepare_options = options(
+    option(
+        PrepareConfig,
+        "tokenizer",
+        "A token is a character, or a word by jieba.",
+        type=click.Choice(["char", "word"]),
+    ),
+    option(PrepareConfig, "vocab_size", "Most tokens that can be written uncopied."),
+    option(PrepareConfig, "min_count", "Least occurrences of such a token."),
+    option(
+        PrepareConfig, "min_source_length", "Articles of fewer characters are rejected."
+    ),
+    option(PrepareConfig, "max_source_length", "Articles are cut to these characters."),
+    option(
+        PrepareConfig,
+        "min_target_length",
+        "Headlines of fewer characters are rejected.",
+    ),
+    option(
+        PrepareConfig, "max_target_length", "Headlines of more characters are rejected."
+    ),
+    option(PrepareConfig, "valid_size", "Share of articles for validation."),
+    option(PrepareConfig, "test_size", "Share of articles for the final test."),
+)
+train_options = options(
+    option(TrainConfig, "epochs", "Most passes over the train split."),
+    option(
+        TrainConfig,
+        "max_minutes",
+        "Most minutes of wall time; the learning rate falls over whichever ends first.",
+        type=float,
+        show_default="no limit",
+    ),
+    option(TrainConfig, "batch_size", "Pairs in a batch."),
+    option(TrainConfig, "learning_rate", "Highest learning rate."),
+    option(TrainConfig, "warmup_updates", "Updates until it is reached."),
+    option(
+        TrainConfig,
+        "schedule",
+        "What it does then: fall to 0, or stay.",
+        type=click.Choice(["linear", "constant"]),
+    ),
+    option(TrainConfig, "clip_norm", "Greatest norm of all gradients; 0 is off."),
+    option(ModelConfig, "dropout", "Share of values dropped."),
+    option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
+    option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),
+    option(ModelConfig, "decoder_layers", "LSTM layers."),
+    option(ModelConfig, "heads", "Attention heads, a divisor of the width."),
+    option(TrainConfig, "seed", "Seed of weights, dropout and order."),
+    option(
+        TrainConfig,
+        "device",
+        "Where to train; auto takes a GPU if there is one.",
+        type=click.Choice(["auto", "cpu", "gpu"]),
+    ),
+    option(TrainConfig, "valid_articles", "Valid articles to decode each epoch."),
+    option(TrainConfig, "samples", "Sample headlines to show each epoch."),
+)
+decode_options = options(
+    option(DecodeConfig, "beam_size", "Hypotheses kept at each step; 1 is greedy."),
+    option(
+        DecodeConfig,
+        "length_penalty",
+        "Alpha in rank = log P / ((5 + length) / 6)^alpha. Higher favours longer"
+        " headlines; 0 is off.",
+    ),
+    option(DecodeConfig, "min_length", "Least characters of a headline."),
+    option(DecodeConfig, "max_length", "Most characters of a headline."),
+    option(DecodeConfig, "target_length", "Characters to come near to; 0 is off."),
+    option(
+        DecodeConfig,
+        "exact_numbers",
+        "Write numbers and Latin words of the article only, and whole.",
+        flags="--exact-numbers/--no-exact-numbers",
+    ),
+    option(
+        DecodeConfig,
+        "no_repeat_ngram_size",
+        "No so many tokens in a row stand twice in a headline; 0 is off.",
+    ),
+    option(DecodeConfig, "prefix", "What each headline begins with.", metavar="TEXT"),
+    option(
+        DecodeConfig,
+        "must_include",
+        "A word that each headline holds; repeatable.",
+        metavar="WORD",
+        multiple=True,
+        type=str,
+    ),
+    option(
+        DecodeConfig,
+        "avoid",
+        "A word that no headline holds; repeatable.",
+        metavar="WORD",
+        multiple=True,
+        type=str,
+    ),
+    option(
+        DecodeConfig,
+        "diversity",
+        "How far several headlines keep away from each other's tokens; 0 is off.",
+    ),
+    option(
+        DecodeConfig,
+        "sample",
+        "Draw headlines at random, no two alike.",
+        flags="--sample/--no-sample",
+    ),
+    option(DecodeConfig, "temperature", "Of samples: below 1 keeps to the likeliest."),
+    option(
+        DecodeConfig, "top_p", "Samples keep the likeliest tokens of this probability."
+    ),
+    option(DecodeConfig, "seed", "Of samples."),
+    option(DecodeConfig, "batch_size", "Articles searched together."),
+    click.option(
+        "--device",
+        type=click.Choice(["cpu", "gpu"]),
+        default="cpu",
+        show_default=True,
+        help="cpu runs on NumPy alone; gpu loads Keras.",
+    ),
+)
+
+
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings whose options were given.
+
+    The others keep what the preset, or the model, says.
+    """
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return {
+        name: value
+        for name, value in settings.items()
+        if context.get_parameter_source(name) != default
+    }
+
+
+def pick(config: type[Config], settings: dict[str, Any]) -> dict[str, Any]:
+    """Returns those of the settings that belong to ``config``."""
+    known = {setting.name for setting in fields(config)}
+    return {name: value for name, value in settings.items() if name in known}
