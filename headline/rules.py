@@ -103,7 +103,7 @@ class Rules:
         stuck = ~(allowed & ~too_short).any(axis=1, keepdims=True)
         allowed &= ~too_short | stuck
         keys = np.where(allowed, candidates.keys, IMPOSSIBLE)
-        keys -= np.where(ends, self.wish(characters, beams), 0.0)
+        keys -= self._wish(after, ends, beams)
         return replace(candidates, keys=keys, states=states)
 
     def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
@@ -112,11 +112,14 @@ class Rules:
         after: Flags = np.take_along_axis(last, candidates.origins, axis=1)
         return after
 
-    def wish(self, characters: Ids, beams: Beams) -> NDArray[np.float64]:
-        """Returns what ending after so many characters costs, (B, N)."""
+    def _wish(self, after: Ids, ends: Flags, beams: Beams) -> NDArray[np.float64]:
+        """Returns what missing the target length costs each candidate, (B, N).
+
+        A hypothesis that goes on can only pay for what it has too much already.
+        """
         target = self.setting("target_length", beams)
-        missed = WISH * np.abs(characters - target).astype(np.float64)
-        return np.where(target > 0, missed, 0.0)
+        missed = np.where(ends, np.abs(after - target), np.maximum(after - target, 0))
+        return np.where(target > 0, WISH * missed, 0.0)
 
     def progress(self, candidates: Candidates, beams: Beams) -> Ids:
         """Returns characters of asked words after each candidate, (B, N)."""
