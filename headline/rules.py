@@ -94,7 +94,9 @@ class Rules:
         after = characters + self.tokens.lengths(candidates.ids)
         blank = self.tokens.blank(candidates.ids)
         allowed = candidates.possible & (states != FORBIDDEN)
-        allowed &= after + needs + blank <= self.setting("max_length", beams)
+        # White space never ends a headline, so a character at least comes after it.
+        to_come = np.maximum(needs, blank)
+        allowed &= after + to_come <= self.setting("max_length", beams)
         allowed &= ~(blank | ends) | ~self._after_blank(candidates, beams)
         allowed &= ~ends | (needs == 0)
         allowed &= continues | ~self._repeats(candidates, beams)

@@ -171,6 +171,18 @@ def test_headlines_that_differ_in_outer_space_alone_are_one() -> None:
     assert all(headline.text == headline.text.strip() for headline in found)
 
 
+# --- what is asked of a headline ------------------------------------------------------
+
+
+def test_a_space_takes_no_more_room_than_itself() -> None:
+    bundle = tiny_bundle(HAN + "  ")
+    config = DecodeConfig(prefix="央 行", max_length=3)
+    (found,) = Generator.from_bundle(bundle, config).generate([HAN])
+
+    assert " " in bundle.tokenizer.vocab.tokens
+    assert [headline.text for headline in found] == ["央 行"]
+
+
 # --- from a folder --------------------------------------------------------------------
 
 
