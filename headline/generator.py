@@ -182,6 +182,7 @@ class Generator:
             tokens=self._tokens,
             configs=[task.config for task in batch],
             constraints=[task.constraint for task in batch],
+            spaces=[self._space(task) for task in batch],
         )
         found = beam_search(
             self.engine,
@@ -194,6 +195,12 @@ class Generator:
             self._headlines(task, hypotheses)
             for task, hypotheses in zip(batch, found, strict=True)
         ]
+
+    def _space(self, task: "Task") -> int | None:
+        """Returns the id of a space that only the article has; the vocab has none."""
+        if " " not in task.extra:
+            return None
+        return len(self.tokenizer.vocab) + task.extra.index(" ")
 
     def _headlines(
         self, task: "Task", hypotheses: Sequence[Hypothesis]

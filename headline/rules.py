@@ -25,8 +25,8 @@ WISH = 1.0
 class TokenTable:
     """What the rules must know of each token, by its id.
 
-    Ids past the vocab are characters of one article: each counts one, is not blank,
-    and may belong to a run.
+    Ids past the vocab are characters of one article: each counts one, and may belong
+    to a run. Whether one is blank, ``Rules`` must be told.
     """
 
     def __init__(self, tokens: Sequence[str]) -> None:
@@ -62,11 +62,13 @@ class Rules:
     Args:
         configs: of each article.
         constraints: of each article; None where nothing binds it.
+        spaces: of each article the id of its space, if that is past the vocab.
     """
 
     tokens: TokenTable
     configs: Sequence[DecodeConfig]
     constraints: Sequence[Constraint | None]
+    spaces: Sequence[int | None] = ()
 
     def setting(self, name: str, beams: Beams) -> Ids:
         """Returns an integer setting of the articles in search, shape ``(B, 1)``."""
@@ -92,7 +94,7 @@ class Rules:
         characters = np.take_along_axis(beams.characters, candidates.origins, axis=1)
         ends = candidates.ids == EOS
         after = characters + self.tokens.lengths(candidates.ids)
-        blank = self.tokens.blank(candidates.ids)
+        blank = self._blank(candidates.ids, beams)
         allowed = candidates.possible & (states != FORBIDDEN)
         # White space never ends a headline, so a character at least comes after it.
         to_come = np.maximum(needs, blank)
@@ -108,9 +110,18 @@ class Rules:
         keys -= np.where(ends, self.wish(characters, beams), 0.0)
         return replace(candidates, keys=keys, states=states)
 
+    def _blank(self, ids: Ids, beams: Beams) -> Flags:
+        """Which tokens, (B, N), are white space or BOS."""
+        blank = self.tokens.blank(ids)
+        for place, article in enumerate(beams.articles):
+            space = self.spaces[article] if self.spaces else None
+            if space is not None:
+                blank[place] |= ids[place] == space
+        return blank
+
     def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
         """Which candidates follow white space, or nothing at all, (B, N)."""
-        last = self.tokens.blank(beams.tokens[:, :, -1])
+        last = self._blank(beams.tokens[:, :, -1], beams)
         after: Flags = np.take_along_axis(last, candidates.origins, axis=1)
         return after
 

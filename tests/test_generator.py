@@ -183,6 +183,18 @@ def test_a_space_takes_no_more_room_than_itself() -> None:
     assert [headline.text for headline in found] == ["央 行"]
 
 
+@pytest.mark.parametrize("least", [1, 3])
+def test_a_space_that_the_vocab_lacks_is_one_all_the_same(least: int) -> None:
+    own = {"num_headlines": 30, "min_length": least, "max_length": least}
+    generator = random_model(**own)
+    assert " " not in generator.tokenizer.vocab.tokens
+
+    (found,) = generator.generate(["万 亿 万 亿"])
+
+    assert len(found) > 9
+    assert all(len(headline.text) == least for headline in found)
+
+
 # --- from a folder --------------------------------------------------------------------
 
 
