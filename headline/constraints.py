@@ -183,10 +183,14 @@ class Constraint:
             self._needs[state] = self._need(self._states[state])
         return self._needs[state]
 
-    def in_run(self, state: int, after: int) -> bool:
-        """Tells whether the step from one state to the other goes on with a run."""
-        before = self._states[state].tail
-        return bool(before) and len(self._states[after].tail) > len(before)
+    def goes_on(self, state: int, after: int) -> bool:
+        """Tells whether a step goes on with a run, the prefix or an asked word."""
+        before, behind = self._states[state], self._states[after]
+        return (
+            (bool(before.tail) and len(behind.tail) > len(before.tail))
+            or behind.forced > before.forced
+            or self.written(after) > self.written(state)
+        )
 
     def written(self, state: int) -> int:
         """Returns how many characters of the asked words stand in the headline."""

@@ -148,7 +148,7 @@ class Rules:
                 yield place, bound
 
     def _follow(self, candidates: Candidates, beams: Beams) -> tuple[Ids, Ids, Flags]:
-        """Of each candidate: its state, characters needed, whether a run goes on."""
+        """Of each candidate: its state, characters needed, if it may repeat n-grams."""
         before = np.take_along_axis(beams.states, candidates.origins, axis=1)
         looked_at = self._looked_at(candidates, before)
         states, needs = np.zeros((2, *before.shape), np.int32)
@@ -162,7 +162,7 @@ class Rules:
                 states[place, column] = state
                 if state != FORBIDDEN:
                     needs[place, column] = bound.need(state)
-                    continues[place, column] = bound.in_run(origin, state)
+                    continues[place, column] = bound.goes_on(origin, state)
         return states, needs, continues
 
     def _looked_at(self, candidates: Candidates, before: Ids) -> Flags:

@@ -195,6 +195,18 @@ def test_a_space_that_the_vocab_lacks_is_one_all_the_same(least: int) -> None:
     assert all(len(headline.text) == least for headline in found)
 
 
+@pytest.mark.parametrize(
+    "asked", [{"prefix": "央央央"}, {"must_include": ("央央央",)}, {"prefix": "2020"}]
+)
+def test_what_is_asked_for_may_repeat_ngrams(asked: dict[str, Any]) -> None:
+    generator = random_model(**asked, no_repeat_ngram_size=1, num_headlines=3)
+
+    for headline in generator.generate([HAN])[0]:
+        assert str(asked.get("prefix", "央央央")) in headline.text
+        again = headline.text.replace("央央央", "央").replace("2020", "")
+        assert len(set(again)) == len(again)
+
+
 # --- from a folder --------------------------------------------------------------------
 
 
