@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from headline.bundle import save_bundle
 from headline.config import DecodeConfig
+from headline.errors import ConfigError
 from headline.generator import BLANK, WINDOW, Generator, Headline
 from headline.text import normalise
 from tests.scripted import CopyEngine, char_tokenizer, tiny_bundle
@@ -162,15 +163,6 @@ def test_headlines_of_an_article_differ_and_the_best_is_first(
         assert scores[0] <= 0
 
 
-def test_headlines_that_differ_in_outer_space_alone_are_one() -> None:
-    (found,) = copying(1, num_headlines=6).generate(["甲 乙"])
-
-    assert found[0].text == "甲"
-    assert len(found) < 6  # the search found six
-    assert len({headline.text for headline in found}) == len(found)
-    assert all(headline.text == headline.text.strip() for headline in found)
-
-
 # --- what is asked of a headline ------------------------------------------------------
 
 
@@ -205,6 +197,27 @@ def test_what_is_asked_for_may_repeat_ngrams(asked: dict[str, Any]) -> None:
         assert str(asked.get("prefix", "央央央")) in headline.text
         again = headline.text.replace("央央央", "央").replace("2020", "")
         assert len(set(again)) == len(again)
+
+
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        ({"must_include": ("5", "1")}, 3),
+        ({"prefix": "A", "must_include": ("G",)}, 3),
+        ({"must_include": ("今5", "万行")}, 4),  # in the other order
+        ({"must_include": ("央5", "万1")}, 4),
+        ({"prefix": "央5", "must_include": ("万1",)}, 5),
+        ({"prefix": "央行", "must_include": ("行今",)}, 3),
+    ],
+)
+def test_room_is_counted_with_what_keeps_numbers_apart(
+    asked: dict[str, Any], least: int
+) -> None:
+    (found,) = random_model(**asked, max_length=least).generate([HAN])
+
+    assert [len(headline.text) for headline in found] == [least]
+    with pytest.raises(ConfigError, match=f"the {least} characters"):
+        random_model(**asked, max_length=least - 1).generate([HAN])
 
 
 # --- from a folder --------------------------------------------------------------------
