@@ -147,6 +147,9 @@ class Constraint:
         return WholeRuns(kept)
 
     def _check(self, config: DecodeConfig) -> None:
+        for name, words in (("must_include", self.words), ("avoid", self.avoided)):
+            if not all(words):  # of characters that are not seen
+                raise ConfigError(f"{name} has a word that is blank", name)
         for name, asked in (("prefix", (self.prefix,)), ("must_include", self.words)):
             for word, text in ((w, t) for w in self.avoided for t in asked):
                 if word in text:
