@@ -207,11 +207,13 @@ class Generator:
     ) -> list[Headline]:
         headlines: dict[str, Headline] = {}
         for hypothesis in hypotheses:
-            text = self.tokenizer.decode(hypothesis.ids, task.extra).strip()
+            # A joiner of emoji, say, is not seen beside other characters.
+            text = normalise(self.tokenizer.decode(hypothesis.ids, task.extra))
             headline = Headline(
                 text, hypothesis.log_prob, hypothesis.ids, tuple(task.extra)
             )
-            headlines.setdefault(text, headline)
+            if text:
+                headlines.setdefault(text, headline)
         return list(headlines.values())[: task.config.num_headlines]
 
 

@@ -220,6 +220,18 @@ def test_room_is_counted_with_what_keeps_numbers_apart(
         random_model(**asked, max_length=least - 1).generate([HAN])
 
 
+def test_headlines_are_in_the_one_form_of_texts() -> None:
+    # A joiner that stands beside no emoji is not seen: two headlines would look alike.
+    family = "👨\u200d👩\u200d👧"
+    generator = random_model(num_headlines=20, max_length=3)
+
+    (found,) = generator.generate([family * 4])
+
+    texts = [headline.text for headline in found]
+    assert [normalise(text) for text in texts] == texts
+    assert len(set(texts)) == len(texts) > 5 and all(texts)
+
+
 # --- from a folder --------------------------------------------------------------------
 
 
