@@ -6,14 +6,14 @@ how many more characters are needed before the headline may end, and which token
 there, so that the search can offer them however unlikely they are.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from headline.config import DecodeConfig
 from headline.errors import ConfigError
-from headline.runs import runs, spans, starts_run
+from headline.runs import runs, spans
 from headline.text import normalise
 from headline.tokenizer import Encoded, Tokenizer
 
@@ -129,8 +129,8 @@ class Constraint:
         self._numbers: dict[Progress, int] = {}
         self._next: dict[tuple[int, int], int] = {}
         self._needs: dict[int, int] = {}
-        self._check(config)
         self._number(Progress(0, "", "", 0))  # the start is state 0
+        self._check(config)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         encoded = self.tokenizer.encode(text, self.extra)
@@ -147,13 +147,15 @@ class Constraint:
         return WholeRuns(kept)
 
     def _check(self, config: DecodeConfig) -> None:
+        for name, words in (("must_include", self.words), ("avoid", self.avoided)):
+            if not all(words):  # of characters that are not seen
+                raise ConfigError(f"{name} has a word that is blank", name)
         for name, asked in (("prefix", (self.prefix,)), ("must_include", self.words)):
             for word, text in ((w, t) for w in self.avoided for t in asked):
                 if word in text:
                     message = f"{name} {text!r} holds {word!r}, which is to be avoided"
                     raise ConfigError(message, "avoid")
-        missing = [word for word in self.words if word not in self.prefix]
-        least = len(self.prefix) + sum(map(len, missing))
+        least = self.need(0)
         if least > config.max_length:
             message = f"max_length {config.max_length} has no room for the {least} "
             raise ConfigError(f"{message}characters that are asked for", "max_length")
@@ -183,10 +185,14 @@ class Constraint:
             self._needs[state] = self._need(self._states[state])
         return self._needs[state]
 
-    def in_run(self, state: int, after: int) -> bool:
-        """Tells whether the step from one state to the other goes on with a run."""
-        before = self._states[state].tail
-        return bool(before) and len(self._states[after].tail) > len(before)
+    def goes_on(self, state: int, after: int) -> bool:
+        """Tells whether a step goes on with a run, the prefix or an asked word."""
+        before, behind = self._states[state], self._states[after]
+        return (
+            (bool(before.tail) and len(behind.tail) > len(before.tail))
+            or behind.forced > before.forced
+            or self.written(after) > self.written(state)
+        )
 
     def written(self, state: int) -> int:
         """Returns how many characters of the asked words stand in the headline."""
@@ -227,9 +233,7 @@ class Constraint:
                 return FORBIDDEN
             forced += 1
         text = self.tokenizer.decode([token], self.extra)
-        tail: str | None = ""
-        if self.whole_runs is not None:
-            tail = self.whole_runs.tail(progress.tail + text)
+        tail = self._tail(progress.tail + text)
         recent = progress.recent + text
         if tail is None or any(word in recent for word in self.avoided):
             return FORBIDDEN
@@ -242,35 +246,41 @@ class Constraint:
     def _need(self, progress: Progress) -> int:
         forced = self._prefix_ids[progress.forced :]
         if forced:
-            rest = self.tokenizer.decode(forced, self.extra)
-            after = progress.recent + rest
-            missing = (self.words[index] for index, _ in self._missing(progress))
-            return len(rest) + sum(len(word) for word in missing if word not in after)
-        missing_words = self._missing(progress)
-        words = sum(len(self.words[index]) for index, _ in missing_words)
-        overlap = max((overlap for _, overlap in missing_words), default=0)
-        if overlap and overlap >= len(progress.tail):  # the word holds the open run
-            return words - overlap
-        return self._run_need(progress) + self._gap(progress) + words - overlap
+            state = self._numbers[progress]
+            for token in forced:
+                state = self.follow(state, token)
+            return len(self.tokenizer.decode(forced, self.extra)) + self.need(state)
+        missing = self._missing(progress)
+        if not missing:
+            return self._run_need(progress.tail, progress.recent)
+        # Any word may come next, and then the others in their order.
+        orders = ([first, *(w for w in missing if w != first)] for first in missing)
+        return min(self._words_need(progress, order) for order in orders)
 
-    def _gap(self, progress: Progress) -> int:
-        """Characters that must keep numbers apart: the open run and words to come."""
-        missing = [self.words[index] for index, _ in self._missing(progress)]
-        if self.whole_runs is None or not missing:
-            return 0
-        between = sum(starts_run(word[0]) for word in missing) - 1
-        if not progress.tail:
-            return max(0, between)
-        joined = (self.whole_runs.tail(progress.tail + word) for word in missing)
-        return max(0, between) + all(text is None for text in joined)
+    def _words_need(self, progress: Progress, order: Sequence[tuple[int, int]]) -> int:
+        """Characters that the words to come take, with what keeps their runs apart."""
+        length, tail, recent = 0, progress.tail, progress.recent
+        begun = order[0][1]
+        for index, _ in order:
+            word = self.words[index]
+            joined = self._tail(tail + word[begun:])
+            if joined is None:  # the open run must be whole, and end, before the word
+                length += self._run_need(tail, recent) + 1
+                begun, joined = 0, self._tail(word)
+            length += len(word) - begun
+            begun, tail, recent = 0, joined or "", word
+        return length + self._run_need(tail, recent)
 
-    def _run_need(self, progress: Progress) -> int:
-        if self.whole_runs is None or self.whole_runs.is_whole(progress.tail):
+    def _tail(self, text: str) -> str | None:
+        return "" if self.whole_runs is None else self.whole_runs.tail(text)
+
+    def _run_need(self, tail: str, recent: str) -> int:
+        if self.whole_runs is None or self.whole_runs.is_whole(tail):
             return 0
         endings = (
             len(ending)
-            for ending in self.whole_runs.endings(progress.tail)
-            if not any(word in progress.recent + ending for word in self.avoided)
+            for ending in self.whole_runs.endings(tail)
+            if not any(word in recent + ending for word in self.avoided)
         )
         return min(endings, default=NEVER)
 

@@ -182,6 +182,7 @@ class Generator:
             tokens=self._tokens,
             configs=[task.config for task in batch],
             constraints=[task.constraint for task in batch],
+            spaces=[self._space(task) for task in batch],
         )
         found = beam_search(
             self.engine,
@@ -195,16 +196,24 @@ class Generator:
             for task, hypotheses in zip(batch, found, strict=True)
         ]
 
+    def _space(self, task: "Task") -> int | None:
+        """Returns the id of a space that only the article has; the vocab has none."""
+        if " " not in task.extra:
+            return None
+        return len(self.tokenizer.vocab) + task.extra.index(" ")
+
     def _headlines(
         self, task: "Task", hypotheses: Sequence[Hypothesis]
     ) -> list[Headline]:
         headlines: dict[str, Headline] = {}
         for hypothesis in hypotheses:
-            text = self.tokenizer.decode(hypothesis.ids, task.extra).strip()
+            # A joiner of emoji, say, is not seen beside other characters.
+            text = normalise(self.tokenizer.decode(hypothesis.ids, task.extra))
             headline = Headline(
                 text, hypothesis.log_prob, hypothesis.ids, tuple(task.extra)
             )
-            headlines.setdefault(text, headline)
+            if text:
+                headlines.setdefault(text, headline)
         return list(headlines.values())[: task.config.num_headlines]
 
 

@@ -25,8 +25,8 @@ WISH = 1.0
 class TokenTable:
     """What the rules must know of each token, by its id.
 
-    Ids past the vocab are characters of one article: each counts one, is not blank,
-    and may belong to a run.
+    Ids past the vocab are characters of one article: each counts one, and may belong
+    to a run. Whether one is blank, ``Rules`` must be told.
     """
 
     def __init__(self, tokens: Sequence[str]) -> None:
@@ -62,11 +62,13 @@ class Rules:
     Args:
         configs: of each article.
         constraints: of each article; None where nothing binds it.
+        spaces: of each article the id of its space, if that is past the vocab.
     """
 
     tokens: TokenTable
     configs: Sequence[DecodeConfig]
     constraints: Sequence[Constraint | None]
+    spaces: Sequence[int | None] = ()
 
     def setting(self, name: str, beams: Beams) -> Ids:
         """Returns an integer setting of the articles in search, shape ``(B, 1)``."""
@@ -92,9 +94,11 @@ class Rules:
         characters = np.take_along_axis(beams.characters, candidates.origins, axis=1)
         ends = candidates.ids == EOS
         after = characters + self.tokens.lengths(candidates.ids)
-        blank = self.tokens.blank(candidates.ids)
+        blank = self._blank(candidates.ids, beams)
         allowed = candidates.possible & (states != FORBIDDEN)
-        allowed &= after + needs + blank <= self.setting("max_length", beams)
+        # White space never ends a headline, so a character at least comes after it.
+        to_come = np.maximum(needs, blank)
+        allowed &= after + to_come <= self.setting("max_length", beams)
         allowed &= ~(blank | ends) | ~self._after_blank(candidates, beams)
         allowed &= ~ends | (needs == 0)
         allowed &= continues | ~self._repeats(candidates, beams)
@@ -106,9 +110,18 @@ class Rules:
         keys -= self._wish(after, ends, beams)
         return replace(candidates, keys=keys, states=states)
 
+    def _blank(self, ids: Ids, beams: Beams) -> Flags:
+        """Which tokens, (B, N), are white space or BOS."""
+        blank = self.tokens.blank(ids)
+        for place, article in enumerate(beams.articles):
+            space = self.spaces[article] if self.spaces else None
+            if space is not None:
+                blank[place] |= ids[place] == space
+        return blank
+
     def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
         """Which candidates follow white space, or nothing at all, (B, N)."""
-        last = self.tokens.blank(beams.tokens[:, :, -1])
+        last = self._blank(beams.tokens[:, :, -1], beams)
         after: Flags = np.take_along_axis(last, candidates.origins, axis=1)
         return after
 
@@ -138,7 +151,7 @@ class Rules:
                 yield place, bound
 
     def _follow(self, candidates: Candidates, beams: Beams) -> tuple[Ids, Ids, Flags]:
-        """Of each candidate: its state, characters needed, whether a run goes on."""
+        """Of each candidate: its state, characters needed, if it may repeat n-grams."""
         before = np.take_along_axis(beams.states, candidates.origins, axis=1)
         looked_at = self._looked_at(candidates, before)
         states, needs = np.zeros((2, *before.shape), np.int32)
@@ -152,7 +165,7 @@ class Rules:
                 states[place, column] = state
                 if state != FORBIDDEN:
                     needs[place, column] = bound.need(state)
-                    continues[place, column] = bound.in_run(origin, state)
+                    continues[place, column] = bound.goes_on(origin, state)
         return states, needs, continues
 
     def _looked_at(self, candidates: Candidates, before: Ids) -> Flags:

@@ -2,14 +2,14 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from headline.bundle import Bundle
 from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
-from headline.tokenizer import EOS, PAD, UNK, CharTokenizer, Vocab
+from headline.tokenizer import EOS, PAD, UNK, CharTokenizer, Vocab, WordTokenizer
 from headline.weights import Weights, weight_shapes
 
 
@@ -100,3 +100,13 @@ def tiny_bundle(text: str, vocab_size: int = 12, width: int = 8) -> Bundle:
         weights=random_weights(model),
         provenance={"corpus": "没有"},
     )
+
+
+def word_bundle(text: str) -> Bundle:
+    """Returns such a model that knows all words of a text, and their characters."""
+    pieces = Counter(WordTokenizer.split(text))
+    vocab = Vocab.from_counts(WordTokenizer.count(pieces, 1), 5000, 1)
+    plain = tiny_bundle(text)
+    model = replace(plain.model, vocab_size=vocab.vocab_size)
+    tokenizer, weights = WordTokenizer(vocab), random_weights(model)
+    return replace(plain, model=model, tokenizer=tokenizer, weights=weights)

@@ -172,6 +172,8 @@ def test_progress_counts_whole_and_begun_words() -> None:
         ({"must_include": ("上海",), "avoid": ("上",)}, "avoid"),
         ({"must_include": ("上海", "中国"), "max_length": 3}, "max_length"),
         ({"prefix": "上海", "must_include": ("中",), "max_length": 2}, "max_length"),
+        ({"must_include": ("上", "\u200b")}, "must_include"),
+        ({"avoid": ("\ufeff",)}, "avoid"),
     ],
 )
 def test_wishes_that_contradict_each_other_are_named(

@@ -3,7 +3,6 @@
 import math
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from headline.config import PRESETS, DecodeConfig
 from headline.explain import Explainer, Explanation
 from headline.generator import Generator
 from headline.text import normalise
-from headline.tokenizer import Vocab, WordTokenizer
-from tests.scripted import random_weights, tiny_bundle
+from tests.scripted import random_weights, tiny_bundle, word_bundle
 
 stable = settings(derandomize=True, deadline=None, max_examples=30)
 
@@ -37,14 +35,6 @@ def explained(article: str, bundle: Bundle = BUNDLE) -> Explanation:
 def without_pointer() -> Bundle:
     model = replace(BUNDLE.model, pointer=False, source_prior=True)
     return replace(BUNDLE, model=model, weights=random_weights(model))
-
-
-def with_words() -> Bundle:
-    pieces = Counter(WordTokenizer.split(HAN))
-    vocab = Vocab.from_counts(WordTokenizer.count(pieces, 1), 50, 1)
-    model = replace(BUNDLE.model, vocab_size=vocab.vocab_size)
-    tokenizer, weights = WordTokenizer(vocab), random_weights(model)
-    return replace(BUNDLE, model=model, tokenizer=tokenizer, weights=weights)
 
 
 @stable
@@ -104,7 +94,7 @@ def test_a_model_without_pointer_copies_nothing() -> None:
 
 
 def test_a_word_is_one_token() -> None:
-    explanation = explained(HAN, with_words())
+    explanation = explained(HAN, word_bundle(HAN))
 
     assert "宣布" in explanation.source and "".join(explanation.source) == HAN
     texts = {t.text for headline in explanation.headlines for t in headline.tokens}

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 
 from headline.bundle import save_bundle
 from headline.config import DecodeConfig
+from headline.errors import ConfigError
 from headline.generator import BLANK, WINDOW, Generator, Headline
+from headline.runs import runs
 from headline.text import normalise
-from tests.scripted import CopyEngine, char_tokenizer, tiny_bundle
+from tests.scripted import CopyEngine, char_tokenizer, tiny_bundle, word_bundle
 
 stable = settings(derandomize=True, deadline=None, max_examples=30)
 
@@ -162,13 +166,278 @@ def test_headlines_of_an_article_differ_and_the_best_is_first(
         assert scores[0] <= 0
 
 
-def test_headlines_that_differ_in_outer_space_alone_are_one() -> None:
-    (found,) = copying(1, num_headlines=6).generate(["甲 乙"])
+# --- what is asked of a headline ------------------------------------------------------
 
-    assert found[0].text == "甲"
-    assert len(found) < 6  # the search found six
-    assert len({headline.text for headline in found}) == len(found)
-    assert all(headline.text == headline.text.strip() for headline in found)
+
+def test_a_space_takes_no_more_room_than_itself() -> None:
+    bundle = tiny_bundle(HAN + "  ")
+    config = DecodeConfig(prefix="央 行", max_length=3)
+    (found,) = Generator.from_bundle(bundle, config).generate([HAN])
+
+    assert " " in bundle.tokenizer.vocab.tokens
+    assert [headline.text for headline in found] == ["央 行"]
+
+
+@pytest.mark.parametrize("least", [1, 3])
+def test_a_space_that_the_vocab_lacks_is_one_all_the_same(least: int) -> None:
+    own = {"num_headlines": 30, "min_length": least, "max_length": least}
+    generator = random_model(**own)
+    assert " " not in generator.tokenizer.vocab.tokens
+
+    (found,) = generator.generate(["万 亿 万 亿"])
+
+    assert len(found) > 9
+    assert all(len(headline.text) == least for headline in found)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"prefix": "央央央"}, {"must_include": ("央央央",)}, {"prefix": "2020"}]
+)
+def test_what_is_asked_for_may_repeat_ngrams(asked: dict[str, Any]) -> None:
+    generator = random_model(**asked, no_repeat_ngram_size=1, num_headlines=3)
+
+    for headline in generator.generate([HAN])[0]:
+        assert str(asked.get("prefix", "央央央")) in headline.text
+        again = headline.text.replace("央央央", "央").replace("2020", "")
+        assert len(set(again)) == len(again)
+
+
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        ({"must_include": ("5", "1")}, 3),
+        ({"prefix": "A", "must_include": ("G",)}, 3),
+        ({"must_include": ("今5", "万行")}, 4),  # in the other order
+        ({"must_include": ("央5", "万1")}, 4),
+        ({"prefix": "央5", "must_include": ("万1",)}, 5),
+        ({"prefix": "央行", "must_include": ("行今",)}, 3),
+    ],
+)
+def test_room_is_counted_with_what_keeps_numbers_apart(
+    asked: dict[str, Any], least: int
+) -> None:
+    (found,) = random_model(**asked, max_length=least).generate([HAN])
+
+    assert [len(headline.text) for headline in found] == [least]
+    with pytest.raises(ConfigError, match=f"the {least} characters"):
+        random_model(**asked, max_length=least - 1).generate([HAN])
+
+
+def test_headlines_are_in_the_one_form_of_texts() -> None:
+    # A joiner that stands beside no emoji is not seen: two headlines would look alike.
+    family = "👨\u200d👩\u200d👧"
+    generator = random_model(num_headlines=20, max_length=3)
+
+    (found,) = generator.generate([family * 4])
+
+    texts = [headline.text for headline in found]
+    assert [normalise(text) for text in texts] == texts
+    assert len(set(texts)) == len(texts) > 5 and all(texts)
+
+
+# Of every kind of search: the best, diverse ones, samples; hot ones copy anything.
+SEARCHES: list[dict[str, Any]] = [
+    {"beam_size": 1},
+    {"num_headlines": 3},
+    {"num_headlines": 3, "diversity": 0.8},
+    {"num_headlines": 3, "sample": True},
+    {"num_headlines": 3, "sample": True, "temperature": 0.6, "top_p": 0.8, "seed": 3},
+    {"num_headlines": 9, "sample": True, "temperature": 30.0},
+]
+BUNDLES = {"char": BUNDLE, "word": word_bundle(f"{HAN}，2023年GDP增长5.2% {HAN}")}
+KINDS = pytest.mark.parametrize("kind", list(BUNDLES))
+
+# Numbers, Latin words, spaces; characters outside the vocab and outside any article.
+pieces = st.sampled_from([*HAN, *"123.:%万 AB罕😀", "2023年", "5.2%", "GDP", "１"])
+mixed = st.lists(pieces, min_size=1, max_size=40).map("".join)
+wishes = st.lists(st.sampled_from([*HAN[:6], *"5A%囧 "]), min_size=1, max_size=3)
+words = st.lists(wishes.map("".join).filter(str.strip), max_size=2).map(tuple)
+searches = st.sampled_from(SEARCHES)
+
+
+def asked_runs(config: DecodeConfig) -> set[str]:
+    return set(runs(normalise(" ".join((config.prefix, *config.must_include)))))
+
+
+def follow_all_rules(
+    headlines: list[Headline], article: str, config: DecodeConfig
+) -> bool:
+    """Asserts that the candidates of an article are as its config asks."""
+    texts = [headline.text for headline in headlines]
+    assert 1 <= len(texts) <= config.num_headlines and len(set(texts)) == len(texts)
+    # A number that the cut goes through is not in the whole article.
+    whole = normalise(article)
+    allowed = set(runs(whole[: BUNDLE.max_source_length])) & set(runs(whole))
+    for text in texts:
+        assert text == normalise(text)
+        assert (len(text) > 0) == (len(whole) > 0)
+        assert len(text) <= config.max_length
+        assert set(runs(text)) <= allowed | asked_runs(config)
+        if text:
+            assert text.startswith(normalise(config.prefix))
+        for word in map(normalise, config.must_include):
+            assert word in text or not text
+        assert not any(normalise(word) in text for word in config.avoid)
+    return bool(texts[0])
+
+
+@KINDS
+@stable
+@given(article=mixed, own=searches, most=st.integers(3, 12))
+def test_numbers_and_latin_words_are_the_articles_and_no_headline_is_blank(
+    kind: str, article: str, own: dict[str, Any], most: int
+) -> None:
+    config = DecodeConfig(**own, max_length=most)
+
+    (found,) = Generator.from_bundle(BUNDLES[kind], config).generate([article])
+
+    follow_all_rules(found, article, config)
+
+
+@KINDS
+def test_without_exact_numbers_some_are_invented(kind: str) -> None:
+    article = "2023年5.2% 12:30 GDP 1.7万亿 A股 3月"
+    config = DecodeConfig(**SEARCHES[-1], exact_numbers=False)
+
+    (found,) = Generator.from_bundle(BUNDLES[kind], config).generate([article])
+
+    written = {run for headline in found for run in runs(headline.text)}
+    assert written - set(runs(article))
+
+
+@KINDS
+@stable
+@given(
+    article=mixed,
+    own=searches,
+    prefix=wishes.map("".join),
+    include=words,
+    avoid=words,
+    room=st.integers(0, 3),
+)
+def test_each_candidate_is_as_asked_even_where_the_room_is_just_enough(
+    kind: str,
+    article: str,
+    own: dict[str, Any],
+    prefix: str,
+    include: tuple[str, ...],
+    avoid: tuple[str, ...],
+    room: int,
+) -> None:
+    asked = {"prefix": prefix, "must_include": include, "avoid": avoid}
+    config = DecodeConfig(**own, **asked, max_length=99)
+    generator = Generator.from_bundle(BUNDLES[kind], config)
+    try:
+        config = replace(config, max_length=least_room(generator, article) + room)
+    except ConfigError:
+        asked_texts = [normalise(text) for text in (prefix, *include)]
+        assert any(normalise(bad) in text for bad in avoid for text in asked_texts)
+        return
+
+    (found,) = generator.generate([article], [config])
+
+    assert follow_all_rules(found, article, config) == bool(normalise(article))
+
+
+def least_room(generator: Generator, article: str) -> int:
+    """The least max_length that goes with what is asked for."""
+    generator.check(article, generator.config)
+    for most in range(1, 99):
+        with suppress(ConfigError):
+            generator.check(article, replace(generator.config, max_length=most))
+            return most
+    raise AssertionError("no length will do")
+
+
+own_settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_length": st.integers(8, 12),
+        "min_length": st.integers(1, 8),
+        "target_length": st.integers(0, 8),
+        "no_repeat_ngram_size": st.integers(0, 3),
+        "exact_numbers": st.booleans(),
+        "prefix": st.sampled_from(["央行", "囧5", "GDP "]),
+        "must_include": st.sampled_from([("准备",), ("5%", "囧")]),
+        "avoid": st.sampled_from([("今",), ("下调", "😀")]),
+    },
+)
+
+
+@stable
+@given(
+    rows=st.lists(st.tuples(mixed, searches, own_settings), max_size=8),
+    batch_size=st.integers(1, 4),
+)
+def test_each_article_is_searched_by_its_own_config(
+    rows: list[tuple[str, dict[str, Any], dict[str, Any]]], batch_size: int
+) -> None:
+    articles = [article for article, _, _ in rows]
+    configs = [DecodeConfig(**{"max_length": 9, **a, **b}) for _, a, b in rows]
+    together = random_model(batch_size=batch_size)
+
+    found = together.generate(articles, configs)
+
+    for article, config, headlines in zip(articles, configs, found, strict=True):
+        (alone,) = Generator.from_bundle(BUNDLE, config).generate([article])
+        assert [one.text for one in headlines] == [one.text for one in alone]
+        scores = [one.score for one in alone]
+        assert [one.score for one in headlines] == pytest.approx(scores, abs=1e-4)
+
+
+@stable
+@given(
+    articles=st.lists(mixed.filter(normalise), min_size=1, max_size=4),
+    own=searches,
+    more=own_settings,
+    batch_size=st.integers(1, 4),
+)
+def test_the_score_of_a_headline_is_what_the_search_gave(
+    articles: list[str], own: dict[str, Any], more: dict[str, Any], batch_size: int
+) -> None:
+    generator = random_model(**{"max_length": 9, **own, **more}, batch_size=batch_size)
+
+    found = generator.generate(articles)
+
+    both = [
+        (article, headline)
+        for article, headlines in zip(articles, found, strict=True)
+        for headline in headlines
+    ]
+    sources = [article for article, _ in both]
+    scores = generator.score(sources, [headline.text for _, headline in both])
+    # Without the slack the float32 sums of many steps would have to be the same.
+    expected = [headline.score for _, headline in both]
+    assert scores == pytest.approx(expected, rel=1e-5, abs=1e-4)
+    alone = [generator.score([a], [headline.text])[0] for a, headline in both]
+    assert scores == pytest.approx(alone, rel=1e-5, abs=1e-4)
+    assert all(score < 0 for score in scores)
+
+
+# --- words ----------------------------------------------------------------------------
+
+
+def test_a_word_outside_the_vocab_is_copied_character_by_character() -> None:
+    tokenizer = BUNDLES["word"].tokenizer
+    article = "下调北京冬奥会"
+    generator = Generator(tokenizer, CopyEngine(6), DecodeConfig(max_length=6), 50)
+
+    (found,) = generator.generate([article])
+
+    assert found[0].text == article[:6]
+    pieces = [tokenizer.decode([token], found[0].extra) for token in found[0].ids]
+    assert pieces == ["下调", *"北京冬奥"]
+
+
+def test_one_text_of_different_words_is_one_headline() -> None:
+    tokenizer = word_bundle(f"{HAN} 准 备").tokenizer
+    article = "准备 准 备"  # three words
+    config = DecodeConfig(num_headlines=30, max_length=2)
+
+    (found,) = Generator(tokenizer, CopyEngine(1), config, 50).generate([article])
+
+    texts = [headline.text for headline in found]
+    assert sorted(texts) == sorted(["准备", "准", "备", "准准", "备准", "备备"])
 
 
 # --- from a folder --------------------------------------------------------------------
