@@ -19,6 +19,8 @@ Words = tuple[str, ...]
 NORM_EPSILON = 1e-5
 LEAKY_SLOPE = 0.2
 
+MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -167,7 +169,8 @@ class DecodeConfig(Config):
 
     def _checks(self) -> Iterable[Check]:
         for name in ("beam_size", "num_headlines", "batch_size"):
-            yield name, 1 <= getattr(self, name) <= 1024, "1 to 1024"
+            within = 1 <= getattr(self, name) <= MOST_HYPOTHESES
+            yield name, within, f"1 to {MOST_HYPOTHESES}"
         yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
         most = self.max_length
         within = 1 <= self.min_length <= most

@@ -10,15 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.generator import Generator, Headline, windows
-from headline.metrics import Facts, lead, mark, rouge
+from headline.metrics import Facts, choice, lead, mark, rouge
 from headline.predictions import Prediction, excerpt, read_headlines
-from headline.scores import Scores, difference_table, score, score_references, table
+from headline.scores import (
+    Scores,
+    choices_line,
+    difference_table,
+    score,
+    score_references,
+    table,
+)
 from headline.significance import Difference, compare
 from headline.tables import CorpusFormat, as_text, find_pair_columns, open_table
 from headline.text import normalise
@@ -36,6 +43,7 @@ class Evaluation:
     seconds: float  # that the model has taken
     scores: Mapping[str, Scores]  # by system
     differences: Mapping[str, Difference]  # model minus other, by metric
+    choices: Mapping[str, float]  # how several headlines differ; nothing if it is one
 
     @property
     def speed(self) -> float:
@@ -53,12 +61,17 @@ class Evaluation:
             pairs = self.differences.items()
             tests = {name: difference.to_dict() for name, difference in pairs}
             systems["compare"] = {"other": systems.pop("other")} | tests
+        if self.choices:
+            rounded = {name: round(value, 2) for name, value in self.choices.items()}
+            systems["choices"] = rounded
         return found | systems
 
     def table(self) -> str:
         """Returns the scores as a table for a person."""
         parts = [f"{len(self.predictions):,} articles, {self.speed:,.1f} articles/s"]
         parts.append(table(self.scores))
+        if self.choices:
+            parts += ["", choices_line(self.choices)]
         if self.differences:
             parts += ["", difference_table(self.differences)]
         return "\n".join(parts)
@@ -174,7 +187,17 @@ def _summary(predictions: Sequence[Prediction], seconds: float) -> Evaluation:
             for name in ("model", "other")
         )
         differences = compare(ours, others)
-    return Evaluation(predictions, seconds, scores, differences)
+    return Evaluation(predictions, seconds, scores, differences, _choices(predictions))
+
+
+def _choices(predictions: Sequence[Prediction]) -> Mapping[str, float]:
+    if all(len(prediction.headlines) == 1 for prediction in predictions):
+        return {}
+    of_each = [
+        choice([headline.text for headline in prediction.headlines])
+        for prediction in predictions
+    ]
+    return {name: fmean(each[name] for each in of_each) for name in of_each[0]}
 
 
 def _score(system: str, predictions: Sequence[Prediction]) -> Scores:

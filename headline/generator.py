@@ -5,7 +5,7 @@ scores during training with the Keras engine, so that what one sees is what one 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 
 from headline.beams import Hypothesis
 from headline.bundle import Bundle, load_bundle
-from headline.config import DecodeConfig, Device
+from headline.config import MOST_HYPOTHESES, DecodeConfig, Device
 from headline.constraints import Constraint, Source, constraint
 from headline.dataset import pad
 from headline.engines.base import Engine
@@ -24,6 +24,7 @@ from headline.text import normalise
 from headline.tokenizer import Tokenizer
 
 WINDOW = 32  # batches that are sorted by length together
+WIDER = 4  # times the beam, where a length limit cuts headlines off
 
 Item = TypeVar("Item")
 
@@ -177,6 +178,29 @@ class Generator:
             yield from windows(places, self.config.batch_size)
 
     def _search(self, batch: Sequence["Task"]) -> list[list[Headline]]:
+        """Searches once, and again with more hypotheses where there was no room.
+
+        Where a limit falls short of what the model would write, a few hypotheses are
+        all cut off by it: the complete, shorter headlines left the beam long before.
+        """
+        shared = batch[0].config.shared
+        results = self._beam_search(batch, shared)
+        again = [
+            place
+            for place, (task, found) in enumerate(zip(batch, results, strict=True))
+            if found and len(found[0].text) == task.config.max_length
+        ]
+        if not again or shared.sample:
+            return results
+        wide = replace(shared, beam_size=min(WIDER * shared.beam_size, MOST_HYPOTHESES))
+        found_again = self._beam_search([batch[place] for place in again], wide)
+        for place, headlines in zip(again, found_again, strict=True):
+            results[place] = headlines
+        return results
+
+    def _beam_search(
+        self, batch: Sequence["Task"], shared: DecodeConfig
+    ) -> list[list[Headline]]:
         copy_ids = pad([task.source.encoded.ids for task in batch])
         rules = Rules(
             tokens=self._tokens,
@@ -189,7 +213,7 @@ class Generator:
             self.tokenizer.embeddable(copy_ids),
             copy_ids,
             rules,
-            batch[0].config.shared,
+            shared,
         )
         return [
             self._headlines(task, hypotheses)

@@ -7,7 +7,9 @@ whole clause, or nothing at all. Here every character counts, whitespace does no
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from math import fsum
+from statistics import fmean
 from typing import Self
 
 from headline.runs import latin_words, numbers
@@ -195,3 +197,20 @@ def _ngrams(text: str, n: int) -> list[str]:
 def _f1(common: int, found: int, wanted: int) -> float:
     # 2 P R / (P + R) with P = common / found and R = common / wanted.
     return 200.0 * common / (found + wanted) if common else 0.0
+
+
+def choice(headlines: Sequence[str]) -> dict[str, float]:
+    """Tells how far the headlines of one article differ.
+
+    Returns:
+        ``different``: how many differ; ``distinct_2``: different bigrams among all of
+        them, in percent (Li et al. 2016, "A Diversity-Promoting Objective Function",
+        sec. 5); ``pairwise_rouge_l``: mean ROUGE-L between two of them, 100 for one.
+    """
+    bigrams = [gram for text in headlines for gram in _ngrams(_characters(text), 2)]
+    pairs = [rouge(*pair).rouge_l for pair in combinations(headlines, 2)]
+    return {
+        "different": float(len(set(headlines))),
+        "distinct_2": 100 * len(set(bigrams)) / max(1, len(bigrams)),
+        "pairwise_rouge_l": fmean(pairs) if pairs else 100.0,
+    }

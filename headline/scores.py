@@ -90,3 +90,12 @@ def difference_table(differences: Mapping[str, Difference]) -> str:
             f"{GAP}{low:+7.2f} to {high:+7.2f}{GAP}{found.p:6.3f}"
         )
     return "\n".join(rows)
+
+
+def choices_line(choices: Mapping[str, float]) -> str:
+    """Returns how the headlines of an article differ, on the mean."""
+    return (
+        f"headlines of an article: {choices['different']:.2f} different, "
+        f"distinct-2 {choices['distinct_2']:.2f} %, "
+        f"ROUGE-L between two {choices['pairwise_rouge_l']:.2f}"
+    )

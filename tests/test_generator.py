@@ -470,3 +470,23 @@ def test_loading_and_generating_on_the_cpu_loads_no_keras(tmp_path: Path) -> Non
     expected = Generator.from_bundle(BUNDLE, BUNDLE.decode).generate([HAN])
     assert float(score) == pytest.approx(expected[0][0].score, abs=1e-5)
     assert loaded == ""
+
+
+def test_a_headline_at_the_limit_is_looked_for_again_with_a_wider_beam(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    articles = [HAN[place:] + HAN[:place] for place in range(len(HAN))]
+    articles += [HAN[:length] for length in range(1, len(HAN))]
+    settings: dict[str, Any] = {"max_length": 3, "exact_numbers": False}
+    twice = random_model(beam_size=1, **settings).generate(articles)
+    monkeypatch.setattr("headline.generator.WIDER", 1)
+    narrow = random_model(beam_size=1, **settings).generate(articles)
+    wide = random_model(beam_size=4, **settings).generate(articles)
+
+    expected = [
+        other if len(one[0].text) == 3 else one
+        for one, other in zip(narrow, wide, strict=True)
+    ]
+    assert texts(twice) == texts(expected)
+    assert texts(twice) != texts(narrow)  # else this would test nothing
+    assert {len(one[0].text) for one in narrow} != {3}

@@ -14,6 +14,7 @@ from headline.metrics import (
     Marks,
     Rouge,
     bleu_and_chrf,
+    choice,
     lead,
     longest_common_subsequence,
     mark,
@@ -279,3 +280,25 @@ def test_lead_is_how_the_article_begins(article: str, length: int) -> None:
 
     assert article.startswith(found)
     assert len(found) == min(length, len(article))
+
+
+def test_choice_tells_how_far_headlines_differ() -> None:
+    alike, other = choice(["北京下雨", "北京下雨"]), choice(["北京下雨", "上海晴天"])
+
+    assert alike == {"different": 1, "distinct_2": 50, "pairwise_rouge_l": 100}
+    assert other == {"different": 2, "distinct_2": 100, "pairwise_rouge_l": 0}
+    assert choice(["雨"]) == {"different": 1, "distinct_2": 0, "pairwise_rouge_l": 100}
+
+
+@given(st.lists(st.text("北京 下雨", max_size=6), min_size=2, max_size=5))
+def test_choice_is_the_mean_over_all_pairs(headlines: list[str]) -> None:
+    found = choice(headlines)
+
+    scores = [
+        rouge(one, other).rouge_l
+        for place, one in enumerate(headlines)
+        for other in headlines[:place]
+    ]
+    assert found["pairwise_rouge_l"] == pytest.approx(sum(scores) / len(scores))
+    assert 1 <= found["different"] == len(set(headlines))
+    assert 0 <= found["distinct_2"] <= 100

@@ -22,7 +22,7 @@ from headline.cli import single_blas_thread
 from headline.corpus import Pair
 from headline.evaluation import read_pairs
 from headline.generator import Generator, Headline
-from headline.metrics import Facts, mark, rates, rouge
+from headline.metrics import Facts, choice, mark, rates, rouge
 from headline.tables import CorpusFormat
 from headline.tokenizer import WordTokenizer
 
@@ -168,26 +168,13 @@ def choice_metrics(found: Found, pairs: Sequence[Pair]) -> list[float]:
         [rouge(text, pair.target).rouge_l for text in of_one]
         for of_one, pair in zip(texts, pairs, strict=True)
     ]
-    between = [
-        rouge(*two).rouge_l
-        for of_one in texts
-        for two in itertools.combinations(of_one, 2)
-    ]
+    differ = [choice(of_one) for of_one in texts]
+    names = "distinct_2", "pairwise_rouge_l", "different"
     return [
         fmean(of_one[0] for of_one in scores),
         fmean(max(of_one) for of_one in scores),
-        fmean(distinct_2(of_one) for of_one in texts),
-        fmean(between),
-        fmean(len(set(of_one)) for of_one in texts),
+        *(fmean(each[name] for each in differ) for name in names),
     ]
-
-
-def distinct_2(texts: Sequence[str]) -> float:
-    """Share of different bigrams among all of them, in percent (Li et al. 2016)."""
-    grams = [
-        text[place : place + 2] for text in texts for place in range(len(text) - 1)
-    ]
-    return 100 * len(set(grams)) / max(1, len(grams))
 
 
 TABLES: dict[str, tuple[Callable[[Bench], Iterator[list[Any]]], list[str]]] = {
