@@ -161,7 +161,7 @@ class DecodeConfig(Config):
     min_length: int = 1  # at least 1: a headline is never empty
     max_length: int = 40
     target_length: int = 0  # a wish, 0 for none
-    no_repeat_ngram_size: int = 0  # no n tokens stand twice; 0 turns it off
+    no_repeat_ngram_size: int = 2  # no n tokens stand twice; 0 turns it off
     exact_numbers: bool = True  # numbers and Latin words are the article's own
     prefix: str = ""  # what each headline begins with
     must_include: Words = ()  # words

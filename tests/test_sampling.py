@@ -17,7 +17,12 @@ from headline.tokenizer import EOS, SPECIAL_TOKENS
 from tests.test_search import A, B, C, ScriptedEngine, scattered
 
 CONFIG = DecodeConfig(
-    sample=True, beam_size=1, max_length=2, length_penalty=0.0, exact_numbers=False
+    sample=True,
+    beam_size=1,
+    max_length=2,
+    length_penalty=0.0,
+    exact_numbers=False,
+    no_repeat_ngram_size=0,
 )
 NAMES = (*SPECIAL_TOKENS, "a", "b", "c")
 DRAWS = 3000

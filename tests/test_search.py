@@ -92,7 +92,8 @@ def run(engine: ScriptedEngine, ids: Ids, config: DecodeConfig) -> list[Found]:
 
 def search(next_tokens: Next, articles: int = 1, **settings: Any) -> list[Found]:
     ids = np.arange(articles, dtype=np.int32)[:, None] + A
-    config = DecodeConfig(**{"length_penalty": 0.0, **settings})
+    plain = {"length_penalty": 0.0, "no_repeat_ngram_size": 0}
+    config = DecodeConfig(**{**plain, **settings})
     return run(ScriptedEngine(next_tokens), ids, config)
 
 
