@@ -39,11 +39,16 @@ AWKWARD = ['央行,降"息"', "第一行\n第二行", "", "\t", "罕😀", " 空
 texts = st.text(HAN + ',"\n 罕😀<b>', max_size=12)
 
 
-def task(lines: bool = False, column: str = "headline", **names: Any) -> Task:
+def task(
+    lines: bool = False,
+    column: str = "headline",
+    with_scores: bool = False,
+    **names: Any,
+) -> Task:
     """Returns a task whose headlines are the first three characters of articles."""
     config = DecodeConfig(batch_size=4, num_headlines=names.pop("num_headlines", 1))
     generator = Generator(char_tokenizer(HAN), CopyEngine(3), config, 50)
-    return Task(generator, CorpusFormat(**names), column, lines)
+    return Task(generator, CorpusFormat(**names), column, lines, with_scores)
 
 
 def expected(article: str) -> str:
@@ -228,6 +233,126 @@ def test_several_headlines_of_an_object_are_a_list(tmp_path: Path) -> None:
 
     assert found["headline"] == found["headlines"][0] == HAN[:3]
     assert len(set(found["headlines"])) == 3
+
+
+# --- the controls of single rows ------------------------------------------------------
+
+
+def rows_of(path: Path, job: Task) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run(job, path).splitlines()]
+
+
+def jsonl(path: Path, *controls: dict[str, Any]) -> Path:
+    """Writes an article with each of the controls."""
+    return write(path, "\n".join(json.dumps({"content": HAN} | c) for c in controls))
+
+
+def test_each_object_is_searched_by_its_own_controls(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [
+        {},
+        {"prefix": "囧"},
+        {"must_include": ["利率", "金"], "id": 3},
+        {"must_include": "准备"},  # one word needs no list
+        {"avoid": ["央", "行"], "max_length": 2},
+        {"min_length": 6},
+        {"num_headlines": 3},
+        {"num_headlines": 2, "sample": True, "temperature": 2, "seed": 5},
+    ]
+    found = rows_of(jsonl(tmp_path / "a.jsonl", *asked), task())
+
+    for record, controls in zip(found, asked, strict=True):
+        several = "num_headlines" in controls
+        keys = {"content", "headline", *controls, *(["headlines"] if several else [])}
+        assert record.keys() == keys
+        assert record.items() >= controls.items()
+    texts = [record["headline"] for record in found]
+    assert texts[0] == HAN[:3] and texts[1][0] == "囧"
+    assert all(word in texts[2] for word in ("利率", "金")) and "准备" in texts[3]
+    assert 1 <= len(texts[4]) <= 2 and not set("央行") & set(texts[4])
+    assert len(texts[5]) >= 6
+    assert [len(set(record["headlines"])) for record in found[6:]] == [3, 2]
+
+
+def test_controls_of_the_command_hold_where_an_object_has_none(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", {}, {"num_headlines": 1}, {"max_length": 1})
+
+    found = rows_of(path, task(num_headlines=2, with_scores=True))
+
+    lists = [len(record.get("headlines", [])) for record in found]
+    assert lists == [2, 0, 2] == [len(record.get("scores", [])) for record in found]
+    assert max(map(len, found[2]["headlines"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("controls", "named"),
+    [
+        ({"max_length": 0}, "max_length"),
+        ({"max_length": "9"}, "max_length"),
+        ({"min_length": 50}, "min_length"),
+        ({"must_include": ["央", 3]}, "must_include"),
+        ({"must_include": [["央"]]}, "must_include"),
+        ({"avoid": [""]}, "avoid"),
+        ({"avoid": ["\u200b"]}, "avoid"),
+        ({"prefix": None}, "prefix"),
+        ({"exact_numbers": 1}, "exact_numbers"),
+        ({"sample": True, "diversity": 1}, "diversity"),
+        ({"top_p": 0.5}, "top_p"),
+        ({"prefix": "中国", "avoid": "国"}, "avoided"),
+        ({"must_include": ["央行", "准备"], "max_length": 3}, "max_length"),
+        ({"must_include": ["5", "1"], "max_length": 2}, "max_length"),
+    ],
+)
+def test_controls_that_cannot_be_come_back_as_an_error(
+    tmp_path: Path, controls: dict[str, Any], named: str
+) -> None:
+    path = jsonl(tmp_path / "a.jsonl", {}, controls, {"prefix": "囧"})
+
+    first, bad, last = rows_of(path, task(with_scores=True))
+
+    assert bad["error"].startswith("line 2: ") and named in bad["error"]
+    assert bad.items() >= controls.items()
+    assert bad["headline"] == "" and bad["score"] == 0
+    assert first["headline"] == HAN[:3] and last["headline"][0] == "囧"
+    assert "error" not in first.keys() | last.keys()
+
+
+def test_rows_of_a_table_take_no_controls(tmp_path: Path) -> None:
+    table = to_csv([["content", "prefix", "max_length"], [HAN, "囧", "0"]])
+
+    found = from_csv(run(task(), write(tmp_path / "a.csv", table)))
+
+    assert found[1] == [HAN, "囧", "0", HAN[:3]]
+
+
+def test_scores_stand_behind_their_headlines(tmp_path: Path) -> None:
+    job = task(num_headlines=3, with_scores=True)
+    (headlines,) = job.generator.generate([HAN])
+    texts = [headline.text for headline in headlines]
+    scores = [f"{headline.score:.4f}" for headline in headlines]
+    cells = [cell for pair in zip(texts, scores, strict=True) for cell in pair]
+    assert len(set(texts)) == 3 and len(set(scores)) > 1
+
+    line = run(job, write(tmp_path / "a.txt", HAN))
+    table = from_csv(run(job, write(tmp_path / "a.csv", f"content\n{HAN}\n")))
+    (record,) = rows_of(jsonl(tmp_path / "a.jsonl", {}), job)
+
+    assert line.rstrip("\n").split("\t") == cells
+    columns = ["headline", "headline_2", "headline_3"]
+    header = [name for column in columns for name in (column, f"{column}_score")]
+    assert table == [["content", *header], [HAN, *cells]]
+    assert record["headline"] == texts[0] and record["headlines"] == texts
+    assert record["score"] == float(scores[0])
+    assert record["scores"] == [float(score) for score in scores]
+
+
+def test_a_column_of_scores_is_never_written_over(tmp_path: Path) -> None:
+    for name, clash in (("a.csv", "headline_score"), ("a.jsonl", "score")):
+        record = {"content": HAN, clash: "人写的"}
+        table = to_csv([list(record), list(record.values())])
+        content = json.dumps(record) if "json" in name else table
+        path = write(tmp_path / name, content)
+        assert f"'{clash}'" in refusal(task(with_scores=True), path)
+        assert "人写的" in run(task(), path)
 
 
 # --- plain text and stdin -------------------------------------------------------------

@@ -447,6 +447,80 @@ def test_without_explain_its_modules_are_not_loaded(untrained: Path) -> None:
     assert subprocess.check_output(run, input=b"").endswith(b"set()\n")
 
 
+# --- the controls of the search -------------------------------------------------------
+
+
+def lines_of(untrained: Path, *options: str) -> list[str]:
+    text = "\n".join(ARTICLES[:9]) + "\n"
+    result = headline("generate", "-m", untrained, "--lines", *options, stdin=text)
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_a_seed_gives_the_same_headlines_in_any_batch(untrained: Path) -> None:
+    sample = ("--sample", "--top-p", "0.9", "--temperature", "1.5", "--seed", "7")
+    found = lines_of(untrained, *sample, "--num-headlines", "3")
+
+    assert len(found) == 9
+    for batch_size in ("1", "2", "9"):
+        options = (*sample, "--num-headlines", "3", "--batch-size", batch_size)
+        assert lines_of(untrained, *options) == found
+    assert lines_of(untrained, *sample[:-1], "8", "--num-headlines", "3") != found
+
+
+def test_options_of_the_search_are_obeyed(untrained: Path) -> None:
+    words = ("--must-include", "囧", "--must-include", "5G", "--avoid", "天")
+    for line in lines_of(untrained, "--prefix", "北京", *words, "--num-headlines", "2"):
+        assert len(line.split("\t")) == 2
+        for text in line.split("\t"):
+            assert text.startswith("北京") and "囧" in text and "5G" in text
+            assert "天" not in text
+    for line in lines_of(untrained, "--no-repeat-ngram-size", "1"):
+        assert len(set(line)) == len(line)
+    assert any(len(set(line)) < len(line) for line in lines_of(untrained))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("--prefix 中国 --avoid 国", "--avoid"),
+        ("--max-length 2 --must-include 北京冬奥", "--max-length"),
+        ("--max-length 2 --must-include 5 --must-include 1", "--max-length"),
+        ("--top-p 0.9", "--top-p"),
+        ("--temperature 0.8", "--temperature"),
+        ("--sample --top-p 0", "--top-p"),
+        ("--sample --diversity 0.5", "--diversity"),
+        ("--target-length 41", "--target-length"),
+        ("--must-include \u200b", "--must-include"),
+    ],
+)
+def test_options_that_contradict_each_other_are_told_in_one_line(
+    untrained: Path, tmp_path: Path, options: str, named: str
+) -> None:
+    output = tmp_path / "out.txt"
+    model, rest = ("-m", untrained), options.split()
+    result = headline("generate", *model, "-o", output, *rest, stdin=ARTICLES[0])
+
+    assert_usage_error(result, f"{named}: ")
+    assert not output.exists()
+
+
+def assert_usage_error(result: Result, part: str) -> None:
+    """Exit code 2 and one line behind click's two about the usage."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == "" and "Traceback" not in result.stderr
+    errors = [line for line in result.stderr.splitlines() if "Error: " in line]
+    assert errors == result.stderr.splitlines()[-1:] and part in errors[0]
+
+
+def test_score_does_not_go_with_compare(untrained: Path, tmp_path: Path) -> None:
+    file = write_pairs(tmp_path / "a.csv", bracket_pairs(2))
+    evaluate = ("evaluate", untrained, file, "--score")
+
+    assert headline(*evaluate).exit_code == 0
+    assert_usage_error(headline(*evaluate, "--compare", untrained), "--compare")
+
+
 # --- what goes wrong ------------------------------------------------------------------
 
 

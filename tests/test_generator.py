@@ -324,8 +324,9 @@ def test_each_candidate_is_as_asked_even_where_the_room_is_just_enough(
     avoid: tuple[str, ...],
     room: int,
 ) -> None:
-    asked = {"prefix": prefix, "must_include": include, "avoid": avoid}
-    config = DecodeConfig(**own, **asked, max_length=99)
+    config = DecodeConfig(
+        **own, prefix=prefix, must_include=include, avoid=avoid, max_length=99
+    )
     generator = Generator.from_bundle(BUNDLES[kind], config)
     try:
         config = replace(config, max_length=least_room(generator, article) + room)

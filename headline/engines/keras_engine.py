@@ -223,7 +223,8 @@ def _wanted_rows(wanted: Ids | None, rows: Ids, room: int) -> Ids:
 
 def _as_rows(values: Any) -> Any:
     """Turns (B, K, M) into (B K, M)."""
-    return ops.reshape(values, (-1, values.shape[-1]))
+    # Once M has changed, TensorFlow compiles for any: there is no static shape then.
+    return ops.reshape(values, (-1, ops.shape(values)[-1]))
 
 
 def _copy_columns(copy_ids: Any, vocab_size: int) -> Any:

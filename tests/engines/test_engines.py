@@ -12,10 +12,12 @@ from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError
+from headline.generator import Generator
 from headline.model import HeadlineModel, weight_arrays
 from headline.rules import Rules, TokenTable
 from headline.search import beam_search
 from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from tests.corpora import CHARACTERS, bracket_pairs
 from tests.models import (
     TINY,
     embeddable,
@@ -23,6 +25,7 @@ from tests.models import (
     random_sources,
     training_batch,
 )
+from tests.scripted import char_tokenizer
 
 LENGTHS = [9, 4, 1, 12, 7]
 PRESETS = pytest.mark.parametrize("preset", list(TINY))
@@ -82,6 +85,35 @@ def test_engines_write_the_same_headlines_for_200_articles(preset: str) -> None:
     scores = [[one.score for one in found] for found in numpy_found]
     expected = [[one.score for one in found] for found in keras_found]
     np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+@PRESETS
+def test_engines_write_the_same_headlines_whatever_is_asked_of_them(
+    preset: str,
+) -> None:
+    tokenizer = char_tokenizer(CHARACTERS + "1，")
+    config = replace(TINY[preset], vocab_size=tokenizer.vocab.vocab_size)
+    titles = [title + article for title, article in bracket_pairs(30)]
+    articles = [f"{'5.2%' * (n % 2)}{text}{n}年GDP囧" for n, text in enumerate(titles)]
+    common: dict[str, Any] = {"num_headlines": 3, "max_length": 8}
+    asked: list[dict[str, Any]] = [
+        {},
+        {"prefix": "囧天", "no_repeat_ngram_size": 2},
+        {"must_include": ("GDP", "玄"), "avoid": ("地",), "min_length": 7},
+    ]
+    configs = [DecodeConfig(**common | asked[n % 3]) for n in range(len(articles))]
+
+    numpy_found, keras_found = (
+        Generator(tokenizer, engine, DecodeConfig(), 50).generate(articles, configs)
+        for engine in both_engines(config)
+    )
+
+    for found, expected in zip(numpy_found, keras_found, strict=True):
+        assert [one.text for one in found] == [one.text for one in expected]
+        scores = [one.score for one in expected]
+        assert [one.score for one in found] == pytest.approx(scores, abs=1e-3)
+    assert all(found[0].text.startswith("囧天") for found in numpy_found[1::3])
+    assert all("GDP" in found[0].text for found in numpy_found[2::3])
 
 
 @PRESETS
