@@ -188,7 +188,7 @@ class Generator:
         again = [
             place
             for place, (task, found) in enumerate(zip(batch, results, strict=True))
-            if found and len(found[0].text) == task.config.max_length
+            if not found or len(found[0].text) == task.config.max_length
         ]
         if not again or shared.sample:
             return results
