@@ -41,7 +41,9 @@ from headline.options import (
 
 if TYPE_CHECKING:
     from headline.articles import Explain
+    from headline.evaluation import Evaluation
     from headline.generator import Generator
+    from headline.scoring import Scored
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -264,31 +266,27 @@ def evaluate(
         headline evaluate models/news prepared/news/test.csv --score -o scores.csv
         headline evaluate models/news test.csv --compare models/old --num-headlines 5
     """
+    if scoring and compare is not None:
+        raise click.UsageError("--compare goes with headlines, not with --score")
     single_blas_thread()
     from headline.evaluation import evaluate as evaluate_model
-    from headline.predictions import write_predictions
+    from headline.scoring import score_file
     from headline.tables import CorpusFormat
 
     form = CorpusFormat(
         encoding=encoding, source_column=source_column, target_column=target_column
     )
     generator = load_generator(model_dir, settings, device)
+    result: Evaluation | Scored
     if scoring:
-        from headline.scoring import score_file, write_scores
-
-        if compare is not None:
-            raise click.UsageError("--compare goes with headlines, not with --score")
-        scored = score_file(generator, file, form)
-        if output is not None:
-            write_scores(output, scored)
-        click.echo(json.dumps(scored.to_dict()) if as_json else scored.table())
-        return
-    other: Generator | Path | None = compare
-    if compare is not None and compare.is_dir():
+        result = score_file(generator, file, form)
+    elif compare is not None and compare.is_dir():
         other = load_generator(compare, settings, device)
-    result = evaluate_model(generator, file, form, other)
+        result = evaluate_model(generator, file, form, other)
+    else:
+        result = evaluate_model(generator, file, form, compare)
     if output is not None:
-        write_predictions(output, result.predictions)
+        result.write(output)
     text = json.dumps(result.to_dict()) if as_json else result.table()
     click.echo(text, file=utf8_stdout())  # the table has a ±
 

@@ -17,7 +17,7 @@ from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.generator import Generator, Headline, windows
 from headline.metrics import Facts, choice, lead, mark, rouge
-from headline.predictions import Prediction, excerpt, read_headlines
+from headline.predictions import Prediction, excerpt, read_headlines, write_predictions
 from headline.scores import (
     Scores,
     choices_line,
@@ -75,6 +75,10 @@ class Evaluation:
         if self.differences:
             parts += ["", difference_table(self.differences)]
         return "\n".join(parts)
+
+    def write(self, path: Path) -> None:
+        """Writes the predictions as a CSV file."""
+        write_predictions(path, self.predictions)
 
 
 def evaluate(

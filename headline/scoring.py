@@ -54,6 +54,17 @@ class Scored:
         lines = (f"{name:28}{value}" for name, value in rows.items())
         return "\n".join([f"{len(self.pairs):,} headlines", *lines])
 
+    def write(self, path: Path) -> None:
+        """Writes a CSV file with a row for each headline."""
+        with (
+            replacing(path) as scratch,
+            scratch.open("w", encoding="utf-8", newline="") as stream,
+        ):
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for pair, score in zip(self.pairs, self.scores, strict=True):
+                writer.writerow([pair.target, f"{score:.4f}", pair.source])
+
 
 def score_file(generator: Generator, path: Path, form: CorpusFormat) -> Scored:
     """Scores each headline of a file of pairs.
@@ -70,15 +81,3 @@ def score_file(generator: Generator, path: Path, form: CorpusFormat) -> Scored:
     if not pairs:
         raise CorpusError(f"{path} has no row with both an article and a headline")
     return Scored(pairs, scores)
-
-
-def write_scores(path: Path, scored: Scored) -> None:
-    """Writes a CSV file with a row for each headline."""
-    with (
-        replacing(path) as scratch,
-        scratch.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for pair, score in zip(scored.pairs, scored.scores, strict=True):
-            writer.writerow([pair.target, f"{score:.4f}", pair.source])

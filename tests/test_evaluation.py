@@ -14,7 +14,7 @@ from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.evaluation import Evaluation, evaluate
 from headline.generator import Generator
-from headline.metrics import Facts, mark, rouge
+from headline.metrics import Facts, choice, mark, rouge
 from headline.predictions import EXCERPT, write_predictions
 from headline.scores import ALIKE, Scores, difference_table, score, table
 from headline.significance import Difference, compare
@@ -245,6 +245,9 @@ def test_scores_are_ready_for_json(tmp_path: Path) -> None:
 
     assert raw.pop("articles") == len(PAIRS)
     assert raw.pop("articles_per_second") == round(evaluation.speed, 2)
+    assert raw.pop("choices") == {
+        name: round(value, 2) for name, value in evaluation.choices.items()
+    }
     scores = evaluation.scores.items()
     assert raw == {name: json_of(found) for name, found in scores}
     assert list(raw) == ["model", "oracle", "lead", "references"]
@@ -278,3 +281,13 @@ def test_table_begins_with_the_articles_and_ends_with_the_comparison(
         assert "\n".join(rest).startswith(table(evaluation.scores))
     assert alone.table().endswith(table(alone.scores))
     assert both.table().endswith("\n\n" + difference_table(both.differences))
+
+
+def test_several_headlines_are_compared_with_each_other(tmp_path: Path) -> None:
+    several = evaluated(tmp_path, num_headlines=2)
+
+    of_each = [choice([h.text for h in p.headlines]) for p in several.predictions]
+    for name, value in several.choices.items():
+        assert value == pytest.approx(sum(one[name] for one in of_each) / len(PAIRS))
+    assert f"{several.choices['different']:.2f} different" in several.table()
+    assert not evaluated(tmp_path).choices

@@ -16,7 +16,7 @@ from headline.corpus import Pair
 from headline.errors import CorpusError
 from headline.generator import Generator
 from headline.predictions import EXCERPT
-from headline.scoring import COLUMNS, Scored, score_file, write_scores
+from headline.scoring import COLUMNS, Scored, score_file
 from headline.tables import CorpusFormat
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
@@ -89,7 +89,7 @@ def test_the_means_are_those_of_the_scores() -> None:
 def test_scores_are_written_as_a_table(tmp_path: Path) -> None:
     pairs = [Pair('天,"地"', "玄,黄"), Pair("宇宙", "洪")]
 
-    write_scores(tmp_path / "out.csv", Scored(pairs, [-1.23456, -2.0]))
+    Scored(pairs, [-1.23456, -2.0]).write(tmp_path / "out.csv")
 
     assert [tuple(row.values()) for row in rows_of(tmp_path / "out.csv")] == [
         ("玄,黄", "-1.2346", '天,"地"'),

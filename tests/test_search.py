@@ -188,7 +188,7 @@ def test_articles_are_searched_independently_and_leave_when_done() -> None:
 
     engine = ScriptedEngine(by_article)
     ids = np.arange(4, dtype=np.int32)[:, None] + A
-    config = DecodeConfig(beam_size=2, length_penalty=0.0)
+    config = DecodeConfig(beam_size=2, length_penalty=0.0, no_repeat_ngram_size=0)
     together = run(engine, ids, config)
 
     assert [found[0].ids for found in together] == [(A,) * n for n in (1, 2, 3, 4)]
@@ -364,7 +364,9 @@ def test_each_article_of_a_batch_has_its_own_lengths() -> None:
 
 def test_white_space_stands_inside_a_headline_only() -> None:
     names = (*SPECIAL_TOKENS, " ", "b", "c")
-    config = DecodeConfig(beam_size=60, num_headlines=40, max_length=3)
+    config = DecodeConfig(
+        beam_size=60, num_headlines=40, max_length=3, no_repeat_ngram_size=0
+    )
     ids = np.full((1, 1), A, np.int32)
     rules = plain_rules(config, 1, names)
 
