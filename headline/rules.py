@@ -175,14 +175,21 @@ class Rules:
         return looked_at
 
     def _repeats(self, candidates: Candidates, beams: Beams) -> Flags:
-        """Which candidates would make some tokens stand twice, (B, N)."""
+        """Which candidates would make some tokens stand twice, (B, N).
+
+        A word of n characters is an n-gram by itself.
+        """
         repeats = np.zeros(candidates.ids.shape, bool)
         sizes = self.setting("no_repeat_ngram_size", beams)[:, 0]
         for size in np.unique(sizes[sizes > 0]).tolist():
             places = sizes == size
             shape = (*beams.scores[places].shape, -1)
             ids = candidates.ids[places].reshape(shape)
-            found = repeated(beams.tokens[places, :, 1:], ids, size)
+            history = beams.tokens[places, :, 1:]
+            found = repeated(history, ids, size)
+            long = self.tokens.lengths(ids) >= size
+            if long.any():
+                found |= long & repeated(history, ids, 1)
             repeats[places] = found.reshape(len(found), -1)
         return repeats
 

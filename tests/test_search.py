@@ -329,6 +329,18 @@ def test_no_ngram_stands_twice_and_the_best_of_those_is_found(size: int) -> None
         assert best.ids == expected.ids
 
 
+def test_a_word_of_n_characters_is_an_ngram_by_itself() -> None:
+    names = (*SPECIAL_TOKENS, "aa", "b", "c")
+    ids = np.arange(20, dtype=np.int32)[:, None] + A
+    config = DecodeConfig(beam_size=300, num_headlines=300, max_length=4)
+
+    rules = plain_rules(config, 20, names)
+    for found in beam_search(ScriptedEngine(scattered), ids, ids, rules, config):
+        texts = {one.ids for one in found}
+        assert not any(ids.count(A) > 1 for ids in texts)
+        assert any(ids.count(B) > 1 for ids in texts)  # b c b has no bigram twice
+
+
 def test_the_target_length_is_a_wish_that_the_score_pays_for() -> None:
     plain = search(scattered, 40, beam_size=50, max_length=6)
     lengths = [np.mean([len(found[0].ids) for found in plain])]
