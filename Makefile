@@ -20,7 +20,7 @@ CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo prepare train evaluate generate test test-jax check lint types \
-	format bench clean
+	format bench controls clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -78,6 +78,9 @@ format: $(INSTALLED) ## let ruff mend what it can
 
 bench: $(INSTALLED) ## time MODEL on the test split of CORPUS: a table, and bench.json
 	$(BIN)/python -m tests.benchmarks.bench $(MODEL) $(DATA)/test.csv --output bench.json
+
+controls: $(INSTALLED) ## tables of what the controls of the search cost and give
+	$(BIN)/python -m tests.benchmarks.controls $(MODEL) $(DATA)/test.csv
 
 clean: ## remove all that these targets make
 	rm -rf $(VENV) prepared models build dist bench.json *.egg-info \

@@ -166,6 +166,11 @@ class Constraint:
         return not (self.words or self.avoided or self._prefix_ids)
 
     @property
+    def asks(self) -> bool:
+        """Whether a headline must hold what the model may find unlikely."""
+        return bool(self.words or self._prefix_ids)
+
+    @property
     def counts_words(self) -> bool:
         """Whether the search must keep hypotheses with more and with fewer words."""
         return bool(self.words)

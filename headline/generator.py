@@ -24,7 +24,7 @@ from headline.text import normalise
 from headline.tokenizer import Tokenizer
 
 WINDOW = 32  # batches that are sorted by length together
-WIDER = 4  # times the beam, where a length limit cuts headlines off
+WIDER = 8  # times the beam, where a length limit cuts headlines off
 
 Item = TypeVar("Item")
 

@@ -6,7 +6,6 @@ see ``beams``; G groups of K / G hypotheses.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,11 +44,20 @@ class Search:
     noise: Noise
     ended: list[list[Ended]]  # of each article, of each group
 
-    @cached_property
-    def greatest_penalty(self) -> float:
-        """The length penalty of the longest target that there can be."""
-        most = max(config.max_length for config in self.rules.configs)
-        return length_penalty(most + 1, self.config.length_penalty)
+    def penalty(self, article: int, length: int | None = None) -> float:
+        """Returns the length penalty of an article's target with so many tokens.
+
+        Args:
+            length: EOS included; the greatest that there can be if left out.
+        """
+        constraint = self.rules.constraints[article]
+        # What is asked for can be very unlikely, and the longer a target the less of
+        # that a penalty would leave: it would only write on and on.
+        if constraint is not None and constraint.asks:
+            return 1.0
+        if length is None:
+            length = self.rules.configs[article].max_length + 1
+        return length_penalty(length, self.config.length_penalty)
 
     @property
     def num_candidates(self) -> int:
@@ -205,20 +213,21 @@ def _order(part: Candidates, keys: Scores, progress: Ids) -> Places:
 def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
     """Ends the hypotheses whose EOS is among the best of their group."""
     # T counts BOS, which the penalty leaves out, and lacks EOS, which it counts.
-    penalty = length_penalty(beams.tokens.shape[2], search.config.length_penalty)
+    length = beams.tokens.shape[2]
     for group, part in enumerate(best):
         top = slice(search.config.group_size)
         ends = (part.ids[:, top] == EOS) & part.possible[:, top]
-        for article, place in np.argwhere(ends):
-            ids = beams.tokens[article, part.origins[article, place], 1:]
-            score = float(part.scores[article, place])
-            key = float(part.keys[article, place])
+        for row, place in np.argwhere(ends):
+            article = int(beams.articles[row])
+            ids = beams.tokens[row, part.origins[row, place], 1:]
+            score = float(part.scores[row, place])
+            key = float(part.keys[row, place])
             # The key of an end lacks what missing the target length costs.
-            rank = score - key - score / penalty
+            rank = score - key - score / search.penalty(article, length)
             hypothesis = Hypothesis(
                 -key if search.config.sample else rank, tuple(ids.tolist()), score
             )
-            search.ended[beams.articles[article]][group].add(hypothesis)
+            search.ended[article][group].add(hypothesis)
 
 
 def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
@@ -273,10 +282,11 @@ def _drop_done(beams: Beams, search: Search) -> Beams:
     live = beams.keys.reshape(batch, groups, -1).max(axis=2)
     length = beams.tokens.shape[2]
     done = []
-    for place, article in enumerate(beams.articles):
+    for place, article in enumerate(beams.articles.tolist()):
         ended, alive = search.ended[article], live[place] > IMPOSSIBLE
+        penalties = search.penalty(article, length), search.penalty(article)
         finished = (
-            _is_done(group, best, length, search)
+            _is_done(group, best, penalties, search.config)
             for group, best in zip(ended, live[place], strict=True)
         )
         enough = _has_enough(ended, search.config)
@@ -289,15 +299,19 @@ def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
     return len(different) >= config.num_headlines
 
 
-def _is_done(ended: Ended, live: float, length: int, search: Search) -> bool:
-    """Tells whether the best live key, of targets this long, can still matter.
+def _is_done(
+    ended: Ended, live: float, penalties: tuple[float, float], config: DecodeConfig
+) -> bool:
+    """Tells whether the best live key can still matter.
+
+    Args:
+        penalties: of targets as long as now, and of the longest.
 
     A sum of log-probabilities only falls, and the penalty divides it by the most at
     the greatest length: past that bound nothing can change. Once as many have ended
     as the beam holds, the penalty of the present length is bound enough (a live
     hypothesis would have to gain by growing). Perturbed scores only fall, too.
     """
-    config = search.config
     if live == IMPOSSIBLE:
         return True
     enough = config.num_headlines if config.groups == 1 else 1
@@ -306,9 +320,9 @@ def _is_done(ended: Ended, live: float, length: int, search: Search) -> bool:
     worst = ended.best[enough - 1].score
     if config.sample:
         return live <= worst
-    if live / search.greatest_penalty <= worst:
+    now, longest = penalties
+    if live / longest <= worst:
         return True
-    now = length_penalty(length, config.length_penalty)
     return len(ended.best) >= config.group_size and live / now <= worst
 
 

@@ -482,7 +482,7 @@ def test_a_headline_at_the_limit_is_looked_for_again_with_a_wider_beam(
     twice = random_model(beam_size=1, **settings).generate(articles)
     monkeypatch.setattr("headline.generator.WIDER", 1)
     narrow = random_model(beam_size=1, **settings).generate(articles)
-    wide = random_model(beam_size=4, **settings).generate(articles)
+    wide = random_model(beam_size=8, **settings).generate(articles)
 
     expected = [
         other if len(one[0].text) == 3 else one

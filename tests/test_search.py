@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from headline.beams import Hypothesis, length_penalty
 from headline.config import DecodeConfig
+from headline.constraints import Source, constraint
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.rules import WISH, Rules, TokenTable
 from headline.search import beam_search
-from headline.tokenizer import EOS, SPECIAL_TOKENS
+from headline.tokenizer import EOS, SPECIAL_TOKENS, CharTokenizer, Vocab
 
 A, B, C = 4, 5, 6
 NAMES = (*SPECIAL_TOKENS, "a", "b", "c")
@@ -419,3 +420,30 @@ def test_diverse_search_gives_the_same_alone_and_in_a_batch() -> None:
     together = run(ScriptedEngine(scattered), ids, config)
     for row, expected in zip(np.split(ids, 6), together, strict=True):
         assert run(ScriptedEngine(scattered), row, config)[0] == expected
+
+
+# --- what is asked for, however unlikely ----------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0])
+def test_how_unlikely_a_prefix_is_changes_nothing_behind_it(alpha: float) -> None:
+    tokenizer = CharTokenizer(Vocab(NAMES, len(NAMES)))
+    config = DecodeConfig(prefix="a", length_penalty=alpha, exact_numbers=False)
+    source = Source.read("c", tokenizer, 9)
+    bound = constraint(source, config, tokenizer)
+    ids = np.full((1, 1), C, np.int32)
+
+    def after(first: float) -> list[tuple[int, ...]]:
+        def next_tokens(article: int, prefix: tuple[int, ...]) -> dict[int, float]:
+            if not prefix:
+                return {A: first, B: math.log(0.5)}
+            return log(a=0.3, b=0.4, end=0.3)
+
+        rules = Rules(TokenTable(NAMES), [config], [bound])
+        engine = ScriptedEngine(next_tokens)
+        return [one.ids for one in beam_search(engine, ids, ids, rules, config)[0]]
+
+    likely = after(math.log(0.5))
+    assert likely[0] == (A,)
+    assert after(-80.0) == likely
+    assert after(IMPOSSIBLE) == likely
