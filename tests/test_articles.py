@@ -46,7 +46,11 @@ def task(
     **names: Any,
 ) -> Task:
     """Returns a task whose headlines are the first three characters of articles."""
-    config = DecodeConfig(batch_size=4, num_headlines=names.pop("num_headlines", 1))
+    config = DecodeConfig(
+        batch_size=4,
+        num_headlines=names.pop("num_headlines", 1),
+        no_repeat_ngram_size=0,  # some articles begin with one character three times
+    )
     generator = Generator(char_tokenizer(HAN), CopyEngine(3), config, 50)
     return Task(generator, CorpusFormat(**names), column, lines, with_scores)
 
