@@ -49,7 +49,9 @@ def task(
     config = DecodeConfig(
         batch_size=4,
         num_headlines=names.pop("num_headlines", 1),
-        no_repeat_ngram_size=0,  # some articles begin with one character three times
+        # Some articles begin with one character three times, or inside of a word.
+        no_repeat_ngram_size=0,
+        exact_numbers=False,
     )
     generator = Generator(char_tokenizer(HAN), CopyEngine(3), config, 50)
     return Task(generator, CorpusFormat(**names), column, lines, with_scores)
@@ -303,7 +305,10 @@ def test_controls_of_the_command_hold_where_an_object_has_none(tmp_path: Path) -
         ({"top_p": 0.5}, "top_p"),
         ({"prefix": "中国", "avoid": "国"}, "avoided"),
         ({"must_include": ["央行", "准备"], "max_length": 3}, "max_length"),
-        ({"must_include": ["5", "1"], "max_length": 2}, "max_length"),
+        (
+            {"must_include": ["5", "1"], "max_length": 2, "exact_numbers": True},
+            "max_length",
+        ),
     ],
 )
 def test_controls_that_cannot_be_come_back_as_an_error(

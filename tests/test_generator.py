@@ -31,7 +31,8 @@ articles = st.lists(st.text(HAN + "１ <b>\n罕😀", max_size=20), max_size=9)
 def copying(length: int = 4, source: int = 50, **settings: Any) -> Generator:
     """Returns a generator that copies the beginning of each article."""
     tokenizer = char_tokenizer(HAN, vocab_size=12)
-    config = DecodeConfig(**{"no_repeat_ngram_size": 0} | settings)
+    anything = {"no_repeat_ngram_size": 0, "exact_numbers": False}
+    config = DecodeConfig(**anything | settings)
     return Generator(tokenizer, CopyEngine(length), config, source)
 
 
