@@ -188,7 +188,7 @@ class Generator:
         again = [
             place
             for place, (task, found) in enumerate(zip(batch, results, strict=True))
-            if not found or len(found[0].text) == task.config.max_length
+            if not found or _is_cut(found[0], task.config)
         ]
         if not again or shared.sample:
             return results
@@ -254,6 +254,14 @@ class Task:
         """The characters that have ids of their own."""
         bound = self.constraint
         return self.source.encoded.extra if bound is None else bound.extra
+
+
+def _is_cut(headline: Headline, config: DecodeConfig) -> bool:
+    """Tells whether a limit that somebody asked for may have cut the headline off."""
+    # The default is no wish but a guard: a model that has hardly begun to learn
+    # writes up to it, and would be searched again at every validation.
+    asked = config.max_length < DecodeConfig.max_length
+    return asked and len(headline.text) == config.max_length
 
 
 def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

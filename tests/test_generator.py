@@ -493,3 +493,13 @@ def test_a_headline_at_the_limit_is_looked_for_again_with_a_wider_beam(
     assert texts(twice) == texts(expected)
     assert texts(twice) != texts(narrow)  # else this would test nothing
     assert {len(one[0].text) for one in narrow} != {3}
+
+
+def test_the_limit_that_nobody_asked_for_is_no_reason_to_look_again() -> None:
+    engine = CopyEngine(99)
+    article = "".join(map(chr, range(0x4E00, 0x4E00 + 45)))
+    for most, searches in ((DecodeConfig.max_length, 1), (30, 2)):
+        engine.shapes.clear()
+        config = DecodeConfig(max_length=most)
+        Generator(char_tokenizer(article), engine, config, 50).generate([article])
+        assert len(engine.shapes) == searches
