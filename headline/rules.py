@@ -5,6 +5,7 @@ Shape letters: see ``beams``; M candidates of each hypothesis, N = K M.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from headline.runs import starts_run
 from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 
 Flags = NDArray[np.bool_]
+
+# The settings of single articles that are numbers.
+INTEGERS = "min_length", "max_length", "target_length", "no_repeat_ngram_size"
 
 # Log-probability that a character past the target length, or missing, costs.
 WISH = 1.0
@@ -72,8 +76,16 @@ class Rules:
 
     def setting(self, name: str, beams: Beams) -> Ids:
         """Returns an integer setting of the articles in search, shape ``(B, 1)``."""
-        values = [getattr(self.configs[article], name) for article in beams.articles]
-        return np.array(values, np.int32)[:, None]
+        values: Ids = self._settings[name][beams.articles, None]
+        return values
+
+    @cached_property
+    def _settings(self) -> dict[str, Ids]:
+        """The integer settings of all articles, gathered once."""
+        return {
+            name: np.array([getattr(config, name) for config in self.configs], np.int32)
+            for name in INTEGERS
+        }
 
     def wanted(self, beams: Beams) -> Ids | None:
         """Returns tokens that must be among the candidates: (B K, W), or None."""
@@ -131,6 +143,8 @@ class Rules:
         A hypothesis that goes on can only pay for what it has too much already.
         """
         target = self.setting("target_length", beams)
+        if not target.any():
+            return np.zeros(after.shape)
         missed = np.where(ends, np.abs(after - target), np.maximum(after - target, 0))
         return np.where(target > 0, WISH * missed, 0.0)
 
