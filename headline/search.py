@@ -5,7 +5,7 @@ see ``beams``; G groups of K / G hypotheses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -252,16 +252,28 @@ def _live(part: Candidates, size: int) -> Candidates:
     """The best that have not ended; dead ones where a step offers too few."""
     # A stable sort moves the ended ones behind the others and keeps the order.
     live = part.take(np.argsort(part.ids == EOS, axis=1, kind="stable")[:, :size])
-    keys = np.where(live.ids == EOS, IMPOSSIBLE, live.keys)
-    missing = ((0, 0), (0, size - live.ids.shape[1]))
-    return Candidates(
-        scores=np.pad(np.where(keys > IMPOSSIBLE, live.scores, 0.0), missing),
-        keys=np.pad(keys, missing, constant_values=IMPOSSIBLE),
-        drawn=np.pad(np.where(keys > IMPOSSIBLE, live.drawn, 0.0), missing),
-        states=np.pad(np.maximum(live.states, 0), missing),
-        ids=np.pad(live.ids, missing, constant_values=EOS),
-        origins=np.pad(live.origins, missing),
+    alive = live.possible & (live.ids != EOS)
+    live = replace(
+        live,
+        scores=np.where(alive, live.scores, 0.0),
+        keys=np.where(alive, live.keys, IMPOSSIBLE),
+        drawn=np.where(alive, live.drawn, 0.0),
+        states=np.maximum(live.states, 0),
     )
+    missing = size - live.ids.shape[1]
+    return _with_dead(live, missing) if missing else live
+
+
+def _with_dead(live: Candidates, missing: int) -> Candidates:
+    """Adds some candidates that nothing will come of."""
+    room = ((0, 0), (0, missing))
+    dead = {"keys": IMPOSSIBLE, "ids": EOS}
+    names = Candidates.__dataclass_fields__
+    columns = {
+        name: np.pad(getattr(live, name), room, constant_values=dead.get(name, 0))
+        for name in names
+    }
+    return Candidates(**columns)
 
 
 def _joined(parts: list[Candidates]) -> Candidates:
