@@ -21,6 +21,7 @@ from headline.files import (
     check_sha256,
     read_json,
     replacing,
+    replacing_text,
     sha256,
     write_json,
     write_text,
@@ -171,10 +172,7 @@ def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
 
 def write_history(model_dir: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Writes the learning curve: one row for each epoch."""
-    with (
-        replacing(model_dir / HISTORY) as scratch,
-        scratch.open("w", encoding="utf-8", newline="") as stream,
-    ):
+    with replacing_text(model_dir / HISTORY) as stream:
         # Of the last row: an older version, before a resume, may have kept less.
         writer = csv.DictWriter(stream, list(rows[-1]), lineterminator="\n")
         writer.writeheader()
@@ -183,10 +181,7 @@ def write_history(model_dir: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 def write_samples(model_dir: Path, samples: Iterable[Mapping[str, Any]]) -> None:
     """Writes the sample headlines of all epochs: one JSON object in each line."""
-    with (
-        replacing(model_dir / SAMPLES) as scratch,
-        scratch.open("w", encoding="utf-8", newline="\n") as stream,
-    ):
+    with replacing_text(model_dir / SAMPLES) as stream:
         for sample in samples:
             stream.write(json.dumps(sample, ensure_ascii=False) + "\n")
 

@@ -377,15 +377,12 @@ def generate(
 @contextmanager
 def written(path: Path | None) -> Iterator[TextIO]:
     """Yields a stream that becomes the file once the body succeeds; else stdout."""
-    from headline.files import replacing
+    from headline.files import replacing_text
 
     if path is None:
         yield utf8_stdout()
         return
-    with (
-        replacing(path) as scratch,
-        scratch.open("w", encoding="utf-8", newline="") as stream,
-    ):
+    with replacing_text(path) as stream:
         yield stream
 
 

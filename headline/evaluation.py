@@ -98,8 +98,6 @@ def evaluate(
             those of other articles.
     """
     pairs = [excerpt(pair) for pair in read_pairs(path, form)]
-    if not pairs:
-        raise CorpusError(f"{path} has no row with both an article and a headline")
     others: Iterable[str | None] = repeat(None)
     if isinstance(other, Path):
         others = read_headlines(other, pairs)
@@ -121,15 +119,19 @@ def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
     """Yields every row that has both sides: no filter may flatter the model.
 
     Raises:
-        CorpusError: the file cannot be read, or lacks a column.
+        CorpusError: the file cannot be read, lacks a column, or holds no pair.
     """
+    empty = True
     with open_table(path, form) as table:
         source, target = find_pair_columns(table, form)
         for row in table:
             values = (row.values.get(source), row.values.get(target))
             pair = Pair(*(normalise(as_text(value) or "") for value in values))
             if row.problem is None and all(pair):
+                empty = False
                 yield pair
+    if empty:
+        raise CorpusError(f"{path} has no row with both an article and a headline")
 
 
 class _Writer:

@@ -17,7 +17,7 @@ import numpy as np
 from headline.engines.base import Floats
 from headline.errors import HeadlineError
 from headline.explain import ExplainedHeadline, Explanation, Token
-from headline.files import replacing
+from headline.files import replacing_text
 from headline.heat_map import (
     MOST_SHADES,
     heat_map,
@@ -149,10 +149,7 @@ def explanation_page(
         HeadlineError: the page cannot be written.
     """
     _check_place(path)
-    with (
-        replacing(path) as scratch,
-        scratch.open("w", encoding="utf-8", newline="\n") as stream,
-    ):
+    with replacing_text(path) as stream:
         title = "Where the headlines come from"
         legend = COPYING if pointer else WRITING
         stream.write(f"{head(title, STYLE)}<h1>{title}</h1>\n{legend}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TextIO
 
 from headline.errors import HeadlineError
 
@@ -36,6 +36,16 @@ def replacing(path: Path) -> Iterator[Path]:
         raise  # no file is a pipe: what the body wrote to besides has gone
     except OSError as error:
         raise HeadlineError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def replacing_text(path: Path) -> Iterator[TextIO]:
+    """As ``replacing``, yielding a stream of UTF-8 whose line ends stay as written."""
+    with (
+        replacing(path) as scratch,
+        scratch.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        yield stream
 
 
 def write_text(path: Path, text: str) -> None:

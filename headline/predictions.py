@@ -11,7 +11,7 @@ from pathlib import Path
 
 from headline.corpus import Pair
 from headline.errors import CorpusError
-from headline.files import replacing
+from headline.files import replacing_text
 from headline.generator import Headline
 from headline.metrics import Marks
 from headline.tables import CorpusFormat, Row, Table, open_table
@@ -57,10 +57,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """
     most = max(len(prediction.headlines) for prediction in predictions)
     more = [f"headline_{rank}" for rank in range(2, most + 1)]
-    with (
-        replacing(path) as scratch,
-        scratch.open("w", encoding="utf-8", newline="") as stream,
-    ):
+    with replacing_text(path) as stream:
         writer = csv.DictWriter(stream, [*COLUMNS, *more], lineterminator="\n")
         writer.writeheader()
         for prediction in predictions:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headline.corpus import Pair
-from headline.errors import CorpusError
 from headline.evaluation import read_pairs
-from headline.files import replacing
+from headline.files import replacing_text
 from headline.generator import Generator, windows
 from headline.predictions import excerpt
 from headline.tables import CorpusFormat
@@ -56,10 +55,7 @@ class Scored:
 
     def write(self, path: Path) -> None:
         """Writes a CSV file with a row for each headline."""
-        with (
-            replacing(path) as scratch,
-            scratch.open("w", encoding="utf-8", newline="") as stream,
-        ):
+        with replacing_text(path) as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
             for pair, score in zip(self.pairs, self.scores, strict=True):
@@ -78,6 +74,4 @@ def score_file(generator: Generator, path: Path, form: CorpusFormat) -> Scored:
         sources = [pair.source for pair in window]
         scores += generator.score(sources, [pair.target for pair in window])
         pairs += map(excerpt, window)
-    if not pairs:
-        raise CorpusError(f"{path} has no row with both an article and a headline")
     return Scored(pairs, scores)
