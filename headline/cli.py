@@ -41,6 +41,7 @@ from headline.options import (
 
 if TYPE_CHECKING:
     from headline.articles import Explain
+    from headline.bundle import Bundle
     from headline.evaluation import Evaluation
     from headline.generator import Generator
     from headline.scoring import Scored
@@ -269,6 +270,7 @@ def evaluate(
     if scoring and compare is not None:
         raise click.UsageError("--compare goes with headlines, not with --score")
     single_blas_thread()
+    from headline.bundle import load_bundle
     from headline.evaluation import evaluate as evaluate_model
     from headline.scoring import score_file
     from headline.tables import CorpusFormat
@@ -276,12 +278,12 @@ def evaluate(
     form = CorpusFormat(
         encoding=encoding, source_column=source_column, target_column=target_column
     )
-    generator = load_generator(model_dir, settings, device)
+    generator = make_generator(load_bundle(model_dir), settings, device)
     result: Evaluation | Scored
     if scoring:
         result = score_file(generator, file, form)
     elif compare is not None and compare.is_dir():
-        other = load_generator(compare, settings, device)
+        other = make_generator(load_bundle(compare), settings, device)
         result = evaluate_model(generator, file, form, other)
     else:
         result = evaluate_model(generator, file, form, compare)
@@ -363,11 +365,13 @@ def generate(
     """
     single_blas_thread()
     from headline.articles import Task
+    from headline.bundle import load_bundle
     from headline.tables import CorpusFormat
 
     form = CorpusFormat(encoding=encoding, source_column=source_column)
-    generator = load_generator(model_dir, settings, device)
-    with explaining(explain_path, model_dir) as explain, written(output) as stream:
+    bundle = load_bundle(model_dir)
+    generator = make_generator(bundle, settings, device)
+    with explaining(explain_path, bundle) as explain, written(output) as stream:
         task = Task(
             generator, form, headline_column, lines, with_scores, explain=explain
         )
@@ -387,7 +391,7 @@ def written(path: Path | None) -> Iterator[TextIO]:
 
 
 @contextmanager
-def explaining(path: Path | None, model_dir: Path) -> "Iterator[Explain | None]":
+def explaining(path: Path | None, bundle: "Bundle") -> "Iterator[Explain | None]":
     """Yields what puts an article on the page of explanations, if one is wanted."""
     if path is None:
         yield None
@@ -395,19 +399,17 @@ def explaining(path: Path | None, model_dir: Path) -> "Iterator[Explain | None]"
     from headline.explain import Explainer
     from headline.explain_page import explanation_page
 
-    explainer = Explainer.load(model_dir)
+    explainer = Explainer.from_bundle(bundle)
     with explanation_page(path, explainer.pointer) as write:
         yield lambda article, found: write(explainer.explain(article, found))
 
 
-def load_generator(
-    model_dir: Path, settings: dict[str, Any], device: Device
+def make_generator(
+    bundle: "Bundle", settings: dict[str, Any], device: Device
 ) -> "Generator":
-    """Opens a model with its own way to search, but for the options given."""
-    from headline.bundle import load_bundle
+    """Runs a model with its own way to search, but for the options given."""
     from headline.generator import Generator
 
-    bundle = load_bundle(model_dir)
     decode = replace(bundle.decode, **given(settings))
     return Generator.from_bundle(bundle, decode, device)
 
