@@ -95,6 +95,11 @@ def is_trained(model_dir: Path) -> bool:
     return any((model_dir / name).exists() for name in (MANIFEST, WEIGHTS))
 
 
+def manifest_sha256(model_dir: Path) -> str:
+    """Returns a checksum that only the same bundle has."""
+    return sha256(model_dir / MANIFEST)
+
+
 def load_bundle(model_dir: Path) -> Bundle:
     """Reads and checks a bundle.
 

@@ -35,6 +35,7 @@ VERSIONS = {
     "keras": keras.__version__,
     "backend": keras.backend.backend(),
 }
+LONGEST_WARMUP = 0.2  # share of a training
 EXCERPT = 60  # characters of an article shown beside a sample
 ROUGE = ("rouge_1", "rouge_2", "rouge_l")
 RECORDED = (*ROUGE, "unsupported_numbers", "repeated_bigrams")  # in history.csv
@@ -67,17 +68,19 @@ class Clock:
 def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
     """Returns the learning rate of an update.
 
-    Linear rise over the warm-up; then, by ``config.schedule``, a linear fall to 0 at
-    the end, or nothing.
+    Linear rise over the warm-up, or a fifth of the training if that is less; then, by
+    ``config.schedule``, a linear fall to 0 at the end, or nothing.
 
     Args:
         update: its number, from 0.
         progress: share of the training that is over, by updates or by time,
             whichever ends first; between 0 and 1.
     """
-    warmup = min(1.0, (update + 1) / (config.warmup_updates + 1))
+    # A short training has no time for a long warm-up.
+    risen = max((update + 1) / (config.warmup_updates + 1), progress / LONGEST_WARMUP)
+    warmup = min(1.0, risen)
     fall = 1.0 - progress if config.schedule == "linear" else 1.0
-    return config.learning_rate * warmup * fall
+    return config.peak_rate * warmup * fall
 
 
 class Schedule(keras.callbacks.Callback):
@@ -105,6 +108,8 @@ class Schedule(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = rate
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if (batch + 1) % self.config.accumulate:
+            return  # the gradients of the update are not together yet
         self.state.update += 1
         if self.clock.share() >= 1.0:
             self.model.stop_training = True
@@ -166,6 +171,10 @@ class Validation(keras.callbacks.Callback):
             self._save(epoch)
         self._write_story()
         self._save_checkpoint(epoch)
+        if self.state.is_stale(self.run.train.patience):
+            patience = self.run.train.patience
+            self.report(f"stopped: no better ROUGE-L in {patience} epochs")
+            self.model.stop_training = True
         self.clock.reserved = self.clock.seconds() - begin
 
     def _write_headlines(self) -> list[str]:

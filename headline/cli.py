@@ -162,6 +162,12 @@ def prepare(
     is_flag=True,
     help="Multiply in bfloat16; needs a processor that can.",
 )
+@click.option(
+    "--init-from",
+    type=FOLDER,
+    metavar="MODEL_DIR",
+    help="Start from the weights of this model, with its network.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the model in MODEL_DIR.")
 @click.option(
     "--resume",
@@ -172,6 +178,7 @@ def train(
     data_dir: Path,
     model_dir: Path,
     preset: str,
+    init_from: Path | None,
     overwrite: bool,
     resume: bool,
     **settings: Any,
@@ -186,10 +193,12 @@ def train(
     \b
     Example:
         headline train prepared/news -o models/news --max-minutes 10
+        headline train prepared/own -o models/own --init-from models/news
     """
     chosen = PRESETS[preset]
     settings = given(settings)
-    model = replace(chosen.model, **pick(ModelConfig, settings))
+    network = chosen.model if init_from is None else network_of(init_from)
+    model = replace(network, **pick(ModelConfig, settings))
     config = replace(chosen.train, **pick(TrainConfig, settings))
     from headline.engines.backend import muted_native_stderr
 
@@ -199,6 +208,7 @@ def train(
         preset=preset,
         model=model,
         train=config,
+        init_from=init_from,
         overwrite=overwrite,
         resume=resume,
     )
@@ -207,6 +217,13 @@ def train(
 
         train_model(run, report=lambda line: click.echo(line, err=True))
     click.echo(model_dir)
+
+
+def network_of(model_dir: Path) -> ModelConfig:
+    """Returns the network of a trained model."""
+    from headline.bundle import load_bundle
+
+    return load_bundle(model_dir).model
 
 
 @main.command()

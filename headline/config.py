@@ -1,5 +1,7 @@
 """Every setting, its default and its range: frozen dataclasses that cannot be wrong."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import chain
@@ -11,6 +13,8 @@ from headline.errors import ConfigError
 TokenizerKind = Literal["char", "word"]
 Schedule = Literal["linear", "constant"]
 Device = Literal["auto", "cpu", "gpu"]
+OptimizerKind = Literal["adam", "adamw", "rmsprop", "lion", "sgd"]
+ClipScope = Literal["model", "weight"]
 
 Check = tuple[str, bool, str]
 Words = tuple[str, ...]
@@ -18,6 +22,15 @@ Words = tuple[str, ...]
 # Of the network, the same in the Keras layers and in NumPy.
 NORM_EPSILON = 1e-5
 LEAKY_SLOPE = 0.2
+
+# The highest learning rate of each optimizer, unless one is given.
+RATES: Mapping[OptimizerKind, float] = {
+    "adam": 4e-3,
+    "adamw": 4e-3,
+    "rmsprop": 2e-3,
+    "lion": 5e-4,
+    "sgd": 0.5,
+}
 
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
 
@@ -238,10 +251,16 @@ class TrainConfig(Config):
     epochs: int = 20
     max_minutes: float | None = None  # of wall time, validation included
     batch_size: int = 64  # pairs
-    learning_rate: float = 4e-3  # the highest of the schedule
+    accumulate: int = 1  # batches of an update
+    optimizer: OptimizerKind = "adam"
+    learning_rate: float | None = None  # highest of the schedule; None: see RATES
+    lr_multiplier: Words = ()  # PATTERN=FACTOR: rates of the weights of such names
+    freeze: Words = ()  # patterns of names of weights that stay as they are
     warmup_updates: int = 200  # linear rise from 0
     schedule: Schedule = "linear"  # after warm-up: fall to 0 at the end, or stay
-    clip_norm: float = 1.0  # of all gradients together; 0 turns it off
+    clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
+    clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
+    patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
     seed: int = 1
     device: Device = "auto"
     mixed_precision: bool = False  # bfloat16 products, float32 weights
@@ -253,14 +272,59 @@ class TrainConfig(Config):
         yield "epochs", 1 <= self.epochs <= 100_000, "1 to 100000"
         yield "max_minutes", minutes is None or 0 < minutes < 1e6, "above 0"
         yield "batch_size", 1 <= self.batch_size <= 65536, "1 to 65536"
-        yield "learning_rate", 0 < self.learning_rate < 10, "above 0 and below 10"
+        yield "accumulate", 1 <= self.accumulate <= 65536, "1 to 65536"
+        kinds = get_args(OptimizerKind)
+        yield "optimizer", self.optimizer in kinds, _choices(OptimizerKind)
+        rate = self.learning_rate
+        yield "learning_rate", rate is None or 0 < rate < 10, "above 0 and below 10"
+        for name in ("lr_multiplier", "freeze"):
+            patterns = (_pattern_of(name, word) for word in getattr(self, name))
+            yield name, all(map(_compiles, patterns)), "regular expressions"
+        factors = map(_factor_of, self.lr_multiplier)
+        within = all(0 <= factor <= 1000 for factor in factors)
+        yield "lr_multiplier", within, "PATTERN=FACTOR with factors of 0 to 1000"
         yield "warmup_updates", self.warmup_updates >= 0, "at least 0"
         yield "schedule", self.schedule in get_args(Schedule), _choices(Schedule)
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
+        scopes = get_args(ClipScope)
+        yield "clip_scope", self.clip_scope in scopes, _choices(ClipScope)
+        yield "patience", self.patience >= 0, "at least 0"
         yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
         yield "device", self.device in get_args(Device), _choices(Device)
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest learning rate: the one given, or the optimizer's own."""
+        return self.learning_rate or RATES[self.optimizer]
+
+    @property
+    def multipliers(self) -> list[tuple[str, float]]:
+        """The patterns of ``lr_multiplier`` with their factors."""
+        return [
+            (_pattern_of("lr_multiplier", w), _factor_of(w)) for w in self.lr_multiplier
+        ]
+
+
+def _pattern_of(setting: str, word: str) -> str:
+    return word.rpartition("=")[0] if setting == "lr_multiplier" else word
+
+
+def _factor_of(word: str) -> float:
+    """Returns the factor of ``PATTERN=FACTOR``; NaN, which is in no range, if none."""
+    try:
+        return float(word.rpartition("=")[2])
+    except ValueError:
+        return math.nan
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return bool(pattern)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,6 +337,7 @@ class Run:
     model: ModelConfig  # but for vocab_size, which the data says
     train: TrainConfig
     decode: DecodeConfig = field(default_factory=DecodeConfig)
+    init_from: Path | None = None  # MODEL_DIR whose weights it starts from
     overwrite: bool = False  # what MODEL_DIR holds
     resume: bool = False  # go on from the last checkpoint in MODEL_DIR
 

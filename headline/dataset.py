@@ -5,7 +5,7 @@ each pair begins; they are read by memory map, so a corpus need not fit into mem
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from headline.corpus import Pair
 from headline.errors import ConfigError, DataError
 from headline.files import check_sha256, read_json
 from headline.tables import CorpusFormat, open_table
-from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, load_tokenizer
+from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, Vocab, load_tokenizer
 
 FORMAT = 1
 DATA = "data.json"
@@ -53,17 +53,26 @@ class Side:
 
     ids: NDArray[np.unsignedinteger[Any]]  # of all pairs, one behind the other
     offsets: Offsets  # (pairs + 1,): where each begins, and the end
+    new_ids: Ids | None = None  # the id of another vocab for each of this one's
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int) -> Ids:
         begin, end = self.offsets[index : index + 2]
-        return self.ids[begin:end].astype(np.int32)
+        ids = self.ids[begin:end].astype(np.int32)
+        return ids if self.new_ids is None else _translate(ids, self.new_ids)
 
     def lengths(self) -> Offsets:
         """Returns the tokens of each pair."""
         return np.diff(self.offsets)
+
+
+def _translate(ids: Ids, new_ids: Ids) -> Ids:
+    """Turns ids into another vocab's; an article's own come behind all tokens."""
+    last = len(new_ids) - 1  # the number of tokens, and the place of the first own id
+    own = np.maximum(ids - last, 0)
+    return new_ids[np.minimum(ids, last)] + own
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """The sources and the targets."""
+        return self.source, self.target
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,25 @@ class Dataset:
     def text_path(self, split: str) -> Path:
         """Returns the CSV file with the pairs of ``valid`` or ``test`` as text."""
         return self.path / text_file(split)
+
+    def with_vocab(self, vocab: Vocab) -> "Dataset":
+        """Returns the same pairs with the ids of another vocab, read likewise.
+
+        An article's own characters, outside the train split, keep ids of their own even
+        where the other vocab has them: which characters they are is not kept.
+
+        Args:
+            vocab: has all tokens of this dataset's, in any order.
+        """
+        places = {token: index for index, token in enumerate(vocab.tokens)}
+        tokens = self.tokenizer.vocab.tokens
+        new_ids = np.array([places[token] for token in tokens] + [len(vocab)], np.int32)
+        splits = {
+            name: Split(*(replace(side, new_ids=new_ids) for side in split.sides))
+            for name, split in self.splits.items()
+        }
+        tokenizer = type(self.tokenizer)(vocab)
+        return replace(self, tokenizer=tokenizer, splits=splits)
 
     def sample(self, split: str, wanted: int) -> list[Pair]:
         """Returns up to ``wanted`` pairs of ``valid`` or ``test``, evenly spread."""
@@ -218,8 +251,10 @@ def make_batch(
 
     With the target ``t1 t2``, decoder_input is ``BOS t1 t2`` and labels ``t1 t2 EOS``:
     at each step the decoder reads the token before and is to say the next. Both are
-    made here and nowhere else.
+    made here and nowhere else. Without pairs, it is one row of padding.
     """
+    if not len(pairs):
+        return _padding()
     sources = [split.source[int(pair)] for pair in pairs]
     targets = [split.target[int(pair)] for pair in pairs]
     copy_ids = pad(sources, BUCKET_WIDTH)
@@ -232,6 +267,18 @@ def make_batch(
         "copy_ids": copy_ids,
         "decoder_input": tokenizer.embeddable(decoder_input),
         "labels": labels,
+    }
+
+
+def _padding() -> dict[str, Ids]:
+    source, target = (
+        np.full((1, n), PAD, np.int32) for n in (BUCKET_WIDTH, TARGET_STEP)
+    )
+    return {
+        "source_ids": source,
+        "copy_ids": source,
+        "decoder_input": target,
+        "labels": target,
     }
 
 

@@ -20,9 +20,11 @@ from headline.layers import (
     lowest,
 )
 from headline.tokenizer import PAD, UNK
-from headline.weights import Weights
+from headline.weights import Weights, weight_shapes
 
 Tensors = dict[str, KerasTensor]
+
+DIVISOR = "divisor"
 
 
 @keras.saving.register_keras_serializable(package="headline")
@@ -119,6 +121,11 @@ class HeadlineModel(keras.Model):
             self.pointer.build((None, None, 2 * width))
         if self.config.source_prior:
             self.prior.build((None, vocab_size))
+
+    def network_weights(self) -> list[keras.Variable]:
+        """Returns every weight that is saved, those that are frozen included."""
+        names = weight_shapes(self.config)
+        return [weight for weight in self.weights if weight_name(weight) in names]
 
     # --- encoder -----------------------------------------------------------------
 
@@ -306,13 +313,20 @@ class HeadlineModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Returns minus the mean of log P(label) over the labels that count."""
+        """Returns minus the mean of log P(label) over the labels that count.
+
+        Of one of several batches of an update, which hold unlike numbers of labels,
+        ``x`` has the mean number in ``DIVISOR`` (1, 1): so the mean of their losses is
+        that of all their labels.
+        """
         weights = self.label_weights(x["labels"], x["copy_ids"])
-        total = ops.sum(weights)
+        total, loss = ops.sum(weights), -ops.sum(y_pred * weights)
         # A batch of unreachable labels alone has the loss 0, not 0 / 0.
-        loss = -ops.sum(y_pred * weights) / ops.maximum(total, 1.0)
-        self.token_loss.update_state(loss, sample_weight=total)
-        return loss
+        mean = loss / ops.maximum(total, 1.0)
+        self.token_loss.update_state(mean, sample_weight=total)
+        if DIVISOR in x:
+            return loss / ops.maximum(ops.cast(x[DIVISOR][0, 0], loss.dtype), 1.0)
+        return mean
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -337,17 +351,18 @@ def weight_arrays(model: HeadlineModel) -> Weights:
     """Returns the weights as float32 arrays by their names, such as
     ``encoder_0/forward/lstm_cell/kernel``."""
     return {
-        _name(weight): keras.ops.convert_to_numpy(weight.value)
-        for weight in model.trainable_weights
+        weight_name(weight): keras.ops.convert_to_numpy(weight.value)
+        for weight in model.network_weights()
     }
 
 
 def assign_weights(model: HeadlineModel, arrays: Weights) -> None:
     """Sets every weight from ``weight_arrays`` of a model with the same config."""
-    for weight in model.trainable_weights:
-        weight.assign(arrays[_name(weight)])
+    for weight in model.network_weights():
+        weight.assign(arrays[weight_name(weight)])
 
 
-def _name(weight: Any) -> str:
+def weight_name(weight: keras.Variable) -> str:
+    """Returns the name of a weight in ``weight_arrays``."""
     # The path begins with the model's own name, which says nothing.
     return str(weight.path).split("/", 1)[1]

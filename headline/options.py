@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from headline.config import (
+    RATES,
     Config,
     DecodeConfig,
     ModelConfig,
@@ -91,7 +92,37 @@ train_options = options(
         show_default="no limit",
     ),
     option(TrainConfig, "batch_size", "Pairs in a batch."),
-    option(TrainConfig, "learning_rate", "Highest learning rate."),
+    option(TrainConfig, "accumulate", "Batches of an update, as if they were one."),
+    option(
+        TrainConfig,
+        "optimizer",
+        "How gradients become changes; sgd has a momentum of 0.9.",
+        type=click.Choice(list(RATES)),
+    ),
+    option(
+        TrainConfig,
+        "learning_rate",
+        "Highest learning rate.",
+        type=float,
+        show_default=", ".join(f"{rate:g} {kind}" for kind, rate in RATES.items()),
+    ),
+    option(
+        TrainConfig,
+        "lr_multiplier",
+        "Weights whose names the regular expression is found in learn at FACTOR times"
+        " the rate; the last that fits counts; repeatable.",
+        metavar="PATTERN=FACTOR",
+        multiple=True,
+        type=str,
+    ),
+    option(
+        TrainConfig,
+        "freeze",
+        "Weights of such names stay as they are; repeatable.",
+        metavar="PATTERN",
+        multiple=True,
+        type=str,
+    ),
     option(TrainConfig, "warmup_updates", "Updates until it is reached."),
     option(
         TrainConfig,
@@ -99,7 +130,18 @@ train_options = options(
         "What it does then: fall to 0, or stay.",
         type=click.Choice(["linear", "constant"]),
     ),
-    option(TrainConfig, "clip_norm", "Greatest norm of all gradients; 0 is off."),
+    option(TrainConfig, "clip_norm", "Greatest norm of the gradients; 0 is off."),
+    option(
+        TrainConfig,
+        "clip_scope",
+        "Clip the gradients of the whole model together, or those of each weight.",
+        type=click.Choice(["model", "weight"]),
+    ),
+    option(
+        TrainConfig,
+        "patience",
+        "Epochs without a better ROUGE-L that end the training; 0 is off.",
+    ),
     option(ModelConfig, "dropout", "Share of values dropped."),
     option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),

@@ -5,13 +5,14 @@ of dropout in it, and the batches planned by epoch, a training that is resumed t
 the same updates as one that never stopped.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import keras
 
-from headline.bundle import Checkpoint
+from headline.bundle import Checkpoint, manifest_sha256
 from headline.config import Run
 from headline.errors import BundleError, TrainingError
 from headline.metrics import Rouge
@@ -19,6 +20,8 @@ from headline.model import HeadlineModel
 
 # A training may go on elsewhere, and show more or less.
 MAY_DIFFER = {"device", "samples"}
+# Checksums, which say nothing to a person.
+FINGERPRINTS = {"data": "the dataset", "init_from": "the model of --init-from"}
 
 
 @dataclass
@@ -31,6 +34,13 @@ class TrainingState:
     best: Rouge | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def is_stale(self, patience: int) -> bool:
+        """Tells whether the last ``patience`` epochs brought no better ROUGE-L."""
+        scores = [row["rouge_l"] for row in self.history]
+        if not patience or len(scores) <= patience:
+            return False
+        return max(scores[-patience:]) <= max(scores[:-patience])
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "TrainingState":
@@ -52,8 +62,15 @@ def settings(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:
     train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
     model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
     kept = {name: v for name, v in train.items() if name[6:] not in MAY_DIFFER}
-    backend = keras.backend.backend()
-    return {"preset": run.preset, "backend": backend, "data": dict(data)} | kept | model
+    others = {
+        "preset": run.preset,
+        "backend": keras.backend.backend(),
+        "init_from": run.init_from and manifest_sha256(run.init_from),
+        "data": dict(data),
+    }
+    # As a checkpoint gives them back: JSON has no tuples.
+    plain: dict[str, Any] = json.loads(json.dumps(others | kept | model))
+    return plain
 
 
 def capture(
@@ -98,10 +115,13 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differences = [
         f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
         for name in sorted(before.keys() | now.keys())
-        if name != "data" and before.get(name) != now.get(name)
+        if name not in FINGERPRINTS and before.get(name) != now.get(name)
     ]
-    if before.get("data") != now.get("data"):
-        differences.append("the dataset is another")
+    differences += [
+        f"{what} is another"
+        for name, what in FINGERPRINTS.items()
+        if before.get(name) != now.get(name)
+    ]
     if differences:
         raise TrainingError(
             "--resume goes on with the same settings only: " + "; ".join(differences)

@@ -1,24 +1,25 @@
 """``headline train``: fit the model, and show after every epoch what users get."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
+from keras import ops
 
-from headline.bundle import is_trained, load_checkpoint
+from headline.batches import Batches, CountLabels, pipeline
+from headline.bundle import is_trained, load_bundle, load_checkpoint
 from headline.callbacks import Clock, Progress, Report, Schedule, Validation
-from headline.config import Run, TrainConfig
-from headline.dataset import Dataset, make_batch, open_dataset, plan_batches
+from headline.config import Run
+from headline.dataset import Dataset, open_dataset
 from headline.engines.backend import select_device
 from headline.errors import TrainingError
 from headline.metrics import Rouge
 from headline.model import HeadlineModel, build_model
+from headline.optimizers import make_optimizer
 from headline.progress import TrainingState, restore, settings
-from headline.tokenizer import Ids
+from headline.transfer import carry_weights, with_base_vocab
 
 
 def train_model(run: Run, report: Report) -> Rouge:
@@ -39,18 +40,19 @@ def train_model(run: Run, report: Report) -> Rouge:
     keras.utils.set_random_seed(run.train.seed)
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
-    model = _compiled_model(run, dataset)
+    dataset, model = _fresh_model(run, dataset, report)
     state = _starting_state(run, dataset, model)
     clock = Clock(run.train.max_minutes, spent=state.seconds)
-    batches = Batches(dataset, "train", run.train, state.epoch)
-    report(_opening(run, dataset, model, len(batches)))
+    counter = label_counter(model) if run.train.accumulate > 1 else None
+    batches = Batches(dataset, "train", run.train, state.epoch, counter)
+    report(_opening(run, dataset, model, len(batches) // run.train.accumulate))
     model.fit(
-        _pipeline(batches),
-        validation_data=_pipeline(Batches(dataset, "valid", run.train)),
+        pipeline(batches),
+        validation_data=pipeline(Batches(dataset, "valid", run.train)),
         initial_epoch=state.epoch,
         epochs=run.train.epochs,
         callbacks=[
-            Schedule(run.train, len(batches), clock, state),
+            Schedule(run.train, len(batches) // run.train.accumulate, clock, state),
             Progress(),
             Validation(run, dataset, clock, state, report),
         ],
@@ -79,7 +81,11 @@ def _starting_state(run: Run, dataset: Dataset, model: HeadlineModel) -> Trainin
     same = settings(run, dataset.summary["sha256"])
     state = restore(model, load_checkpoint(run.model_dir), same)
     minutes = run.train.max_minutes
-    if state.epoch >= run.train.epochs or (minutes and state.seconds >= minutes * 60):
+    if (
+        state.epoch >= run.train.epochs
+        or (minutes and state.seconds >= minutes * 60)
+        or state.is_stale(run.train.patience)
+    ):
         raise TrainingError(f"the training of {run.model_dir} has come to its end")
     return state
 
@@ -92,16 +98,30 @@ def _check_valid(dataset: Dataset) -> None:
         )
 
 
-def _compiled_model(run: Run, dataset: Dataset) -> HeadlineModel:
-    vocab_size = dataset.tokenizer.vocab.vocab_size
+def _fresh_model(
+    run: Run, dataset: Dataset, report: Report
+) -> tuple[Dataset, HeadlineModel]:
+    """Makes the model that the training starts with, and the dataset with its ids."""
+    base = None if run.init_from is None else load_bundle(run.init_from)
+    if base is not None:
+        dataset = with_base_vocab(dataset, base)
+    vocab = dataset.tokenizer.vocab
     policy = "mixed_bfloat16" if run.train.mixed_precision else "float32"
-    model = build_model(replace(run.model, vocab_size=vocab_size), policy)
-    clip = run.train.clip_norm or None
+    model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
+    if base is not None:
+        report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
     # Not XLA under TensorFlow: it would compile each shape of a batch anew.
     jit = keras.backend.backend() == "jax"
-    optimizer = keras.optimizers.Adam(run.train.learning_rate, global_clipnorm=clip)
-    model.compile(optimizer, jit_compile=jit)
-    return model
+    model.compile(make_optimizer(model, run.train), jit_compile=jit)
+    return dataset, model
+
+
+def label_counter(model: HeadlineModel) -> CountLabels:
+    def count(batch: Mapping[str, Any]) -> int:
+        weights = model.label_weights(batch["labels"], batch["copy_ids"])
+        return int(ops.sum(weights))
+
+    return count
 
 
 def _opening(run: Run, dataset: Dataset, model: HeadlineModel, batches: int) -> str:
@@ -111,62 +131,3 @@ def _opening(run: Run, dataset: Dataset, model: HeadlineModel, batches: int) -> 
         f"vocab {model.config.vocab_size:,}; {pairs:,} pairs, "
         f"{batches:,} updates an epoch; {keras.backend.backend()}"
     )
-
-
-class Batches(keras.utils.PyDataset):
-    """The batches of a split, in another order each epoch.
-
-    Args:
-        epoch: the epoch to begin with; None plans once and for all, for validation.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        split: str,
-        config: TrainConfig,
-        epoch: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.split = dataset.splits[split]
-        self.tokenizer = dataset.tokenizer
-        self.config = config
-        self.epoch = epoch
-        self._lengths = self.split.source.lengths()
-        self._plan = self._plan_epoch()
-
-    def _plan_epoch(self) -> list[NDArray[np.intp]]:
-        size, seed = self.config.batch_size, self.config.seed
-        return plan_batches(self._lengths, size, seed, self.epoch or 0)
-
-    def __len__(self) -> int:
-        return len(self._plan)
-
-    def __getitem__(self, index: int) -> tuple[dict[str, Ids]]:
-        return (make_batch(self.split, self._plan[index], self.tokenizer),)
-
-    def on_epoch_end(self) -> None:
-        if self.epoch is not None:
-            self.epoch += 1
-            self._plan = self._plan_epoch()
-
-
-def _pipeline(batches: Batches) -> Any:
-    """Returns what ``fit`` reads the batches from.
-
-    Under TensorFlow, Keras takes the widths of the first two batches for those of all
-    others, and fails at the third. So there the shapes are said.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return batches
-    import tensorflow as tf
-
-    def epoch() -> Iterator[tuple[dict[str, Ids]]]:
-        yield from (batches[index] for index in range(len(batches)))
-        batches.on_epoch_end()
-
-    spec = tf.TensorSpec((None, None), tf.int32)
-    signature = (dict.fromkeys(batches[0][0], spec),)
-    pipeline = tf.data.Dataset.from_generator(epoch, output_signature=signature)
-    counted = tf.data.experimental.assert_cardinality(len(batches))
-    return pipeline.apply(counted).prefetch(2)

@@ -50,12 +50,25 @@ ORDER = [
     "report",
     "progress",
     "callbacks",
+    "batches",
+    "optimizers",
+    "transfer",
     "training",
     "options",
     "cli",
 ]
 
-KERAS = {"layers", "model", "engines.keras_engine", "progress", "callbacks", "training"}
+KERAS = {
+    "layers",
+    "model",
+    "engines.keras_engine",
+    "progress",
+    "callbacks",
+    "batches",
+    "optimizers",
+    "transfer",
+    "training",
+}
 BACKENDS = {"keras", "tensorflow", "jax"}
 
 

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from headline.bundle import save_bundle
+from headline.bundle import load_bundle, save_bundle
 from headline.cli import main
 from headline.config import DecodeConfig, PrepareConfig, TrainConfig
 from tests.corpora import bracket_pairs, write_pairs
@@ -65,7 +66,7 @@ def model_dir(data_dir: Path) -> Path:
     """A model trained by the command in a process of its own."""
     model_dir = data_dir.parent / "model"
     settings = "--epochs 12 --width 48 --batch-size 32 --learning-rate 0.01"
-    settings += " --warmup-updates 20 --valid-articles 30"
+    settings += " --warmup-updates 20 --valid-articles 30 --patience 0"
     done = run("train", data_dir, "-o", model_dir, *settings.split())
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().strip() == str(model_dir)
@@ -210,6 +211,39 @@ def test_evaluate_says_why_it_cannot_compare(
     refused(tmp_path, "headline train")
     other.write_text("")
     refused(other, "empty")
+
+
+def test_a_training_starts_from_another_model_and_says_what_it_took(
+    data_dir: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    """It takes the model's network, and begins about where that had ended."""
+    start = ("train", data_dir, "-o", tmp_path / "m", "--init-from", model_dir)
+    quick = "--epochs 1 --valid-articles 30 --accumulate 2 --optimizer lion"
+    rates = ("--freeze", "^encoder", "--lr-multiplier", "^embedding=0.1")
+    done = run(*start, *quick.split(), *rates)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "new: 0 tokens, nothing else" in done.stderr.decode()
+    first, second = (load_bundle(folder) for folder in (model_dir, tmp_path / "m"))
+    assert second.model == first.model
+    for name, weight in second.weights.items():
+        frozen = name.startswith("encoder")
+        assert np.array_equal(weight, first.weights[name]) == frozen, name
+    rouge = second.provenance["valid"]["rouge_l"]
+    assert rouge > 0.8 * first.provenance["valid"]["rouge_l"]
+
+
+def test_init_from_a_folder_without_a_model_is_one_line(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    result = headline("train", data_dir, "-o", tmp_path, "--init-from", tmp_path)
+    assert_one_line_error(result, "holds no trained model")
+
+
+def test_a_pattern_of_no_weight_is_one_line(data_dir: Path, tmp_path: Path) -> None:
+    result = run("train", data_dir, "-o", tmp_path / "m", "--freeze", "incoder")
+    assert result.returncode == 1
+    last = result.stderr.decode().splitlines()[-1]
+    assert last.startswith("Error: --freeze incoder: no weight has")
 
 
 def test_train_refuses_a_trained_folder_and_a_folder_that_is_no_dataset(
@@ -569,6 +603,10 @@ def test_a_file_without_articles_names_the_option(
         (["generate", "-m", "m", "no-such-file.csv"], "no-such-file.csv"),
         (["train", "data", "-o", "m", "--learning-rate", "-1"], "learning_rate"),
         (["train", "data", "-o", "m", "--width", "127"], "--width: "),
+        (["train", "data", "-o", "m", "--freeze", "["], "--freeze: "),
+        (["train", "data", "-o", "m", "--lr-multiplier", "embedding"], "FACTOR"),
+        (["train", "data", "-o", "m", "--lr-multiplier", "a=-1"], "0 to 1000"),
+        (["train", "data", "-o", "m", "--optimizer", "adagrad"], "rmsprop"),
         (["train", "data", "-o", "m", "--preset", "other"], "pointer"),
         (["prepare", "-o", "d"], "FILES"),
         (["evaluate", "m", "no-such-file.csv"], "no-such-file.csv"),
@@ -623,6 +661,6 @@ def test_defaults_in_help_are_those_of_the_settings() -> None:
     text = " ".join(headline("prepare", "--help").stdout.split())
     assert f"[default: {PrepareConfig.vocab_size}]" in text
     text = " ".join(headline("train", "--help").stdout.split())
-    assert f"[default: {TrainConfig.learning_rate}]" in text
+    assert f"[default: {TrainConfig.patience}]" in text and "0.004 adam" in text
     text = " ".join(headline("generate", "--help").stdout.split())
     assert f"[default: {DecodeConfig.length_penalty}]" in text

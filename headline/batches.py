@@ -1,0 +1,104 @@
+"""What ``fit`` reads: the batches of a split, in another order each epoch."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.config import TrainConfig
+from headline.dataset import Dataset, make_batch, plan_batches
+from headline.model import DIVISOR
+
+Batch = dict[str, NDArray[Any]]
+CountLabels = Callable[[Mapping[str, Any]], int]
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of a split, in another order each epoch.
+
+    Where an update takes several batches, they are parts of one large batch, and each
+    holds, as ``DIVISOR``, the number of labels of the large one divided by the number
+    of its parts.
+
+    Args:
+        epoch: the epoch to begin with; None plans once and for all, for validation.
+        count_labels: says how many labels of a batch count in the loss; needed where an
+            update takes several batches.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        config: TrainConfig,
+        epoch: int | None = None,
+        count_labels: CountLabels | None = None,
+    ) -> None:
+        super().__init__()
+        self.split = dataset.splits[split]
+        self.tokenizer = dataset.tokenizer
+        self.config = config
+        self.epoch = epoch
+        self.count_labels = count_labels
+        self.parts = 1 if count_labels is None else config.accumulate
+        self._lengths = self.split.source.lengths()
+        self._plan = self._plan_epoch()
+        self._parts: tuple[int, list[Batch]] = (-1, [])
+
+    def _plan_epoch(self) -> list[NDArray[np.intp]]:
+        size, seed = self.config.batch_size * self.parts, self.config.seed
+        return plan_batches(self._lengths, size, seed, self.epoch or 0)
+
+    def __len__(self) -> int:
+        return len(self._plan) * self.parts
+
+    def __getitem__(self, index: int) -> tuple[Batch]:
+        number, part = divmod(index, self.parts)
+        if self._parts[0] != number:
+            self._parts = number, self._make_parts(self._plan[number])
+        return (self._parts[1][part],)
+
+    def _make_parts(self, pairs: NDArray[np.intp]) -> list[Batch]:
+        """Makes the batches of an update; a part without pairs is one padded row."""
+        batches: list[Batch] = [
+            dict(make_batch(self.split, part, self.tokenizer))
+            for part in np.array_split(pairs, self.parts)
+        ]
+        if self.count_labels is not None:
+            labels = sum(map(self.count_labels, batches))
+            mean = np.full((1, 1), labels / self.parts, np.float32)
+            batches = [batch | {DIVISOR: mean} for batch in batches]
+        return batches
+
+    def on_epoch_end(self) -> None:
+        if self.epoch is not None:
+            self.epoch += 1
+            self._plan = self._plan_epoch()
+            self._parts = -1, []
+
+
+def pipeline(batches: Batches) -> Any:
+    """Returns what ``fit`` reads the batches from.
+
+    Under TensorFlow, Keras takes the widths of the first two batches for those of all
+    others, and fails at the third. So there the shapes are said.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    def epoch() -> Iterator[tuple[Batch]]:
+        yield from (batches[index] for index in range(len(batches)))
+        batches.on_epoch_end()
+
+    signature = (
+        {
+            name: tf.TensorSpec((None, None), array.dtype)
+            for name, array in batches[0][0].items()
+        },
+    )
+    stream = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    counted = tf.data.experimental.assert_cardinality(len(batches))
+    return stream.apply(counted).prefetch(2)

@@ -1,0 +1,97 @@
+"""An update of several batches is that of one large batch."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from headline.batches import Batches
+from headline.config import ClipScope, PrepareConfig, TrainConfig
+from headline.dataset import Dataset, open_dataset
+from headline.model import DIVISOR, HeadlineModel, build_model, weight_arrays
+from headline.optimizers import make_optimizer
+from headline.prepare import Job, prepare
+from headline.tables import CorpusFormat
+from headline.tokenizer import PAD
+from headline.training import label_counter
+from tests.corpora import bracket_pairs, write_pairs
+from tests.models import TINY
+
+SMALL = replace(TINY["pointer"], encoder_layers=1, decoder_layers=1, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("data")
+    job = Job(
+        files=[write_pairs(folder / "corpus.csv", bracket_pairs(30))],
+        data_dir=folder / "prepared",
+        format=CorpusFormat(),
+        config=PrepareConfig(valid_size=0.1, test_size=0.0),
+    )
+    prepare(job)
+    return open_dataset(folder / "prepared")
+
+
+def fresh_model(dataset: Dataset, config: TrainConfig) -> HeadlineModel:
+    keras.utils.set_random_seed(3)
+    vocab_size = dataset.tokenizer.vocab.vocab_size
+    model = build_model(replace(SMALL, vocab_size=vocab_size))
+    model.compile(make_optimizer(model, config), run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("clip_scope", ["model", "weight"])
+def test_an_update_of_several_batches_is_that_of_one_large_batch(
+    dataset: Dataset, clip_scope: ClipScope
+) -> None:
+    """Titles have unlike lengths, so that a mean of the parts' means would differ."""
+    # A plain step shows the gradient; Adam would blow up the noise of tiny ones.
+    config = TrainConfig(
+        batch_size=9, optimizer="sgd", learning_rate=0.1, clip_scope=clip_scope
+    )
+    split = replace(config, batch_size=3, accumulate=3)
+    whole, parted = fresh_model(dataset, config), fresh_model(dataset, split)
+    large = Batches(dataset, "train", config, 0)
+    small = Batches(dataset, "train", split, 0, label_counter(parted))
+
+    assert len(small) == 3 * len(large)
+    for index in range(len(large)):
+        whole.train_on_batch(large[index][0])
+        for part in range(3):
+            parted.train_on_batch(small[3 * index + part][0])
+
+    expected = weight_arrays(whole)
+    for name, weight in weight_arrays(parted).items():
+        np.testing.assert_allclose(weight, expected[name], atol=1e-5, err_msg=name)
+
+
+def test_parts_hold_every_pair_once_and_an_empty_one_counts_nothing(
+    dataset: Dataset,
+) -> None:
+    config = TrainConfig(batch_size=4, accumulate=7)
+    model = fresh_model(dataset, config)
+    batches = Batches(dataset, "train", config, 0, label_counter(model))
+    assert len(batches) % 7 == 0
+    real = [
+        row.tobytes()
+        for index in range(len(batches))
+        for row in batches[index][0]["copy_ids"]
+        if row.any()
+    ]
+    assert len(real) == len(dataset.splits["train"])
+    last = [batches[index][0] for index in range(len(batches))]
+    empty = [batch for batch in last if (batch["labels"] == PAD).all()]
+    for batch in empty:
+        assert float(model.compute_loss(batch, y_pred=model(batch))) == 0
+
+
+def test_the_divisor_is_the_mean_number_of_labels(dataset: Dataset) -> None:
+    config = TrainConfig(batch_size=4, accumulate=2)
+    count = label_counter(fresh_model(dataset, config))
+    batches = Batches(dataset, "train", config, 0, count)
+    for first in range(0, len(batches), 2):
+        parts = [batches[first + part][0] for part in range(2)]
+        labels = sum(count(part) for part in parts)
+        assert [float(part[DIVISOR][0, 0]) for part in parts] == [labels / 2] * 2
