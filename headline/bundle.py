@@ -30,6 +30,8 @@ from headline.tokenizer import Tokenizer, load_tokenizer
 from headline.weights import Weights, check_weights
 
 FORMAT = 1
+# What a network was before its config said so.
+OLDER_MODEL = {"match_length": 0, "bigrams": 0}
 CONFIG = "config.json"
 VOCAB = "vocab.json"
 WEIGHTS = "weights.safetensors"
@@ -117,7 +119,7 @@ def load_bundle(model_dir: Path) -> Bundle:
     tokenizer = load_tokenizer(model_dir / VOCAB, BundleError)
     try:
         bundle = Bundle(
-            model=ModelConfig.from_dict(content["model"]),
+            model=ModelConfig.from_dict(OLDER_MODEL | content["model"]),
             decode=DecodeConfig.from_dict(content["decode"]),
             max_source_length=int(content["max_source_length"]),
             tokenizer=tokenizer,

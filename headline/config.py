@@ -22,6 +22,8 @@ Words = tuple[str, ...]
 # Of the network, the same in the Keras layers and in NumPy.
 NORM_EPSILON = 1e-5
 LEAKY_SLOPE = 0.2
+# Times the largest vocab, it stays below 2^31.
+BIGRAM_FACTOR = 1021
 
 # The highest learning rate of each optimizer, unless one is given.
 RATES: Mapping[OptimizerKind, float] = {
@@ -138,11 +140,13 @@ class ModelConfig(Config):
 
     vocab_size: int = 5000
     width: int = 128  # of embedding, encoder states and decoder states
-    encoder_layers: int = 2
+    encoder_layers: int = 1
     decoder_layers: int = 2
     heads: int = 8  # each of width // heads
     dropout: float = 0.2
     pointer: bool = True  # copies from the article: See et al. 2017
+    match_length: int = 3  # last tokens of the headline looked for in the article
+    bigrams: int = 16384  # embeddings of pairs of neighbours in the article, by hash
     source_prior: bool = False  # learned push towards the article: J. Su 2018
     conditional_norm: bool = False  # decoder norms modulated by the article: the same
 
@@ -155,6 +159,10 @@ class ModelConfig(Config):
         divides = self.heads >= 1 and self.width % self.heads == 0
         yield "heads", divides, f"a divisor of the width {self.width}"
         yield "dropout", 0 <= self.dropout < 1, "at least 0 and below 1"
+        yield "match_length", 0 <= self.match_length <= 16, "0 to 16"
+        guided = self.pointer or not self.match_length
+        yield "match_length", guided, "0 without a pointer, which it guides"
+        yield "bigrams", 0 <= self.bigrams <= 2**24, f"0 to {2**24}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,7 +364,13 @@ PRESETS: Mapping[str, Preset] = {
     # no clipping, eight heads of sixteen.
     "seed": Preset(
         model=ModelConfig(
-            dropout=0.0, pointer=False, source_prior=True, conditional_norm=True
+            encoder_layers=2,
+            dropout=0.0,
+            pointer=False,
+            match_length=0,
+            bigrams=0,
+            source_prior=True,
+            conditional_norm=True,
         ),
         train=TrainConfig(
             learning_rate=1e-3, warmup_updates=0, schedule="constant", clip_norm=0.0

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from headline.config import NORM_EPSILON
+from headline.config import BIGRAM_FACTOR, NORM_EPSILON
+from headline.tokenizer import EOS
 
 
 def lowest(dtype: str) -> float:
@@ -55,6 +56,107 @@ def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTen
         ops.reshape(values, (-1, width)), ops.reshape(turned, (-1,)), axis=0
     )
     return ops.reshape(rows, (batch, length, width))
+
+
+def match_runs(
+    tokens: KerasTensor, copy_ids: KerasTensor, most: int
+) -> tuple[KerasTensor, KerasTensor]:
+    """Looks for what has been written last in the source, at every step of a target.
+
+    Args:
+        tokens: int, shape ``(B, T)``: the target; ids as in ``copy_ids``.
+        copy_ids: int, shape ``(B, S)``: the source, PAD at the end.
+        most: the longest run that counts.
+
+    Returns:
+        int32, ``(B, T, S)``: how many tokens before the step, at most ``most``, are
+        those before the position; and bool, ``(B, T, S)``: whether the position's own
+        token is in the target before the step.
+    """
+    holds = _holds(tokens, copy_ids)
+    before = ops.cast(_shift(_shift(holds, 1), 2), "int32")
+    run = found = before
+    for _ in range(most - 1):
+        run = before * _shift(_shift(run, 1), 2)
+        found = found + run
+    written = ops.cumsum(ops.cast(holds, "int32"), axis=1) > 0
+    return found, _shift(written, 1)
+
+
+def next_match_runs(
+    run: KerasTensor,
+    written: KerasTensor,
+    token: KerasTensor,
+    copy_ids: KerasTensor,
+    most: int,
+) -> tuple[KerasTensor, KerasTensor]:
+    """Makes of ``match_runs`` of one step, each ``(R, S)``, that of the next.
+
+    Args:
+        token: int, shape ``(R,)``: what is written at the step.
+        copy_ids: int, shape ``(R, S)``: the source of each row.
+    """
+    holds = _holds(token[:, None], copy_ids)[:, 0]
+    longer = ops.minimum(_shift(run, 1) + 1, most)
+    return ops.where(_shift(holds, 1), longer, 0), ops.logical_or(written, holds)
+
+
+def match_features(run: KerasTensor, written: KerasTensor, most: int) -> KerasTensor:
+    """Returns 0 or 1, float32, for each n up to ``most`` whether the run is as long,
+    and last whether the token has been written: shape ``(..., most + 1)``."""
+    features = [*(run >= length for length in range(1, most + 1)), written]
+    return ops.cast(ops.stack(features, axis=-1), "float32")
+
+
+def _holds(tokens: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
+    """Tells which source positions hold each token: (B, T), (B, S) to (B, T, S)."""
+    real = copy_ids[:, None, :] > EOS
+    return ops.logical_and(ops.equal(tokens[:, :, None], copy_ids[:, None, :]), real)
+
+
+def _shift(values: KerasTensor, axis: int) -> KerasTensor:
+    """Moves values on by one along the axis; what comes in is 0."""
+    length = ops.shape(values)[axis]
+    widths = [(1, 0) if place == axis else (0, 0) for place in range(len(values.shape))]
+    padded = ops.pad(ops.cast(values, "int32"), widths)
+    kept = ops.take(padded, ops.arange(length), axis=axis)
+    return ops.cast(kept, values.dtype)
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class BigramEmbedding(keras.layers.Layer):
+    """Embeds each position's two pairs of neighbours: with the one before and after.
+
+    A character says little of its word; its neighbours say more, and at once. Pairs
+    share their embeddings by hash, as the n-grams of Bojanowski et al. 2017, sec. 3.2;
+    bigram embeddings for Chinese are of Pei, Ge and Chang 2014.
+
+    Call arguments:
+        source_ids: int, shape ``(B, S)``, below V.
+
+    Returns:
+        float, shape ``(B, S, H)``: the sum of both embeddings.
+    """
+
+    def __init__(self, buckets: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.buckets, self.width = buckets, width
+        # From nothing: at first a model reads single characters.
+        self.pairs = keras.layers.Embedding(
+            buckets, width, "zeros", name="pairs", dtype=self.dtype_policy
+        )
+
+    def build(self, ids_shape: tuple[int | None, ...]) -> None:
+        self.pairs.build(ids_shape)
+
+    def call(self, source_ids: KerasTensor) -> KerasTensor:
+        ids = ops.pad(ops.cast(source_ids, "int32"), ((0, 0), (1, 1)))
+        keys = ops.mod(ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:], self.buckets)
+        embedded = self.pairs(keys)  # of each gap, those at both ends included
+        return embedded[:, :-1] + embedded[:, 1:]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "buckets": self.buckets, "width": self.width}
 
 
 @keras.saving.register_keras_serializable(package="headline")
@@ -163,23 +265,32 @@ class MultiHeadAttention(keras.layers.Layer):
         query: float, shape ``(B, Q, H)``.
         keys, values: float, shape ``(B, heads, S, H / heads)``, from ``project``.
         bias: float, shape ``(B, S)``, from ``attention_bias``.
+        matches: float, shape ``(B, Q, S, features)``: what to add to each head's scores
+            by weights that the query says; or None.
 
     Returns:
         float, shape ``(B, Q, H)``: the context.
     """
 
-    def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, heads: int, features: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.width, self.heads = width, heads
+        self.width, self.heads, self.features = width, heads, features
         self.query, self.key, self.value = (
             keras.layers.Dense(
                 width, use_bias=False, name=name, dtype=self.dtype_policy
             )
             for name in ("query", "key", "value")
         )
+        if features:
+            self.match = keras.layers.Dense(
+                heads * features, name="match", dtype=self.dtype_policy
+            )
 
     def build(self, query_shape: tuple[int | None, ...]) -> None:
-        for projection in (self.query, self.key, self.value):
+        match = (self.match,) if self.features else ()
+        for projection in (self.query, self.key, self.value, *match):
             projection.build((None, None, self.width))
 
     def project(self, encoder_states: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
@@ -197,16 +308,24 @@ class MultiHeadAttention(keras.layers.Layer):
         keys: KerasTensor,
         values: KerasTensor,
         bias: KerasTensor,
+        matches: KerasTensor | None = None,
     ) -> KerasTensor:
         size = self.width // self.heads
         queries = self._split(self.query(query)) * size**-0.5
         scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))  # B, heads, Q,S
-        weights = ops.softmax(scores + bias[:, None, None, :], axis=-1)
+        scores = scores + bias[:, None, None, :]
+        if matches is not None:
+            shape = (-1, ops.shape(query)[1], self.heads, self.features)
+            by_head = ops.reshape(self.match(query), shape)
+            found = ops.cast(matches, by_head.dtype)
+            scores = scores + ops.einsum("bqhf,bqsf->bhqs", by_head, found)
+        weights = ops.softmax(scores, axis=-1)
         context = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
         return ops.reshape(context, (-1, ops.shape(query)[1], self.width))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "width": self.width, "heads": self.heads}
+        own = {"width": self.width, "heads": self.heads, "features": self.features}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="headline")
@@ -248,6 +367,8 @@ class Pointer(keras.layers.Layer):
         features: float, shape ``(B, Q, 2 H)``: decoder outputs beside their context.
         keys: float, shape ``(B, S, H)``, from ``project``.
         bias: float, shape ``(B, S)``, from ``attention_bias``.
+        matches: float, shape ``(B, Q, S, features)``: what to add to the scores by
+            weights that the query's features say; or None.
 
     Returns:
         float, shape ``(B, Q, S)``, the scores of the source positions, and float,
@@ -256,31 +377,44 @@ class Pointer(keras.layers.Layer):
     Reference: See, Liu and Manning 2017, https://arxiv.org/abs/1704.04368, eq. 8, 9
     """
 
-    def __init__(self, width: int, **kwargs: Any) -> None:
+    def __init__(self, width: int, features: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.width = width
+        self.width, self.features = width, features
         policy = self.dtype_policy
         self.query, self.key = (
             keras.layers.Dense(width, use_bias=False, name=name, dtype=policy)
             for name in ("query", "key")
         )
         self.gate = keras.layers.Dense(1, name="gate", dtype=policy)
+        if features:
+            self.match = keras.layers.Dense(features, name="match", dtype=policy)
 
     def build(self, features_shape: tuple[int | None, ...]) -> None:
         self.query.build(features_shape)
         self.key.build((None, None, self.width))
         self.gate.build(features_shape)
+        if self.features:
+            self.match.build(features_shape)
 
     def project(self, encoder_states: KerasTensor) -> KerasTensor:
         """Returns the keys of the encoder states, both of shape ``(B, S, H)``."""
         return self.key(encoder_states)
 
     def call(
-        self, features: KerasTensor, keys: KerasTensor, bias: KerasTensor
+        self,
+        features: KerasTensor,
+        keys: KerasTensor,
+        bias: KerasTensor,
+        matches: KerasTensor | None = None,
     ) -> tuple[KerasTensor, KerasTensor]:
         queries = self.query(features) * self.width**-0.5
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
-        return scores + bias[:, None, :], self.gate(features)[..., 0]
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1))) + bias[:, None, :]
+        if matches is not None:
+            weights = self.match(features)
+            found = ops.cast(matches, weights.dtype)
+            scores = scores + ops.einsum("bqf,bqsf->bqs", weights, found)
+        return scores, self.gate(features)[..., 0]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "width": self.width}
+        own = {"width": self.width, "features": self.features}
+        return {**super().get_config(), **own}

@@ -12,12 +12,16 @@ from keras import KerasTensor, ops
 from headline.config import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
 from headline.layers import (
     BidirectionalLSTM,
+    BigramEmbedding,
     ConditionalNorm,
     MultiHeadAttention,
     Pointer,
     SourcePrior,
     attention_bias,
     lowest,
+    match_features,
+    match_runs,
+    next_match_runs,
 )
 from headline.tokenizer import PAD, UNK
 from headline.weights import Weights, weight_shapes
@@ -61,6 +65,10 @@ class HeadlineModel(keras.Model):
 
     def _make_encoder(self, config: ModelConfig) -> None:
         policy, layers = self.dtype_policy, range(config.encoder_layers)
+        if config.bigrams:
+            self.bigrams = BigramEmbedding(
+                config.bigrams, config.width, name="bigrams", dtype=policy
+            )
         self.encoder_norms = [self._plain_norm(f"encoder_norm_{i}") for i in layers]
         self.encoder_layers = [
             BidirectionalLSTM(config.width, name=f"encoder_{i}", dtype=policy)
@@ -85,15 +93,16 @@ class HeadlineModel(keras.Model):
             )
             for i in layers
         ]
+        features = config.match_length and config.match_length + 1
         self.attention = MultiHeadAttention(
-            width, config.heads, name="attention", dtype=policy
+            width, config.heads, features, name="attention", dtype=policy
         )
         self.hidden = keras.layers.Dense(width, name="hidden", dtype=policy)
         self.output_layer = keras.layers.Dense(
             config.vocab_size, name="output", dtype=policy
         )
         if config.pointer:
-            self.pointer = Pointer(width, name="pointer", dtype=policy)
+            self.pointer = Pointer(width, features, name="pointer", dtype=policy)
         if config.source_prior:
             self.prior = SourcePrior(name="prior", dtype=policy)
 
@@ -107,6 +116,8 @@ class HeadlineModel(keras.Model):
         width, vocab_size = self.config.width, self.config.vocab_size
         sequence = (None, None, width)
         self.embedding.build((None, None))
+        if self.config.bigrams:
+            self.bigrams.build((None, None))
         for layer in (
             *self.encoder_norms,
             *self.encoder_layers,
@@ -141,7 +152,10 @@ class HeadlineModel(keras.Model):
             ``prior_logits`` (B, V) and ``condition`` (B, H).
         """
         source_mask = ops.not_equal(source_ids, PAD)
-        states = self.dropout(self.embedding(source_ids), training=training)
+        states = self.embedding(source_ids)
+        if self.config.bigrams:
+            states = states + self.bigrams(source_ids)
+        states = self.dropout(states, training=training)
         for norm, layer in zip(self.encoder_norms, self.encoder_layers, strict=True):
             states = layer(norm(states), source_mask=source_mask)
         keys, values = self.attention.project(states)
@@ -177,13 +191,20 @@ class HeadlineModel(keras.Model):
     # --- decoder -----------------------------------------------------------------
 
     def decode(
-        self, encoded: Tensors, decoder_input: KerasTensor, training: bool = False
+        self,
+        encoded: Tensors,
+        decoder_input: KerasTensor,
+        labels: KerasTensor,
+        copy_ids: KerasTensor,
+        training: bool = False,
     ) -> Tensors:
         """Reads a whole target at once (teacher forcing).
 
         Args:
             encoded: what ``encode`` returned.
             decoder_input: int, shape ``(B, T)``, below V: BOS + target.
+            labels: int, shape ``(B, T)``: target + EOS, and
+            copy_ids: int, shape ``(B, S)``: what each step may look for in the source.
 
         Returns:
             what ``read_out`` returns, for T queries.
@@ -191,12 +212,27 @@ class HeadlineModel(keras.Model):
         outputs = self.dropout(self.embedding(decoder_input), training=training)
         for index, layer in enumerate(self.decoder_layers):
             outputs = layer(self._norm(index, outputs, encoded))
-        return self.read_out(encoded, self._norm(-1, outputs, encoded), training)
+        most = self.config.match_length
+        matches = (
+            match_features(*match_runs(labels, copy_ids, most), most) if most else None
+        )
+        outputs = self._norm(-1, outputs, encoded)
+        return self.read_out(encoded, outputs, matches, training)
 
-    def initial_state(self, rows: int) -> list[tuple[KerasTensor, KerasTensor]]:
-        """Returns the decoder state before BOS: (h, c) of each layer, (rows, H)."""
+    def initial_state(
+        self, rows: int, source_length: int
+    ) -> list[tuple[KerasTensor, KerasTensor]]:
+        """Returns the decoder state before BOS.
+
+        It holds (h, c) of each layer, each ``(rows, H)``; and with a ``match_length``
+        what ``match_runs`` returns, ``(rows, S)``, last.
+        """
         zeros = ops.zeros((rows, self.config.width), dtype=self.compute_dtype)
-        return [(zeros, zeros) for _ in self.decoder_layers]
+        state = [(zeros, zeros) for _ in self.decoder_layers]
+        if self.config.match_length:
+            shape = rows, source_length
+            state.append((ops.zeros(shape, "int32"), ops.zeros(shape, "bool")))
+        return state
 
     def step(
         self,
@@ -210,21 +246,41 @@ class HeadlineModel(keras.Model):
         belongs to source b, whose keys and values they share.
 
         Args:
-            encoded: what ``encode`` returned for B sources.
-            decoder_state: (h, c) of each decoder layer, each of shape ``(B K, H)``.
-            tokens: int, shape ``(B, K)``, below V.
+            encoded: what ``encode`` returned for B sources, and with a
+                ``match_length`` also their ``copy_ids`` (B, S).
+            decoder_state: as ``initial_state``, of B K rows.
+            tokens: int, shape ``(B, K)``; ids as in ``copy_ids``.
 
         Returns:
             what ``read_out`` returns, for K queries, and the new state.
         """
         width, queries = self.config.width, ops.shape(tokens)[1]
-        outputs, new_state = self.embedding(tokens), []
+        known = ops.where(tokens < self.config.vocab_size, tokens, UNK)
+        outputs, new_state = self.embedding(known), []
         for index, layer in enumerate(self.decoder_layers):
             rows = ops.reshape(self._norm(index, outputs, encoded), (-1, width))
             output, state = layer.cell(rows, list(decoder_state[index]))
             new_state.append(tuple(state))
             outputs = ops.reshape(output, (-1, queries, width))
-        return self.read_out(encoded, self._norm(-1, outputs, encoded)), new_state
+        matches = None
+        if self.config.match_length:
+            run, written = self._next_runs(encoded, decoder_state[-1], tokens)
+            new_state.append((run, written))
+            features = match_features(run, written, self.config.match_length)
+            shape = -1, queries, *ops.shape(features)[1:]
+            matches = ops.reshape(features, shape)
+        outputs = self._norm(-1, outputs, encoded)
+        return self.read_out(encoded, outputs, matches), new_state
+
+    def _next_runs(
+        self,
+        encoded: Tensors,
+        runs: tuple[KerasTensor, KerasTensor],
+        tokens: KerasTensor,
+    ) -> tuple[KerasTensor, KerasTensor]:
+        rows = ops.repeat(encoded["copy_ids"], ops.shape(tokens)[1], axis=0)
+        token = ops.reshape(tokens, (-1,))
+        return next_match_runs(*runs, token, rows, self.config.match_length)
 
     def _norm(self, index: int, values: KerasTensor, encoded: Tensors) -> KerasTensor:
         norm = self.decoder_norms[index]
@@ -233,9 +289,16 @@ class HeadlineModel(keras.Model):
         return norm(values)
 
     def read_out(
-        self, encoded: Tensors, outputs: KerasTensor, training: bool = False
+        self,
+        encoded: Tensors,
+        outputs: KerasTensor,
+        matches: KerasTensor | None,
+        training: bool = False,
     ) -> Tensors:
         """Turns decoder outputs, shape ``(B, Q, H)``, into scores of the next token.
+
+        Args:
+            matches: ``match_features``, shape ``(B, Q, S, match_length + 1)``, if any.
 
         Returns:
             float32 ``logits`` (B, Q, V); with a pointer also ``copy_scores`` (B, Q, S)
@@ -246,6 +309,7 @@ class HeadlineModel(keras.Model):
             encoded["attention_keys"],
             encoded["attention_values"],
             encoded["bias"],
+            matches,
         )
         features = ops.concatenate([outputs, context], axis=-1)
         hidden = ops.leaky_relu(self.hidden(features), negative_slope=LEAKY_SLOPE)
@@ -255,7 +319,7 @@ class HeadlineModel(keras.Model):
         scores = {"logits": logits}
         if self.config.pointer:
             scores["copy_scores"], scores["gate"] = self.pointer(
-                features, encoded["copy_keys"], encoded["bias"]
+                features, encoded["copy_keys"], encoded["bias"], matches
             )
         # Softmax and its logarithm need float32 under mixed precision.
         return {name: ops.cast(value, "float32") for name, value in scores.items()}
@@ -264,8 +328,10 @@ class HeadlineModel(keras.Model):
 
     def call(self, inputs: Tensors, training: bool = False) -> KerasTensor:
         encoded = self.encode(inputs["source_ids"], training=training)
-        scores = self.decode(encoded, inputs["decoder_input"], training=training)
-        return self.label_log_probs(scores, inputs["labels"], inputs["copy_ids"])
+        labels, copy_ids = inputs["labels"], inputs["copy_ids"]
+        decoder_input = inputs["decoder_input"]
+        scores = self.decode(encoded, decoder_input, labels, copy_ids, training)
+        return self.label_log_probs(scores, labels, copy_ids)
 
     def label_log_probs(
         self, scores: Tensors, labels: KerasTensor, copy_ids: KerasTensor

@@ -147,6 +147,17 @@ train_options = options(
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),
     option(ModelConfig, "decoder_layers", "LSTM layers."),
     option(ModelConfig, "heads", "Attention heads, a divisor of the width."),
+    option(
+        ModelConfig,
+        "match_length",
+        "Last tokens of the headline that attention and pointer find again in the"
+        " article; 0 is off.",
+    ),
+    option(
+        ModelConfig,
+        "bigrams",
+        "Embeddings of pairs of neighbours in the article, shared by hash; 0 is off.",
+    ),
     option(TrainConfig, "seed", "Seed of weights, dropout and order."),
     option(
         TrainConfig,

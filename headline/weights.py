@@ -25,6 +25,8 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Returns the name and shape of every weight that this network has."""
     width, vocab_size = config.width, config.vocab_size
     shapes: dict[str, tuple[int, ...]] = {"embedding/embeddings": (vocab_size, width)}
+    if config.bigrams:
+        shapes["bigrams/pairs/embeddings"] = (config.bigrams, width)
     for layer in range(config.encoder_layers):
         shapes |= _norm_shapes(f"encoder_norm_{layer}", width)
         for side in ("forward", "backward"):
@@ -42,6 +44,10 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         shapes["pointer/query/kernel"] = (2 * width, width)
         shapes["pointer/key/kernel"] = (width, width)
         shapes |= _dense_shapes("pointer/gate", 2 * width, 1)
+    if config.match_length:
+        features = config.match_length + 1
+        shapes |= _dense_shapes("attention/match", width, config.heads * features)
+        shapes |= _dense_shapes("pointer/match", 2 * width, features)
     if config.source_prior:
         shapes |= {f"prior/{name}": (vocab_size,) for name in ("log_scale", "shift")}
     return shapes

@@ -11,7 +11,13 @@ from headline.model import HeadlineModel, build_model
 from headline.tokenizer import BOS, EOS, PAD, UNK
 
 TINY = {
-    name: replace(preset.model, vocab_size=40, width=16, heads=4)
+    name: replace(
+        preset.model,
+        vocab_size=40,
+        width=16,
+        heads=4,
+        bigrams=preset.model.bigrams and 50,
+    )
     for name, preset in PRESETS.items()
 } | {
     "mixed": ModelConfig(
@@ -21,6 +27,8 @@ TINY = {
         encoder_layers=1,
         decoder_layers=3,
         pointer=True,
+        match_length=2,
+        bigrams=7,
         source_prior=True,
         conditional_norm=True,
     )

@@ -88,9 +88,9 @@ def tiny_bundle(text: str, vocab_size: int = 12, width: int = 8) -> Bundle:
     model = ModelConfig(
         vocab_size=tokenizer.vocab.vocab_size,
         width=width,
-        encoder_layers=1,
         decoder_layers=1,
         heads=2,
+        bigrams=31,
     )
     return Bundle(
         model=model,

@@ -150,7 +150,7 @@ def test_settings_that_are_no_mapping_are_refused(
     "config",
     [
         PrepareConfig(tokenizer="word", vocab_size=77, valid_size=0.25),
-        ModelConfig(width=6, heads=3, dropout=0.25, pointer=False, source_prior=True),
+        ModelConfig(width=6, heads=3, dropout=0.25, source_prior=True),
         DecodeConfig(beam_size=7, num_headlines=3, length_penalty=0),
         TrainConfig(max_minutes=2.5, schedule="constant", mixed_precision=True),
         *(config() for config in CONFIGS),
@@ -237,7 +237,9 @@ def test_seed_preset_is_the_model_of_2018() -> None:
     model, default = preset.model.to_dict(), ModelConfig().to_dict()
 
     changed = {name for name in model if model[name] != default[name]}
-    assert changed == {"dropout", "pointer", "source_prior", "conditional_norm"}
+    parts = {"pointer", "match_length", "bigrams", "source_prior", "conditional_norm"}
+    assert changed == {"dropout", "encoder_layers", *parts}
+    assert not model["match_length"] and not model["bigrams"]
     assert model["width"] == 8 * 16
     assert model["heads"] == 8
     assert not model["pointer"]

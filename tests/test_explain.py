@@ -33,7 +33,7 @@ def explained(article: str, bundle: Bundle = BUNDLE) -> Explanation:
 
 
 def without_pointer() -> Bundle:
-    model = replace(BUNDLE.model, pointer=False, source_prior=True)
+    model = replace(BUNDLE.model, pointer=False, match_length=0, source_prior=True)
     return replace(BUNDLE, model=model, weights=random_weights(model))
 
 

@@ -9,13 +9,17 @@ import pytest
 from headline.engines.base import Floats
 from headline.layers import (
     BidirectionalLSTM,
+    BigramEmbedding,
     ConditionalNorm,
     MultiHeadAttention,
     Pointer,
     SourcePrior,
     attention_bias,
+    match_runs,
+    next_match_runs,
     reverse_sequences,
 )
+from headline.tokenizer import PAD
 
 MASKS = pytest.mark.parametrize("lengths", [[5, 5], [5, 2], [1, 4]])
 WIDTH = 6
@@ -160,3 +164,53 @@ def test_bias_is_finite_and_a_row_of_padding_stays_a_distribution(dtype: str) ->
 def test_a_layer_comes_back_from_its_config(layer: keras.layers.Layer) -> None:
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+def test_runs_are_those_that_a_search_by_hand_finds() -> None:
+    """Step by step and all at once."""
+    generator = np.random.default_rng(4)
+    copy_ids = generator.integers(4, 7, (3, 12)).astype("int32")
+    copy_ids[1, 8:] = PAD
+    tokens = generator.integers(4, 7, (3, 6)).astype("int32")
+    most = 3
+
+    found = match_runs(tokens, copy_ids, most)
+
+    state = np.zeros_like(copy_ids), np.zeros(copy_ids.shape, bool)
+    for step in range(tokens.shape[1]):
+        written = [set(row[:step].tolist()) - {PAD} for row in tokens]
+        for row, source in enumerate(copy_ids):
+            for place in range(len(source)):
+                longest = max(
+                    n
+                    for n in range(min(most, step, place) + 1)
+                    if n == 0
+                    or (source[place - n : place] == tokens[row, step - n : step]).all()
+                )
+                assert int(found[0][row, step, place]) == longest
+                assert bool(found[1][row, step, place]) == (
+                    source[place] in written[row]
+                )
+        for whole, one in zip(found, state, strict=True):
+            np.testing.assert_array_equal(np.asarray(whole)[:, step], np.asarray(one))
+        state = next_match_runs(*state, tokens[:, step], copy_ids, most)
+
+
+def test_a_bigram_embedding_knows_both_neighbours_and_nothing_further() -> None:
+    layer = BigramEmbedding(64, 4)
+    layer.build((None, None))
+    layer.pairs.set_weights([np.random.default_rng(1).normal(size=(64, 4))])
+    ids = np.array([[5, 6, 7, 8, 9]], np.int32)
+    before = np.asarray(layer(ids))
+    ids[0, 1] = 20
+    after = np.asarray(layer(ids))
+    assert [bool((before[0, n] != after[0, n]).any()) for n in range(5)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    # Padding behind a row is what its end is followed by anyway.
+    padded = np.pad(ids, ((0, 0), (0, 2)))
+    np.testing.assert_allclose(np.asarray(layer(padded))[:, :5], after)

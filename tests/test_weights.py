@@ -15,12 +15,12 @@ from headline.tokenizer import BOS
 from headline.weights import Weights, check_weights, weight_shapes
 from tests.scripted import random_weights
 
-SMALL = ModelConfig(vocab_size=9, width=4, heads=2, encoder_layers=1, decoder_layers=1)
+SMALL = ModelConfig(vocab_size=9, width=4, heads=2, decoder_layers=1, bigrams=13)
 CONFIGS = [
     *(replace(preset.model, width=8, vocab_size=9) for preset in PRESETS.values()),
     replace(SMALL, encoder_layers=3, decoder_layers=2, source_prior=True),
     replace(SMALL, conditional_norm=True, width=2),
-    replace(SMALL, pointer=False),
+    replace(SMALL, pointer=False, match_length=0, bigrams=0),
 ]
 
 

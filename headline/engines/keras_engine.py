@@ -15,7 +15,7 @@ from keras import ops
 from headline.config import ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.model import HeadlineModel, Tensors, assign_weights, build_model
-from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 from headline.weights import Weights, check_weights
 
 TINY = 1e-38  # log of it is finite in float32
@@ -74,7 +74,7 @@ class KerasEngine:
         shape = _power_of_two(batch), -(-length // LENGTH_STEP) * LENGTH_STEP
         encoded = self._encode(_padded(source_ids, shape), _padded(copy_ids, shape))
         slots = np.arange(batch, dtype=np.int32)
-        return KerasState(encoded, self.model.initial_state(shape[0]), slots, slots)
+        return KerasState(encoded, self.model.initial_state(*shape), slots, slots)
 
     def step(
         self,
@@ -149,8 +149,7 @@ class KerasEngine:
             (ops.take(hidden, parents, axis=0), ops.take(cell, parents, axis=0))
             for hidden, cell in decoder_state
         ]
-        known = ops.where(tokens < self.model.config.vocab_size, tokens, UNK)
-        scores, new_state = self.model.step(encoded, continued, known)
+        scores, new_state = self.model.step(encoded, continued, tokens)
         log_probs = self._log_probs(encoded, scores)  # B, K, C
         special = ops.full_like(log_probs[..., : len(SPECIAL_TOKENS)], IMPOSSIBLE)
         others = ops.concatenate([special, log_probs[..., len(SPECIAL_TOKENS) :]], -1)

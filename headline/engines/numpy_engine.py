@@ -16,7 +16,9 @@ from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.engines.numpy_layers import (
     LOWEST,
     CopyPlan,
+    Matches,
     best_columns,
+    bigram_keys,
     exact_sigmoid,
     log_softmax,
     lstm_gates,
@@ -37,11 +39,14 @@ class Copying:
     """What the pointer keeps of the articles."""
 
     keys: Floats  # (B, H, S), scaled by 1 / sqrt(H)
+    ids: Ids  # (B, S): what each position writes
     plan: CopyPlan
 
     def take(self, articles: NDArray[np.intp]) -> "Copying":
         """Returns the given articles alone."""
-        return Copying(self.keys[articles], self.plan.take(articles))
+        return Copying(
+            self.keys[articles], self.ids[articles], self.plan.take(articles)
+        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class NumpyState:
     articles: NDArray[np.intp]  # (R,): the row's article
     hidden: tuple[Floats, ...]  # of each layer, (R, H)
     cell: tuple[Floats, ...]
+    matches: Matches | None  # of what has been written, with a ``match_length``
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,8 @@ class NumpyEngine:
         config, weights = self.config, self.weights
         mask = source_ids != PAD
         states = weights["embedding/embeddings"][source_ids]
+        if config.bigrams:
+            states = states + self._bigrams(source_ids)
         for layer in range(config.encoder_layers):
             states = self._encoder_layer(layer, states, mask)
         batch = len(source_ids)
@@ -119,7 +127,15 @@ class NumpyEngine:
             np.arange(batch),
             (zeros,) * config.decoder_layers,
             (zeros,) * config.decoder_layers,
+            Matches.none(copy_ids) if config.match_length else None,
         )
+
+    def _bigrams(self, source_ids: Ids) -> Floats:
+        """Each position's pairs with both neighbours, (B, S, H)."""
+        keys = bigram_keys(source_ids, self.config.bigrams)
+        embedded = self.weights["bigrams/pairs/embeddings"][keys]
+        both: Floats = embedded[:, :-1] + embedded[:, 1:]
+        return both
 
     def _encoder_layer(
         self, layer: int, states: Floats, mask: NDArray[np.bool_]
@@ -168,7 +184,7 @@ class NumpyEngine:
         keys = states @ self.weights["pointer/key/kernel"]
         keys *= np.float32(config.width**-0.5)
         plan = CopyPlan.of(copy_ids, config.vocab_size)
-        return Copying(np.ascontiguousarray(keys.transpose(0, 2, 1)), plan)
+        return Copying(np.ascontiguousarray(keys.transpose(0, 2, 1)), copy_ids, plan)
 
     def _heads(self, states: Floats) -> Floats:
         batch, steps, width = states.shape
@@ -196,7 +212,7 @@ class NumpyEngine:
         wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, NumpyState]:
         outputs, state = self._decode(_continue_rows(state, parents), tokens)
-        log_probs, ids = self._candidates(state.source, outputs, num_candidates, wanted)
+        log_probs, ids = self._candidates(state, outputs, num_candidates, wanted)
         if wanted is not None:  # also those that cannot be written keep their ids
             ids[:, ids.shape[1] - wanted.shape[1] :] = wanted
         return log_probs, ids, state
@@ -214,7 +230,16 @@ class NumpyEngine:
             hidden.append(outputs)
             cell.append(memory)
         outputs = self._decoder_norm("last", outputs, state)
-        return outputs, replace(state, hidden=tuple(hidden), cell=tuple(cell))
+        matches = self._extended(state, tokens)
+        new = replace(state, hidden=tuple(hidden), cell=tuple(cell), matches=matches)
+        return outputs, new
+
+    def _extended(self, state: NumpyState, tokens: Ids) -> Matches | None:
+        copying = state.source.copying
+        if state.matches is None or copying is None:
+            return None
+        rows = copying.ids[state.articles]
+        return state.matches.extended(tokens, rows, self.config.match_length)
 
     def _cell(
         self, layer: int, values: Floats, hidden: Floats, cell: Floats
@@ -226,12 +251,16 @@ class NumpyEngine:
         return lstm_gates(gates, cell)
 
     def _candidates(
-        self, source: Source, outputs: Floats, num_candidates: int, wanted: Ids | None
+        self,
+        state: NumpyState,
+        outputs: Floats,
+        num_candidates: int,
+        wanted: Ids | None,
     ) -> tuple[Floats, Ids]:
         """The best next tokens of each row, and the wanted; see ``Engine.step``."""
-        rows = len(outputs)
+        source, rows = state.source, len(outputs)
         queries = outputs.reshape(len(source.bias), -1, self.config.width)  # B, K, H
-        features, _ = self._attend(source, queries)
+        features, _ = self._attend(source, queries, state.matches)
         logits = self._logits(source, features)
         if source.copying is None:
             scores = log_softmax(logits).reshape(rows, -1)
@@ -239,7 +268,9 @@ class NumpyEngine:
                 wanted = np.where(wanted < self.config.vocab_size, wanted, PAD)
             return best_columns(scores, num_candidates, wanted)
         plan, vocab_size = source.copying.plan, self.config.vocab_size
-        generated, copy = self._shares(source, source.copying, features, logits)
+        generated, copy = self._shares(
+            source, source.copying, features, logits, state.matches
+        )
         probs = _mixture(plan, generated, copy)
         scores = np.log(np.maximum(probs, TINY))
         # An article may have fewer tokens of its own than another of its batch.
@@ -252,15 +283,31 @@ class NumpyEngine:
         )
         return log_probs, plan.ids(columns, vocab_size)
 
-    def _attend(self, source: Source, queries: Floats) -> tuple[Floats, Floats]:
+    def _attend(
+        self, source: Source, queries: Floats, matches: Matches | None
+    ) -> tuple[Floats, Floats]:
         """Looks into the article: Vaswani et al. 2017, eq. 1.
+
+        Args:
+            queries: shape ``(B, K, H)``.
+            matches: of the B K queries, with a ``match_length``.
 
         Returns:
             each query with its context, (B, K, 2 H), and the weights of the heads,
             (B, heads, K, S).
         """
         projected = self._heads(queries @ self.weights["attention/query/kernel"])
-        weights = softmax(projected @ source.keys + source.bias[:, None, None, :])
+        scores = projected @ source.keys
+        scores += source.bias[:, None, None, :]
+        if matches is not None:
+            by_head = self._dense("attention/match", queries)
+            by_head = by_head.reshape(*queries.shape[:2], self.config.heads, -1)
+            # heads, B K, features: the heads of a query share its places.
+            by_head = by_head.reshape(-1, *by_head.shape[2:]).transpose(1, 0, 2)
+            bonus = matches.bonus(by_head)
+            bonus = bonus.reshape(len(bonus), *queries.shape[:2], -1)
+            scores += bonus.transpose(1, 0, 2, 3)
+        weights = softmax(scores)
         context = (weights @ source.values).transpose(0, 2, 1, 3)
         context = context.reshape(queries.shape)
         return np.concatenate([queries, context], axis=-1), weights
@@ -275,7 +322,12 @@ class NumpyEngine:
         return logits
 
     def _shares(
-        self, source: Source, copying: Copying, features: Floats, logits: Floats
+        self,
+        source: Source,
+        copying: Copying,
+        features: Floats,
+        logits: Floats,
+        matches: Matches | None,
     ) -> tuple[Floats, Floats]:
         """The terms of See et al. 2017, eq. 9: g softmax(logits) and (1 - g) copy.
 
@@ -287,6 +339,10 @@ class NumpyEngine:
         queries = features @ self.weights["pointer/query/kernel"]
         scores: Floats = np.matmul(queries, copying.keys)
         scores += source.bias[:, None, :]
+        if matches is not None:
+            weights = self._dense("pointer/match", features)
+            bonus = matches.bonus(weights.reshape(-1, weights.shape[-1]))
+            scores += bonus.reshape(scores.shape)
         copy = softmax(scores)
         copy *= exact_sigmoid(-gate)
         return softmax(logits) * exact_sigmoid(gate), copy
@@ -308,26 +364,32 @@ class NumpyEngine:
     def _trace(self, start: NumpyState, copy_ids: Ids, target: Sequence[int]) -> Trace:
         source, labels = start.source, np.array([*target, EOS], np.int32)
         # The positions of the target take the place of an article's hypotheses.
-        features, heads = self._attend(source, self._replay(start, target))
+        queries, matches = self._replay(start, target)
+        features, heads = self._attend(source, queries, matches)
         attention = heads[0].mean(axis=0)
         logits = self._logits(source, features)
         if source.copying is None:
             log_probs = _of_labels(log_softmax(logits)[0], labels, IMPOSSIBLE)
             copied, copy = np.zeros_like(log_probs), np.zeros_like(attention)
             return Trace(log_probs, np.exp(log_probs), copied, copy, attention)
-        vocab, copy = self._shares(source, source.copying, features, logits)
+        vocab, copy = self._shares(source, source.copying, features, logits, matches)
         generated = _of_labels(vocab[0], labels, 0)
         copied = np.where(copy_ids == labels[:, None], copy[0], 0).sum(axis=1)
         log_probs = np.log(np.maximum(generated + copied, TINY))
         return Trace(log_probs, generated, copied, copy[0], attention)
 
-    def _replay(self, state: NumpyState, target: Sequence[int]) -> Floats:
-        """The outputs of the decoder that reads BOS and the target, (1, T, H)."""
-        outputs = []
+    def _replay(
+        self, state: NumpyState, target: Sequence[int]
+    ) -> tuple[Floats, Matches | None]:
+        """The outputs of the decoder that reads BOS and the target, (1, T, H), and the
+        matches of each position."""
+        outputs, matches = [], []
         for token in (BOS, *target):
             output, state = self._decode(state, np.array([token], np.int32))
             outputs.append(output)
-        return np.stack(outputs, axis=1)
+            if state.matches is not None:
+                matches.append(state.matches)
+        return np.stack(outputs, axis=1), Matches.stack(matches) if matches else None
 
     # --- layers ------------------------------------------------------------------
 
@@ -384,4 +446,5 @@ def _continue_rows(state: NumpyState, parents: Ids) -> NumpyState:
         articles,
         tuple(layer[parents] for layer in state.hidden),
         tuple(layer[parents] for layer in state.cell),
+        None if state.matches is None else state.matches.take(parents),
     )

@@ -4,12 +4,13 @@ Shape letters: B articles, K hypotheses of each, R = B K rows, S source length,
 V vocab size, H width, D directions (2), U different tokens of an article.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import NORM_EPSILON
+from headline.config import BIGRAM_FACTOR, NORM_EPSILON
 from headline.engines.base import Floats, Ids
 from headline.tokenizer import BOS, EOS, PAD, UNK
 
@@ -83,6 +84,70 @@ class CopyPlan:
         real = own_ids[row, column] != PAD
         columns[row[real], place[real]] = vocab_size + column[real]
         return columns
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What has been written last, looked for in the article; for each of R rows.
+
+    See ``layers.match_runs``; ``layers.match_features`` of both are kept as one number,
+    ``2 run + written``, which is the place of their sum in a table.
+    """
+
+    run: NDArray[np.int8]  # (R, S): tokens written last that stand before the position
+    written: NDArray[np.bool_]  # (R, S): whether the position's token is written
+
+    @classmethod
+    def none(cls, copy_ids: Ids) -> "Matches":
+        """Before anything is written; ``copy_ids`` are of shape ``(R, S)``."""
+        return cls(
+            np.zeros(copy_ids.shape, np.int8), np.zeros(copy_ids.shape, np.bool_)
+        )
+
+    @classmethod
+    def stack(cls, parts: "Sequence[Matches]") -> "Matches":
+        """Puts the rows of several below each other."""
+        return cls(
+            np.concatenate([part.run for part in parts]),
+            np.concatenate([part.written for part in parts]),
+        )
+
+    def take(self, rows: Ids) -> "Matches":
+        """Returns the given rows."""
+        return Matches(self.run[rows], self.written[rows])
+
+    def extended(self, tokens: Ids, copy_ids: Ids, most: int) -> "Matches":
+        """Each row writes its token, ``(R,)``, beside its article, ``(R, S)``."""
+        holds = (copy_ids == tokens[:, None]) & (copy_ids > EOS)
+        run = np.zeros_like(self.run)
+        longer = np.minimum(self.run[:, :-1] + np.int8(1), np.int8(most))
+        run[:, 1:] = np.where(holds[:, :-1], longer, np.int8(0))
+        return Matches(run, self.written | holds)
+
+    def bonus(self, weights: Floats) -> Floats:
+        """Sums up the weights of each position's features.
+
+        Args:
+            weights: shape ``(..., R, most + 1)``: of runs of 1 to ``most``, and last of
+                what is written.
+
+        Returns:
+            shape ``(..., R, S)``.
+        """
+        runs = np.cumsum(weights[..., :-1], axis=-1)
+        runs = np.concatenate([np.zeros_like(runs[..., :1]), runs], axis=-1)
+        table = np.stack([runs, runs + weights[..., -1:]], axis=-1)
+        table = table.reshape(*table.shape[:-2], -1)
+        places = self.run.astype(np.intp) * 2 + self.written
+        shape = (*weights.shape[:-1], places.shape[-1])
+        return np.take_along_axis(table, np.broadcast_to(places, shape), axis=-1)
+
+
+def bigram_keys(source_ids: Ids, buckets: int) -> Ids:
+    """Returns the bucket of each gap between neighbours, ends included, (B, S + 1)."""
+    ids = np.pad(source_ids, ((0, 0), (1, 1)))
+    keys: Ids = (ids[:, :-1] * np.int32(BIGRAM_FACTOR) + ids[:, 1:]) % np.int32(buckets)
+    return keys
 
 
 def best_columns(

@@ -89,8 +89,9 @@ def test_copy_weights_sum_to_what_the_gate_leaves(preset: str, bias: float) -> N
 @pytest.mark.parametrize("preset", POINTERS)
 def test_a_token_is_copied_from_its_occurrences(preset: str) -> None:
     config = TINY[preset]
-    own = 0
-    for copy_ids, hypothesis, trace in searched(config, mild_weights(config)):
+    weights, own = dict(mild_weights(config)), 0
+    weights["pointer/gate/bias"] = weights["pointer/gate/bias"] - 2  # copies more
+    for copy_ids, hypothesis, trace in searched(config, weights):
         assert trace.copied[-1] == 0  # no article holds EOS
         for place, token in enumerate(hypothesis.ids):
             expected = trace.copy[place, copy_ids == token].sum()
@@ -131,9 +132,13 @@ def test_attention_is_the_mean_of_the_heads(preset: str) -> None:
     config = TINY[preset]
     weights = dict(mild_weights(config))
     # All heads but the last know no query: they look at every token alike.
-    query = weights["attention/query/kernel"].copy()
-    query[:, : -config.width // config.heads] = 0
-    weights["attention/query/kernel"] = query
+    others = [("attention/query/kernel", config.width // config.heads)]
+    if config.match_length:
+        features = config.match_length + 1
+        others += [(f"attention/match/{one}", features) for one in ("kernel", "bias")]
+    for name, last in others:
+        weights[name] = weights[name].copy()
+        weights[name][..., :-last] = 0
 
     for copy_ids, _, trace in searched(config, weights):
         length = int((copy_ids != PAD).sum())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from headline.engines.base import IMPOSSIBLE, Floats
 from headline.engines.numpy_layers import (
     CopyPlan,
+    Matches,
     best_columns,
     exact_sigmoid,
     log_softmax,
@@ -108,3 +109,19 @@ def test_norm_has_mean_0_and_variance_1() -> None:
     normed = norm(random(4, 64) * 5 + 3)
     np.testing.assert_allclose(normed.mean(-1), 0, atol=1e-5)
     np.testing.assert_allclose(normed.var(-1), 1, rtol=1e-3)
+
+
+def test_a_bonus_is_the_sum_of_the_weights_of_the_features_that_hold() -> None:
+    copy_ids = np.array([[5, 6, 5, 6, 7, 0]], np.int32)
+    matches = Matches.none(copy_ids)
+    for token in (5, 6):
+        matches = matches.extended(np.array([token], np.int32), copy_ids, 2)
+    # 5 6 has been written: position 2 follows both, and so does position 4.
+    assert matches.run.tolist() == [[0, 0, 2, 0, 2, 0]]
+    assert matches.written.tolist() == [[True, True, True, True, False, False]]
+    once, twice, written = weights = np.array([0.25, 2.0, -8.0], np.float32)
+    bonus = matches.bonus(weights[None])
+    both = once + twice
+    assert bonus.tolist() == [[written, written, both + written, written, both, 0]]
+    by_head = np.stack([weights[None], 2 * weights[None]])
+    np.testing.assert_array_equal(matches.bonus(by_head), [bonus, 2 * bonus])
