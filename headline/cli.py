@@ -117,8 +117,9 @@ def prepare(
     """
     from tqdm import tqdm
 
-    from headline.prepare import Job, summary_table
+    from headline.prepare import Job
     from headline.prepare import prepare as prepare_corpus
+    from headline.summary import summary_table
     from headline.tables import CorpusFormat, total_bytes
 
     job = Job(

@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +18,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from headline import __version__
 from headline.config import PrepareConfig
-from headline.corpus import CorpusReader, Pair, Reason, Reject
+from headline.corpus import CorpusReader, Pair, Reject
 from headline.dataset import (
     DATA,
-    FORMAT,
     REJECTS,
     SIDES,
     SPLITS,
@@ -35,12 +33,12 @@ from headline.dataset import (
 )
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.files import sha256, write_json
+from headline.summary import Counts, summarise
 from headline.tables import CorpusFormat
 from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
 
 # Between the pieces of a text in the spool; normalised texts have no such character.
 PIECE_END = "\x1f"
-PERCENTILES = (5, 50, 95, 100)
 
 Advance = Callable[[int], None]
 
@@ -54,20 +52,6 @@ class Job:
     format: CorpusFormat
     config: PrepareConfig
     overwrite: bool = False
-
-
-@dataclass
-class Counts:
-    """What was read."""
-
-    rows: int = 0
-    cut: int = 0  # articles longer than ``max_source_length``
-    rejects: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[str] = field(default_factory=Counter)  # of each split
-    pieces: Counter[str] = field(default_factory=Counter)  # in the train split
-    lengths: Mapping[str, "array[int]"] = field(  # characters of every pair
-        default_factory=lambda: {side: array("I") for side in SIDES}
-    )
 
 
 def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
@@ -93,7 +77,7 @@ def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
             for split in SPLITS:
                 _encode_split(tokenizer, Path(spool), scratch, split)
         tokenizer.save(scratch / VOCAB)
-        summary = _summary(job, counts, tokenizer)
+        summary = summarise(job.config, counts, tokenizer)
         summary["sha256"] = {name: sha256(scratch / name) for name in data_files()}
         write_json(scratch / DATA, summary)
     return summary
@@ -266,54 +250,6 @@ def _write_ids(raw: Path, path: Path, highest: int) -> None:
     for begin in range(0, total, chunk):
         target[begin : begin + chunk] = source[begin : begin + chunk]
     target.flush()
-
-
-# --- the summary ------------------------------------------------------------------
-
-
-def _summary(job: Job, counts: Counts, tokenizer: Tokenizer) -> dict[str, Any]:
-    rejects = {str(reason): counts.rejects[reason] for reason in Reason}
-    return {
-        "format": FORMAT,
-        "version": __version__,
-        "config": job.config.to_dict(),
-        "counts": {
-            "rows": counts.rows,
-            "rejected": counts.rejects.total(),
-            **{split: counts.pairs[split] for split in SPLITS},
-            "articles_cut": counts.cut,
-            "tokens": len(tokenizer.vocab),
-            "generable": tokenizer.vocab.vocab_size,
-        },
-        "rejects": {reason: count for reason, count in rejects.items() if count},
-        "lengths": {side: _percentiles(counts.lengths[side]) for side in SIDES},
-    }
-
-
-def _percentiles(lengths: "array[int]") -> dict[str, int]:
-    values = np.percentile(
-        np.frombuffer(lengths, dtype=np.uint32), PERCENTILES, method="nearest"
-    )
-    return {
-        f"p{share}": int(value)
-        for share, value in zip(PERCENTILES, values, strict=True)
-    }
-
-
-def summary_table(summary: Mapping[str, Any]) -> str:
-    """Returns the counts and length percentiles as a table for a person."""
-    lines = []
-    for name, count in summary["counts"].items():
-        lines.append(f"{name.replace('_', ' '):24}{count:>12,}")
-        if name == "rejected":
-            reasons = summary["rejects"].items()
-            lines += [f"  {reason:34}{number:>12,}" for reason, number in reasons]
-    head = "".join(f"{f'p{share}':>8}" for share in PERCENTILES)
-    lines.append(f"{'length in characters':24}{head}")
-    for side, name in zip(SIDES, ("article", "headline"), strict=True):
-        row = "".join(f"{length:>8,}" for length in summary["lengths"][side].values())
-        lines.append(f"  {name:22}{row}")
-    return "\n".join(lines)
 
 
 # --- the folder -------------------------------------------------------------------

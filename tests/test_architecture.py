@@ -21,6 +21,7 @@ ORDER = [
     "tokenizer",
     "weights",
     "dataset",
+    "summary",
     "prepare",
     "layers",
     "model",

@@ -15,7 +15,8 @@ from headline.config import PrepareConfig
 from headline.corpus import CorpusReader, Pair
 from headline.dataset import DATA, REJECTS, SPLITS, Dataset, data_files, open_dataset
 from headline.errors import CorpusError, DataError, HeadlineError
-from headline.prepare import Job, prepare, split_of, summary_table
+from headline.prepare import Job, prepare, split_of
+from headline.summary import summary_table
 from headline.tables import CorpusFormat
 from headline.text import normalise
 

@@ -1,0 +1,79 @@
+"""What ``headline prepare`` has read: counts, lengths, data.json, and its table."""
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headline import __version__
+from headline.config import PrepareConfig
+from headline.corpus import Reason
+from headline.dataset import FORMAT, SIDES, SPLITS
+from headline.tokenizer import Tokenizer
+
+PERCENTILES = (5, 50, 95, 100)
+
+
+@dataclass
+class Counts:
+    """What was read."""
+
+    rows: int = 0
+    cut: int = 0  # articles longer than ``max_source_length``
+    rejects: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[str] = field(default_factory=Counter)  # of each split
+    pieces: Counter[str] = field(default_factory=Counter)  # in the train split
+    lengths: Mapping[str, "array[int]"] = field(  # characters of every pair
+        default_factory=lambda: {side: array("I") for side in SIDES}
+    )
+
+
+def summarise(
+    config: PrepareConfig, counts: Counts, tokenizer: Tokenizer
+) -> dict[str, Any]:
+    """Returns the content of data.json, but for the checksums."""
+    rejects = {str(reason): counts.rejects[reason] for reason in Reason}
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "config": config.to_dict(),
+        "counts": {
+            "rows": counts.rows,
+            "rejected": counts.rejects.total(),
+            **{split: counts.pairs[split] for split in SPLITS},
+            "articles_cut": counts.cut,
+            "tokens": len(tokenizer.vocab),
+            "generable": tokenizer.vocab.vocab_size,
+        },
+        "rejects": {reason: count for reason, count in rejects.items() if count},
+        "lengths": {side: _percentiles(counts.lengths[side]) for side in SIDES},
+    }
+
+
+def _percentiles(lengths: "array[int]") -> dict[str, int]:
+    values = np.percentile(
+        np.frombuffer(lengths, dtype=np.uint32), PERCENTILES, method="nearest"
+    )
+    return {
+        f"p{share}": int(value)
+        for share, value in zip(PERCENTILES, values, strict=True)
+    }
+
+
+def summary_table(summary: Mapping[str, Any]) -> str:
+    """Returns the counts and length percentiles as a table for a person."""
+    lines = []
+    for name, count in summary["counts"].items():
+        lines.append(f"{name.replace('_', ' '):24}{count:>12,}")
+        if name == "rejected":
+            reasons = summary["rejects"].items()
+            lines += [f"  {reason:34}{number:>12,}" for reason, number in reasons]
+    head = "".join(f"{f'p{share}':>8}" for share in PERCENTILES)
+    lines.append(f"{'length in characters':24}{head}")
+    for side, name in zip(SIDES, ("article", "headline"), strict=True):
+        row = "".join(f"{length:>8,}" for length in summary["lengths"][side].values())
+        lines.append(f"  {name:22}{row}")
+    return "\n".join(lines)
