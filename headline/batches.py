@@ -49,7 +49,8 @@ class Batches(keras.utils.PyDataset):
 
     def _plan_epoch(self) -> list[NDArray[np.intp]]:
         size, seed = self.config.batch_size * self.parts, self.config.seed
-        return plan_batches(self._lengths, size, seed, self.epoch or 0)
+        epoch, corpora = self.epoch or 0, self.split.corpora
+        return plan_batches(self._lengths, size, seed, epoch, corpora)
 
     def __len__(self) -> int:
         return len(self._plan) * self.parts

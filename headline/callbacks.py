@@ -238,7 +238,7 @@ class Validation(keras.callbacks.Callback):
     def _save_checkpoint(self, epoch: int) -> None:
         self.state.epoch = epoch + 1
         self.state.seconds = self.clock.seconds()
-        same = settings(self.run, self.dataset.summary["sha256"])
+        same = settings(self.run, self.dataset.fingerprint)
         save_checkpoint(self.run.model_dir, capture(self.model, self.state, same))
 
     def _write_story(self) -> None:

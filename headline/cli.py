@@ -37,6 +37,7 @@ from headline.options import (
     prepare_options,
     target_option,
     train_options,
+    weights_of,
 )
 
 if TYPE_CHECKING:
@@ -93,6 +94,14 @@ def main() -> None:
 @format_options
 @target_option
 @prepare_options
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="FILE=FACTOR",
+    help="How often an epoch sees a pair of FILE: 2 is twice, 0.3 three in ten pairs"
+    " in turn. Repeatable; 1 for the other files.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the dataset in DATA_DIR.")
 def prepare(
     files: Sequence[Path],
@@ -100,6 +109,7 @@ def prepare(
     encoding: str,
     source_column: str | None,
     target_column: str | None,
+    weights: Sequence[str],
     overwrite: bool,
     **settings: Any,
 ) -> None:
@@ -114,6 +124,7 @@ def prepare(
     Example:
         headline prepare news.csv -o prepared/news
         headline prepare a.csv.gz b.jsonl -o prepared/both --encoding gb18030
+        headline prepare a.csv b.csv --weight b.csv=0.3 -o prepared/weighted
     """
     from tqdm import tqdm
 
@@ -130,6 +141,7 @@ def prepare(
         ),
         config=PrepareConfig(**given(settings)),
         overwrite=overwrite,
+        weights=weights_of(weights, files),
     )
     with tqdm(
         total=total_bytes(files), unit="B", unit_scale=True, leave=False, disable=None

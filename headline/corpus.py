@@ -64,7 +64,10 @@ class CorpusReader:
 
     Lengths are in characters after normalisation; ``max_target_length`` of ``None``
     sets no limit. Of exact duplicates, in whichever files, the first one stays.
+    ``place`` says which of the files the last row came from, counted from 0.
     """
+
+    place = 0
 
     def __init__(
         self,
@@ -91,7 +94,8 @@ class CorpusReader:
         """
         self._bytes_before = 0
         seen: set[int] = set()
-        for path in self._files:
+        for place, path in enumerate(self._files):
+            self.place = place
             with open_table(path, self._format) as self._table:
                 yield from self._read(self._table, seen)
                 self._bytes_before += self._table.position()
@@ -108,8 +112,7 @@ class CorpusReader:
 
     def _read(self, table: Table, seen: set[int]) -> Iterator[Pair | Reject]:
         source, target = find_pair_columns(table, self._format)
-        # A file name may hold bytes that are no text; a report of rejects may not.
-        file = str(table.path).encode(errors="replace").decode()
+        file = shown(table.path)
         number = 0
         for number, values, problem in table:
             raw = (values.get(target), values.get(source))
@@ -153,6 +156,11 @@ class CorpusReader:
             if faulty:
                 return reason
         return None
+
+
+def shown(path: Path) -> str:
+    """Returns the path as text; a name may hold bytes that are none."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _digest(pair: Pair) -> int:

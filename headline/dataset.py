@@ -5,7 +5,8 @@ each pair begins; they are read by memory map, so a corpus need not fit into mem
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from headline.config import PrepareConfig
 from headline.corpus import Pair
 from headline.errors import ConfigError, DataError
 from headline.files import check_sha256, read_json
+from headline.mixture import Corpus, Places, epoch_places
 from headline.tables import CorpusFormat, open_table
 from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, Vocab, load_tokenizer
 
@@ -81,14 +83,23 @@ class Split:
 
     source: Side
     target: Side
+    # Where they come from, if an epoch does not see each of them once.
+    corpora: tuple[Corpus, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.source)
 
+    def with_ids(self, new_ids: Ids) -> "Split":
+        """Returns the same pairs with other ids, see ``Side.new_ids``."""
+        sides = (replace(side, new_ids=new_ids) for side in (self.source, self.target))
+        return replace(self, **dict(zip(SIDES, sides, strict=True)))
+
     @property
-    def sides(self) -> tuple[Side, Side]:
-        """The sources and the targets."""
-        return self.source, self.target
+    def epoch_pairs(self) -> int:
+        """How many pairs an epoch sees, with those that it sees again."""
+        if not self.corpora:
+            return len(self)
+        return sum(corpus.epoch_pairs for corpus in self.corpora)
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,12 @@ class Dataset:
     summary: Mapping[str, Any]  # the content of data.json
     tokenizer: Tokenizer
     splits: Mapping[str, Split]
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What is the same for two datasets that a training reads alike."""
+        weights = [corpus.weight for corpus in self.splits["train"].corpora]
+        return {**self.summary["sha256"], **({"weights": weights} if weights else {})}
 
     def text_path(self, split: str) -> Path:
         """Returns the CSV file with the pairs of ``valid`` or ``test`` as text."""
@@ -118,8 +135,7 @@ class Dataset:
         tokens = self.tokenizer.vocab.tokens
         new_ids = np.array([places[token] for token in tokens] + [len(vocab)], np.int32)
         splits = {
-            name: Split(*(replace(side, new_ids=new_ids) for side in split.sides))
-            for name, split in self.splits.items()
+            name: split.with_ids(new_ids) for name, split in self.splits.items()
         }
         tokenizer = type(self.tokenizer)(vocab)
         return replace(self, tokenizer=tokenizer, splits=splits)
@@ -167,6 +183,7 @@ def open_dataset(data_dir: Path) -> Dataset:
         check_sha256(data_dir / name, checksums.get(name, ""), DataError)
     tokenizer = load_tokenizer(data_dir / VOCAB, DataError)
     splits = {split: _open_split(data_dir, split) for split in SPLITS}
+    splits["train"] = _weighted(splits["train"], data_dir / DATA, summary)
     return Dataset(data_dir, config, summary, tokenizer, splits)
 
 
@@ -185,6 +202,24 @@ def _open_split(data_dir: Path, split: str) -> Split:
         name = offsets_file(split, "target")
         raise DataError(f"{data_dir / name} has another number of pairs than sources")
     return Split(source, target)
+
+
+def _weighted(train: Split, path: Path, summary: Mapping[str, Any]) -> Split:
+    """Adds the corpora of the pairs where an epoch does not see each pair once."""
+    try:
+        corpora = [
+            Corpus(str(entry["file"]), float(entry["weight"]), int(entry["train"]))
+            for entry in summary.get("corpora", ())  # older versions named none
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged: {error!r} in its corpora") from error
+    if all(corpus.weight == 1 for corpus in corpora):
+        return train
+    if not all(0 < corpus.weight < inf and corpus.pairs >= 0 for corpus in corpora):
+        raise DataError(f"{path} is damaged: its corpora have impossible weights")
+    if sum(corpus.pairs for corpus in corpora) != len(train):
+        raise DataError(f"{path} is damaged: its corpora have other pairs than train")
+    return replace(train, corpora=tuple(corpora))
 
 
 def _open_side(data_dir: Path, split: str, side: str) -> Side:
@@ -218,8 +253,12 @@ def _open_array(path: Path) -> NDArray[Any]:
 
 
 def plan_batches(
-    source_lengths: Offsets, batch_size: int, seed: int, epoch: int
-) -> list[NDArray[np.intp]]:
+    source_lengths: Offsets,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    corpora: Sequence[Corpus] = (),
+) -> list[Places]:
     """Decides which pairs make up each batch of an epoch, and in which order.
 
     Pairs of like source length come together, so that little is padding; which of
@@ -230,12 +269,19 @@ def plan_batches(
         source_lengths: tokens of each source.
         batch_size: pairs of a batch.
         seed, epoch: the same ones give the same plan, on any machine.
+        corpora: where the pairs come from, if an epoch is not to see each once.
 
     Returns:
-        of each batch the places of its pairs in the split; together every pair once.
+        of each batch the places of its pairs in the split; together every pair once,
+        or as often as the weights of the corpora say.
     """
     generator = np.random.default_rng((seed, epoch))
-    shuffled = generator.permutation(len(source_lengths))
+    seen = (
+        epoch_places(corpora, seed, epoch)
+        if corpora
+        else np.arange(len(source_lengths))
+    )
+    shuffled = seen[generator.permutation(len(seen))]
     buckets = source_lengths[shuffled] // BUCKET_WIDTH
     ordered = shuffled[np.argsort(buckets, kind="stable")]
     cuts = range(batch_size, len(ordered), batch_size)
@@ -245,7 +291,7 @@ def plan_batches(
 
 
 def make_batch(
-    split: Split, pairs: Sequence[int] | NDArray[np.intp], tokenizer: Tokenizer
+    split: Split, pairs: Sequence[int] | Places, tokenizer: Tokenizer
 ) -> dict[str, Ids]:
     """Pads some pairs into the arrays that ``HeadlineModel`` is called with.
 

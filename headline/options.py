@@ -1,7 +1,9 @@
 """The options of the commands: names, types and defaults are those of the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from math import inf
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +16,7 @@ from headline.config import (
     PrepareConfig,
     TrainConfig,
 )
+from headline.errors import ConfigError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -232,6 +235,39 @@ decode_options = options(
         help="cpu runs on NumPy alone; gpu loads Keras.",
     ),
 )
+
+
+def weights_of(values: Sequence[str], files: Sequence[Path]) -> dict[Path, float]:
+    """Reads what ``--weight`` says: FILE=FACTOR.
+
+    Raises:
+        ConfigError: it is written otherwise, a file is none of ``files`` or stands
+            there twice, or a factor is no number above 0.
+    """
+    weights: dict[Path, float] = {}
+    for value in values:
+        name, found, factor = value.rpartition("=")
+        path = Path(name)
+        if not found:
+            raise ConfigError(f"it is written FILE=FACTOR; got {value!r}", "weight")
+        if path not in files:
+            known = ", ".join(map(str, files))
+            raise ConfigError(f"{name!r} is none of the corpora: {known}", "weight")
+        if path in weights:
+            raise ConfigError(f"{name!r} has two weights", "weight")
+        weights[path] = _factor(name, factor)
+    return weights
+
+
+def _factor(name: str, written: str) -> float:
+    try:
+        factor = float(written)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < inf:
+        message = f"the factor of {name!r} must be a number above 0; got {written!r}"
+        raise ConfigError(message, "weight")
+    return factor
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from headline.config import PrepareConfig
-from headline.corpus import CorpusReader, Pair, Reject
+from headline.corpus import CorpusReader, Pair, Reject, shown
 from headline.dataset import (
     DATA,
     REJECTS,
@@ -33,7 +33,7 @@ from headline.dataset import (
 )
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.files import sha256, write_json
-from headline.summary import Counts, summarise
+from headline.summary import Counts, FileCounts, summarise
 from headline.tables import CorpusFormat
 from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
 
@@ -52,6 +52,7 @@ class Job:
     format: CorpusFormat
     config: PrepareConfig
     overwrite: bool = False
+    weights: Mapping[Path, float] = field(default_factory=dict)  # of others: 1
 
 
 def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
@@ -105,8 +106,10 @@ class Spool:
 
 
 def _read(job: Job, scratch: Path, spool_dir: Path, advance: Advance) -> Counts:
-    config, counts = job.config, Counts()
-    split_pieces = TOKENIZERS[config.tokenizer].split
+    config = job.config
+    counts = Counts(
+        [FileCounts(shown(path), job.weights.get(path, 1.0)) for path in job.files]
+    )
     reader = CorpusReader(
         job.files,
         job.format,
@@ -115,21 +118,27 @@ def _read(job: Job, scratch: Path, spool_dir: Path, advance: Advance) -> Counts:
         max_target_length=config.max_target_length,
     )
     with ExitStack() as stack:
-        spool = _open_spool(stack, scratch, spool_dir)
-        position = 0
-        for entry in reader:
+        sorter = _Sorter(config, counts, _open_spool(stack, scratch, spool_dir))
+        for entry in _advancing(reader, advance):
             counts.rows += 1
             if isinstance(entry, Reject):
-                counts.rejects[entry.reason.value] += 1
-                row = entry.file, entry.row, entry.reason.value, entry.excerpt
-                spool.rejects.writerow(row)
+                sorter.reject(entry)
             else:
-                _keep(entry, config, split_pieces, counts, spool)
-            if counts.rows % 1000 == 0:
-                advance(reader.position() - position)
-                position = reader.position()
-        advance(reader.position() - position)
+                split = split_of(entry.source, config)
+                counts.corpora[reader.place].pairs[split] += 1
+                sorter.keep(entry, split)
     return counts
+
+
+def _advancing(reader: CorpusReader, advance: Advance) -> Iterator[Pair | Reject]:
+    """Yields what the reader does, and tells now and then how far it has come."""
+    position = 0
+    for number, entry in enumerate(reader, start=1):
+        yield entry
+        if number % 1000 == 0:
+            advance(reader.position() - position)
+            position = reader.position()
+    advance(reader.position() - position)
 
 
 def _open_spool(stack: ExitStack, scratch: Path, spool_dir: Path) -> Spool:
@@ -153,35 +162,45 @@ def _spool_file(spool_dir: Path, split: str, side: str) -> Path:
     return spool_dir / f"{split}.{side}.txt"
 
 
-def _keep(
-    pair: Pair,
-    config: PrepareConfig,
-    split_pieces: Callable[[str], Sequence[str]],
-    counts: Counts,
-    spool: Spool,
-) -> None:
-    split = split_of(pair.source, config)
-    counts.pairs[split] += 1
-    counts.cut += len(pair.source) > config.max_source_length
-    if split in spool.texts:
-        spool.texts[split].writerow((pair.target, pair.source))
-    kept = pair._replace(source=pair.source[: config.max_source_length])
-    for side in SIDES:
-        counts.lengths[side].append(len(getattr(pair, side)))
-        pieces = split_pieces(getattr(kept, side))
-        if split == "train":
-            counts.pieces.update(pieces)
-        # A string is its own pieces, characters, and needs no marks between them.
-        line = pieces if isinstance(pieces, str) else PIECE_END.join(pieces)
-        spool.pieces[split][side].write(line + "\n")
+class _Sorter:
+    """Counts the rows and writes each to where it belongs."""
+
+    def __init__(self, config: PrepareConfig, counts: Counts, spool: Spool) -> None:
+        self.config, self.counts, self.spool = config, counts, spool
+        self.split_pieces = TOKENIZERS[config.tokenizer].split
+
+    def reject(self, reject: Reject) -> None:
+        """Puts a row on the list of rejects."""
+        reason = reject.reason.value
+        self.counts.rejects[reason] += 1
+        row = reject.file, reject.row, reason, reject.excerpt
+        self.spool.rejects.writerow(row)
+
+    def keep(self, pair: Pair, split: str) -> None:
+        """Cuts the pair into the pieces of its split."""
+        longest, counts = self.config.max_source_length, self.counts
+        counts.cut += len(pair.source) > longest
+        if split in self.spool.texts:
+            self.spool.texts[split].writerow((pair.target, pair.source))
+        kept = pair._replace(source=pair.source[:longest])
+        for side in SIDES:
+            counts.lengths[side].append(len(getattr(pair, side)))
+            pieces = self.split_pieces(getattr(kept, side))
+            if split == "train":
+                counts.pieces.update(pieces)
+            # A string is its own pieces, characters, and needs no marks between them.
+            line = pieces if isinstance(pieces, str) else PIECE_END.join(pieces)
+            self.spool.pieces[split][side].write(line + "\n")
 
 
 def _check_usable(job: Job, counts: Counts) -> None:
-    if counts.pairs["train"]:
+    if any(corpus.train.epoch_pairs for corpus in counts.corpora):
         return
-    if counts.pairs.total():
+    if counts.pairs("train"):
+        raise CorpusError("no epoch would see a pair: give a larger --weight")
+    if held_out := counts.pairs("valid") + counts.pairs("test"):
         raise CorpusError(
-            f"all {counts.pairs.total()} usable pairs fell into the held-out splits: "
+            f"all {held_out} usable pairs fell into the held-out splits: "
             "give more pairs, or a smaller --valid-size and --test-size"
         )
     reasons = ", ".join(f"{n} {reason}" for reason, n in counts.rejects.most_common())

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,23 +12,47 @@ from headline import __version__
 from headline.config import PrepareConfig
 from headline.corpus import Reason
 from headline.dataset import FORMAT, SIDES, SPLITS
+from headline.mixture import Corpus
 from headline.tokenizer import Tokenizer
 
 PERCENTILES = (5, 50, 95, 100)
 
 
 @dataclass
+class FileCounts:
+    """What was read from one file."""
+
+    file: str
+    weight: float
+    pairs: Counter[str] = field(default_factory=Counter)  # of each split
+
+    @property
+    def train(self) -> Corpus:
+        """The pairs that an epoch sees."""
+        return Corpus(self.file, self.weight, self.pairs["train"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the counts, ready for JSON."""
+        pairs = {split: self.pairs[split] for split in SPLITS}
+        return {"file": self.file, "weight": self.weight, **pairs}
+
+
+@dataclass
 class Counts:
     """What was read."""
 
+    corpora: list[FileCounts]
     rows: int = 0
     cut: int = 0  # articles longer than ``max_source_length``
     rejects: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[str] = field(default_factory=Counter)  # of each split
     pieces: Counter[str] = field(default_factory=Counter)  # in the train split
     lengths: Mapping[str, "array[int]"] = field(  # characters of every pair
         default_factory=lambda: {side: array("I") for side in SIDES}
     )
+
+    def pairs(self, split: str) -> int:
+        """Returns the pairs of a split, of all files together."""
+        return sum(corpus.pairs[split] for corpus in self.corpora)
 
 
 def summarise(
@@ -43,11 +67,12 @@ def summarise(
         "counts": {
             "rows": counts.rows,
             "rejected": counts.rejects.total(),
-            **{split: counts.pairs[split] for split in SPLITS},
+            **{split: counts.pairs(split) for split in SPLITS},
             "articles_cut": counts.cut,
             "tokens": len(tokenizer.vocab),
             "generable": tokenizer.vocab.vocab_size,
         },
+        "corpora": [corpus.to_dict() for corpus in counts.corpora],
         "rejects": {reason: count for reason, count in rejects.items() if count},
         "lengths": {side: _percentiles(counts.lengths[side]) for side in SIDES},
     }
@@ -76,4 +101,18 @@ def summary_table(summary: Mapping[str, Any]) -> str:
     for side, name in zip(SIDES, ("article", "headline"), strict=True):
         row = "".join(f"{length:>8,}" for length in summary["lengths"][side].values())
         lines.append(f"  {name:22}{row}")
+    if len(summary["corpora"]) > 1:
+        lines += _corpora_lines(summary["corpora"])
     return "\n".join(lines)
+
+
+def _corpora_lines(corpora: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line for each file; its name comes last, for it may be long."""
+    head = "".join(f"{name:>12}" for name in ("weight", *SPLITS))
+    rows = (
+        f"{corpus['weight']:>12g}"
+        + "".join(f"{corpus[split]:>12,}" for split in SPLITS)
+        + f"  {corpus['file']}"
+        for corpus in corpora
+    )
+    return [f"{head}  corpus", *rows]

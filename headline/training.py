@@ -78,7 +78,7 @@ def _starting_state(run: Run, dataset: Dataset, model: HeadlineModel) -> Trainin
     """Returns where the training starts: at nothing, or at the last checkpoint."""
     if not run.resume:
         return TrainingState()
-    same = settings(run, dataset.summary["sha256"])
+    same = settings(run, dataset.fingerprint)
     state = restore(model, load_checkpoint(run.model_dir), same)
     minutes = run.train.max_minutes
     if (

@@ -20,6 +20,7 @@ ORDER = [
     "corpus",
     "tokenizer",
     "weights",
+    "mixture",
     "dataset",
     "summary",
     "prepare",

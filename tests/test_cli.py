@@ -131,6 +131,43 @@ def test_prepare_says_why_no_pair_is_usable(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_prepare_weighs_corpora_by_their_names(tmp_path: Path) -> None:
+    pairs = bracket_pairs(300)
+    files = [write_pairs(tmp_path / "a.csv", pairs[:200])]
+    files.append(write_pairs(tmp_path / "b=c.csv", pairs[200:]))
+
+    result = headline(
+        "prepare", *files, "--weight", f"{files[1]}=0.3", "-o", tmp_path / "data"
+    )
+
+    assert result.exit_code == 0, result.output
+    assert f"  {files[1]}\n" in result.stderr
+    summary = json.loads((tmp_path / "data" / "data.json").read_text("utf-8"))
+    weights = {corpus["file"]: corpus["weight"] for corpus in summary["corpora"]}
+    assert weights == {str(files[0]): 1, str(files[1]): 0.3}
+
+
+@pytest.mark.parametrize(
+    ("weights", "part"),
+    [
+        (["{0}"], "FILE=FACTOR"),
+        (["c.csv=2"], "'c.csv' is none of"),
+        (["a.csv=2"], "'a.csv' is none of"),  # it was given with its folder
+        (["{0}=2", "{0}=2"], "two weights"),
+        *((["{0}=" + factor], "above 0") for factor in ("", "x", "0", "-1", "nan")),
+        (["{0}=inf"], "above 0"),
+    ],
+)
+def test_prepare_says_what_is_wrong_with_a_weight(
+    tmp_path: Path, weights: list[str], part: str
+) -> None:
+    path = write_pairs(tmp_path / "a.csv", bracket_pairs(9))
+    given = [word for text in weights for word in ("--weight", text.format(path))]
+    result = headline("prepare", path, "-o", tmp_path / "data", *given)
+    assert_usage_error(result, "--weight: ")
+    assert part in result.stderr and not (tmp_path / "data").exists()
+
+
 # --- train, evaluate ------------------------------------------------------------------
 
 

@@ -34,6 +34,7 @@ from headline.dataset import (
 )
 from headline.errors import DataError
 from headline.files import sha256
+from headline.mixture import Corpus, epoch_places
 from headline.prepare import Job, prepare
 from headline.tables import CorpusFormat
 from headline.tokenizer import BOS, EOS, PAD
@@ -231,6 +232,67 @@ def test_empty_split_can_be_opened(tmp_path: Path) -> None:
     assert dataset.sample("valid", 3) == []
 
 
+# --- corpora with weights -------------------------------------------------------------
+
+
+def weighted(data_dir: Path, weight: Any, pairs: int = 0) -> None:
+    train = len(open_dataset(data_dir).splits["train"]) + pairs
+    change_summary(data_dir, corpora=[{"file": "a", "weight": weight, "train": train}])
+
+
+def test_older_folder_without_corpora_is_read_as_one_without_weights(
+    data_dir: Path,
+) -> None:
+    new = open_dataset(data_dir)
+    content = json.loads((data_dir / DATA).read_text(encoding="utf-8"))
+    del content["corpora"]
+    (data_dir / DATA).write_text(json.dumps(content), encoding="utf-8")
+
+    old = open_dataset(data_dir)
+
+    assert old.splits["train"].corpora == new.splits["train"].corpora == ()
+    assert old.fingerprint == new.fingerprint == new.summary["sha256"]
+    assert old.splits["train"].epoch_pairs == len(old.splits["train"])
+
+
+def test_weights_belong_to_train_and_to_the_fingerprint(data_dir: Path) -> None:
+    plain = open_dataset(data_dir)
+    weighted(data_dir, 0.3)
+
+    dataset = open_dataset(data_dir)
+
+    train = dataset.splits["train"]
+    assert train.corpora == (Corpus("a", 0.3, len(train)),)
+    assert train.epoch_pairs == round(0.3 * len(train))
+    assert dataset.splits["valid"].corpora == dataset.splits["test"].corpora == ()
+    assert dataset.fingerprint != plain.fingerprint
+    weighted(data_dir, 0.4)
+    assert open_dataset(data_dir).fingerprint != dataset.fingerprint
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("inf"), float("nan"), "x", None, []])
+def test_impossible_weights_are_refused(data_dir: Path, weight: Any) -> None:
+    weighted(data_dir, weight)
+
+    assert "corpora" in refusal(data_dir, DATA)
+
+
+@pytest.mark.parametrize("corpora", [3, None, [3], [{}], [{"file": "a", "weight": 2}]])
+def test_damaged_corpora_are_refused(data_dir: Path, corpora: Any) -> None:
+    change_summary(data_dir, corpora=corpora)
+
+    assert "corpora" in refusal(data_dir, DATA)
+
+
+@pytest.mark.parametrize("pairs", [-1, 1])
+def test_corpora_of_other_pairs_than_there_are_are_refused(
+    data_dir: Path, pairs: int
+) -> None:
+    weighted(data_dir, 0.3, pairs)
+
+    assert "other pairs" in refusal(data_dir, DATA)
+
+
 # --- samples --------------------------------------------------------------------------
 
 
@@ -339,6 +401,35 @@ def test_little_is_padding() -> None:
     at_random = np.split(shuffled, range(16, len(LENGTHS), 16))
 
     assert padding(plan_batches(LENGTHS, 16, 1, 1)) < padding(at_random) / 5
+
+
+def plan_of_each_once(lengths: Offsets, seed: int, epoch: int) -> list[list[int]]:
+    """The plan as it was before corpora had weights."""
+    generator = np.random.default_rng((seed, epoch))
+    shuffled = generator.permutation(len(lengths))
+    ordered = shuffled[np.argsort(lengths[shuffled] // BUCKET_WIDTH, kind="stable")]
+    batches = [ordered[at : at + 16].tolist() for at in range(0, len(ordered), 16)]
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+@pytest.mark.parametrize("corpora", [[], [Corpus("a", 1, 200), Corpus("b", 1.0, 300)]])
+def test_without_weights_the_plan_is_as_it_was(corpora: list[Corpus]) -> None:
+    for seed, epoch in [(1, 0), (1, 1), (7, 30)]:
+        batches = plan_batches(LENGTHS, 16, seed, epoch, corpora)
+
+        expected = plan_of_each_once(LENGTHS, seed, epoch)
+        assert [batch.tolist() for batch in batches] == expected
+
+
+def test_weights_fill_as_many_full_batches_each_epoch() -> None:
+    corpora = [Corpus("a", 0.3, 200), Corpus("b", 2.5, 300)]
+    for epoch in range(4):
+        batches = plan_batches(LENGTHS, 16, 1, epoch, corpora)
+
+        places = np.concatenate(batches)
+        assert sorted(map(len, batches)) == [10, *[16] * 50]  # 60 + 750 pairs
+        assert sorted(places) == sorted(epoch_places(corpora, 1, epoch))
+        assert padding(batches) < len(places) * BUCKET_WIDTH
 
 
 def test_plan_of_no_pairs_is_empty() -> None:

@@ -4,6 +4,7 @@ import csv
 import random
 import tracemalloc
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -352,6 +353,61 @@ def test_memory_does_not_grow_with_the_texts(tmp_path: Path) -> None:
     assert many[1] - few[1] < text_bytes / 5
 
 
+# --- several corpora ------------------------------------------------------------------
+
+
+def two_corpora(folder: Path) -> Job:
+    first = write_csv(folder / "a.csv", PAIRS[:50])
+    second = write_csv(folder / "b.csv", [*PAIRS[50:], PAIRS[0]])
+    return replace(job(first, folder / "data"), files=[first, second])
+
+
+def test_counts_tell_which_train_pairs_are_of_which_file(tmp_path: Path) -> None:
+    summary = prepare(two_corpora(tmp_path))
+    dataset = open_dataset(tmp_path / "data")
+
+    counts = [corpus["train"] for corpus in summary["corpora"]]
+    assert [corpus["file"] for corpus in summary["corpora"]] == [
+        str(tmp_path / name) for name in ("a.csv", "b.csv")
+    ]
+    for split in SPLITS:
+        total = sum(corpus[split] for corpus in summary["corpora"])
+        assert total == summary["counts"][split] == len(dataset.splits[split])
+    ours = {normalise(source) for source, _ in PAIRS[:50]}
+    in_order = [source in ours for source in train_texts(dataset, "source")]
+    assert in_order == [True] * counts[0] + [False] * counts[1]
+
+
+def test_weights_change_nothing_but_how_often_train_pairs_are_seen(
+    tmp_path: Path,
+) -> None:
+    both = two_corpora(tmp_path)
+    prepare(both)
+    plain = files(tmp_path / "data")
+
+    weights = {tmp_path / "b.csv": 0.3}
+    summary = prepare(replace(both, overwrite=True, weights=weights))
+
+    weighted = files(tmp_path / "data")
+    assert [corpus["weight"] for corpus in summary["corpora"]] == [1, 0.3]
+    assert {name for name in plain if plain[name] != weighted[name]} == {DATA}
+    of_a, of_b = (corpus["train"] for corpus in summary["corpora"])
+    train = open_dataset(tmp_path / "data").splits["train"]
+    assert train.epoch_pairs == of_a + round(0.3 * of_b)
+
+
+def test_table_names_the_corpora_where_there_are_several(tmp_path: Path) -> None:
+    both = replace(two_corpora(tmp_path), weights={tmp_path / "b.csv": 0.3})
+    summary = prepare(both)
+
+    *_, first, second = summary_table(summary).splitlines()
+    for line, corpus in zip((first, second), summary["corpora"], strict=True):
+        counts = (f"{corpus[split]:,}" for split in SPLITS)
+        assert line.split() == [f"{corpus['weight']:g}", *counts, corpus["file"]]
+    alone = prepare(job(tmp_path / "a.csv", tmp_path / "alone"))
+    assert "a.csv" not in summary_table(alone)
+
+
 # --- the folder -----------------------------------------------------------------------
 
 
@@ -454,6 +510,14 @@ def test_corpus_that_is_all_held_out_is_refused(tmp_path: Path) -> None:
 
     assert "all 3 usable pairs" in message
     assert "--valid-size" in message
+
+
+def test_weights_that_leave_no_pair_are_refused(tmp_path: Path) -> None:
+    corpus = write_csv(tmp_path / "a.csv", PAIRS)
+    tiny = replace(job(corpus, tmp_path / "data"), weights={corpus: 1e-4})
+
+    with pytest.raises(CorpusError, match=r"no epoch would see a pair.*--weight"):
+        prepare(tiny)
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "word"])

@@ -3,6 +3,8 @@
 import csv
 import html
 import json
+import shutil
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +17,7 @@ from headline.batches import Batches, pipeline
 from headline.bundle import load_bundle
 from headline.callbacks import RECORDED, learning_rate
 from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
-from headline.dataset import open_dataset
+from headline.dataset import DATA, open_dataset
 from headline.errors import BundleError, TrainingError
 from headline.generator import Generator
 from headline.metrics import Facts, mark, rates
@@ -245,6 +247,27 @@ def test_each_epoch_feeds_every_pair_once_in_another_order(data_dir: Path) -> No
     epochs = [[row.tobytes() for row in rows(batches)] for _ in range(2)]
     assert len(epochs[0]) == len(dataset.splits["train"])
     assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1]
+
+
+def test_weights_repeat_pairs_and_a_resume_knows_them(
+    data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    weighted = shutil.copytree(data_dir, tmp_path / "data")
+    summary = json.loads((weighted / DATA).read_text("utf-8"))
+    summary["corpora"][0]["weight"] = 1.5
+    (weighted / DATA).write_text(json.dumps(summary), "utf-8")
+    dataset = open_dataset(weighted)
+
+    batches = Batches(dataset, "train", QUICK, epoch=0)
+    counts = Counter(row.tobytes() for row in rows(batches))
+
+    train = dataset.splits["train"]
+    assert counts.total() == train.epoch_pairs == round(1.5 * len(train))
+    assert len(batches) == -(-train.epoch_pairs // QUICK.batch_size)
+    assert len(counts) == len(train) and set(counts.values()) == {1, 2}
+    run = replace(small_run(weighted, trained[0]), resume=True)
+    with pytest.raises(TrainingError, match="the dataset is another"):
+        train_model(run, print)
 
 
 def rows(batches: Batches) -> list[np.ndarray]:
