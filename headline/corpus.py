@@ -3,7 +3,8 @@
 Memory holds one row, and eight bytes for each pair seen.
 """
 
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -59,30 +60,18 @@ class Reject:
     excerpt: str
 
 
-class CorpusReader:
-    """The pairs and the rejects of the files, row by row in their order.
+class RowReader(ABC):
+    """What files give row by row, in their order: pairs and rejects.
 
-    Lengths are in characters after normalisation; ``max_target_length`` of ``None``
-    sets no limit. Of exact duplicates, in whichever files, the first one stays.
-    ``place`` says which of the files the last row came from, counted from 0.
+    Of exact duplicates, in whichever files, the first one stays. ``place`` says which
+    of the files the last row came from, counted from 0.
     """
 
     place = 0
 
-    def __init__(
-        self,
-        files: Iterable[Path],
-        format: CorpusFormat,
-        *,
-        min_source_length: int,
-        min_target_length: int,
-        max_target_length: int | None = None,
-    ) -> None:
+    def __init__(self, files: Iterable[Path], format: CorpusFormat) -> None:
         self._files = tuple(files)
         self._format = format
-        self._min_source_length = min_source_length
-        self._min_target_length = min_target_length
-        self._max_target_length = max_target_length
         self._table: Table | None = None
         self._bytes_before = 0
 
@@ -111,11 +100,11 @@ class CorpusReader:
         return self._bytes_before + now
 
     def _read(self, table: Table, seen: set[int]) -> Iterator[Pair | Reject]:
-        source, target = find_pair_columns(table, self._format)
+        columns = self._columns(table)
         file = shown(table.path)
         number = 0
         for number, values, problem in table:
-            raw = (values.get(target), values.get(source))
+            raw = [values.get(column) for column in columns]
             judged = problem or self._judge(raw, seen)
             if isinstance(judged, Pair):
                 yield judged
@@ -127,23 +116,68 @@ class CorpusReader:
         if number == 0:
             raise CorpusError(f"{table.path} has no rows")
 
-    def _judge(self, raw: tuple[Any, Any], seen: set[int]) -> Pair | Reason | str:
-        """Returns the pair of target and source, or what speaks against it."""
-        target, source = map(as_text, raw)
-        if source is None or target is None:
+    def _judge(self, raw: Sequence[Any], seen: set[int]) -> Pair | Reason | str:
+        """Returns the pair of a row's values, or what speaks against it."""
+        texts = [normalise(text) for text in map(as_text, raw) if text is not None]
+        if len(texts) < len(raw):
             return "a value that is no text"
-        pair = Pair(normalise(source), normalise(target))
-        reason = self._fault(pair)
+        reason = self._fault(texts)
         if reason is not None:
             return reason
-        digest = _digest(pair)
+        digest = _digest(texts)
         if digest in seen:
             return Reason.DUPLICATE
         seen.add(digest)
-        return pair
+        return self._pair(texts)
 
-    def _fault(self, pair: Pair) -> Reason | None:
-        source, target = len(pair.source), len(pair.target)
+    @abstractmethod
+    def _columns(self, table: Table) -> tuple[str, ...]:
+        """Returns the names of the columns that are read.
+
+        Raises:
+            CorpusError: one is not there.
+        """
+
+    @abstractmethod
+    def _fault(self, texts: Sequence[str]) -> Reason | None:
+        """Returns what speaks against the normalised values of the columns."""
+
+    @abstractmethod
+    def _pair(self, texts: Sequence[str]) -> Pair | Reason:
+        """Makes the pair of values without fault."""
+
+
+class CorpusReader(RowReader):
+    """The pairs of files with articles and headlines.
+
+    Lengths are in characters after normalisation; ``max_target_length`` of ``None``
+    sets no limit.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[Path],
+        format: CorpusFormat,
+        *,
+        min_source_length: int,
+        min_target_length: int,
+        max_target_length: int | None = None,
+    ) -> None:
+        super().__init__(files, format)
+        self._min_source_length = min_source_length
+        self._min_target_length = min_target_length
+        self._max_target_length = max_target_length
+
+    def _columns(self, table: Table) -> tuple[str, ...]:
+        source, target = find_pair_columns(table, self._format)
+        return target, source  # a reject shows the headline first
+
+    def _pair(self, texts: Sequence[str]) -> Pair:
+        target, source = texts
+        return Pair(source, target)
+
+    def _fault(self, texts: Sequence[str]) -> Reason | None:
+        target, source = map(len, texts)
         limit = self._max_target_length
         for faulty, reason in (
             (source == 0, Reason.EMPTY_SOURCE),
@@ -163,10 +197,10 @@ def shown(path: Path) -> str:
     return str(path).encode(errors="replace").decode()
 
 
-def _digest(pair: Pair) -> int:
-    """Returns 64 bits: 100 million pairs agree by chance once in 4,000 corpora."""
+def _digest(texts: Sequence[str]) -> int:
+    """Returns 64 bits: 100 million rows agree by chance once in 4,000 corpora."""
     # No normalised text holds a line end, so the joint is unambiguous.
-    joined = f"{pair.source}\n{pair.target}".encode()
+    joined = "\n".join(texts).encode()
     return int.from_bytes(blake2b(joined, digest_size=8).digest(), "little")
 
 
