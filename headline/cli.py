@@ -102,6 +102,13 @@ def main() -> None:
     help="How often an epoch sees a pair of FILE: 2 is twice, 0.3 three in ten pairs"
     " in turn. Repeatable; 1 for the other files.",
 )
+@click.option(
+    "--unpaired",
+    multiple=True,
+    type=EXISTING,
+    metavar="FILE",
+    help="More articles, without headlines, to train on before the pairs. Repeatable.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the dataset in DATA_DIR.")
 def prepare(
     files: Sequence[Path],
@@ -110,6 +117,7 @@ def prepare(
     source_column: str | None,
     target_column: str | None,
     weights: Sequence[str],
+    unpaired: Sequence[Path],
     overwrite: bool,
     **settings: Any,
 ) -> None:
@@ -120,11 +128,15 @@ def prepare(
     that cannot be used are listed with their reasons in DATA_DIR/rejects.csv; the
     held-out pairs are written as text to DATA_DIR/valid.csv and DATA_DIR/test.csv.
 
+    Of each article of an --unpaired file, the sentence that best matches the rest of
+    it becomes a headline for what is left: such pseudo-pairs are trained on first.
+
     \b
     Example:
         headline prepare news.csv -o prepared/news
         headline prepare a.csv.gz b.jsonl -o prepared/both --encoding gb18030
         headline prepare a.csv b.csv --weight b.csv=0.3 -o prepared/weighted
+        headline prepare news.csv --unpaired archive.csv -o prepared/more
     """
     from tqdm import tqdm
 
@@ -142,10 +154,10 @@ def prepare(
         config=PrepareConfig(**given(settings)),
         overwrite=overwrite,
         weights=weights_of(weights, files),
+        unpaired=unpaired,
     )
-    with tqdm(
-        total=total_bytes(files), unit="B", unit_scale=True, leave=False, disable=None
-    ) as bar:
+    size = total_bytes([*files, *unpaired])
+    with tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
         summary = prepare_corpus(job, bar.update)
     click.echo(summary_table(summary), err=True)
     click.echo(data_dir)

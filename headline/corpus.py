@@ -43,6 +43,8 @@ class Reason(StrEnum):
     LONG_TARGET = "headline too long"
     NOT_SHORTER = "headline not shorter than article"
     DUPLICATE = "duplicate"
+    HELD_OUT = "article of a held-out split"  # one without a headline
+    NO_SENTENCE = "no sentence fit for a headline"  # the same
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Each split has two flat arrays of ids, one behind the other, with the offset at 
 each pair begins; they are read by memory map, so a corpus need not fit into memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -25,7 +25,8 @@ FORMAT = 1
 DATA = "data.json"
 VOCAB = "vocab.json"
 REJECTS = "rejects.csv"
-SPLITS = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test")  # of the pairs
+UNPAIRED = "unpaired"  # the split of pseudo-pairs, which not every dataset has
 SIDES = ("source", "target")
 
 BUCKET_WIDTH = 16  # tokens of source; a batch holds one bucket, or two neighbours
@@ -179,18 +180,19 @@ def open_dataset(data_dir: Path) -> Dataset:
         checksums = dict(summary["sha256"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{data_dir / DATA} is damaged: {error}") from error
-    for name in data_files():
+    names = (*SPLITS, UNPAIRED) if UNPAIRED in summary else SPLITS
+    for name in data_files(names):
         check_sha256(data_dir / name, checksums.get(name, ""), DataError)
     tokenizer = load_tokenizer(data_dir / VOCAB, DataError)
-    splits = {split: _open_split(data_dir, split) for split in SPLITS}
+    splits = {split: _open_split(data_dir, split) for split in names}
     splits["train"] = _weighted(splits["train"], data_dir / DATA, summary)
     return Dataset(data_dir, config, summary, tokenizer, splits)
 
 
-def data_files() -> list[str]:
+def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
     """Returns the names of the files that data.json has checksums of."""
     names = [VOCAB, *(text_file(split) for split in SPLITS[1:])]
-    for split in SPLITS:
+    for split in splits:
         for side in SIDES:
             names += [ids_file(split, side), offsets_file(split, side)]
     return names

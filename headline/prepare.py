@@ -1,14 +1,15 @@
 """``headline prepare``: corpus files to a DATA_DIR, as a stream.
 
 Two passes. The first reads the files, splits and cuts the texts, and counts their
-tokens, with the texts in files of its own; the second turns those into ids. Memory
+tokens, with the texts in files of its own; the second turns those into ids. Articles
+without headlines come after the pairs, as pseudo-pairs in a split of their own. Memory
 holds the counts of the tokens, a hash of each pair and the length of each side.
 """
 
 import csv
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -19,12 +20,13 @@ from typing import Any, TextIO
 import numpy as np
 
 from headline.config import PrepareConfig
-from headline.corpus import CorpusReader, Pair, Reject, shown
+from headline.corpus import CorpusReader, Pair, Reject, RowReader, shown
 from headline.dataset import (
     DATA,
     REJECTS,
     SIDES,
     SPLITS,
+    UNPAIRED,
     VOCAB,
     data_files,
     ids_file,
@@ -33,6 +35,7 @@ from headline.dataset import (
 )
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.files import sha256, write_json
+from headline.pseudo import UnpairedReader
 from headline.summary import Counts, FileCounts, summarise
 from headline.tables import CorpusFormat
 from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
@@ -53,6 +56,12 @@ class Job:
     config: PrepareConfig
     overwrite: bool = False
     weights: Mapping[Path, float] = field(default_factory=dict)  # of others: 1
+    unpaired: Sequence[Path] = ()  # files of articles without headlines
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the dataset gets."""
+        return (*SPLITS, UNPAIRED) if self.unpaired else SPLITS
 
 
 def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
@@ -65,21 +74,21 @@ def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
         the content of data.json.
 
     Raises:
-        CorpusError: a file cannot be read, or there is no usable pair.
+        CorpusError: a file cannot be read, or there is no usable pair or article.
         DataError: the folder is there already, and not to be overwritten.
         HeadlineError: the folder cannot be written.
     """
     with _replacing_folder(job.data_dir, job.overwrite) as scratch:
         with TemporaryDirectory(dir=scratch, prefix=".spool.") as spool:
             counts = _read(job, scratch, Path(spool), advance)
-            _check_usable(job, counts)
             tokenizer = _make_tokenizer(job.config, counts.pieces)
             _check_vocab(job.config, tokenizer)
-            for split in SPLITS:
+            for split in job.splits:
                 _encode_split(tokenizer, Path(spool), scratch, split)
         tokenizer.save(scratch / VOCAB)
         summary = summarise(job.config, counts, tokenizer)
-        summary["sha256"] = {name: sha256(scratch / name) for name in data_files()}
+        names = data_files(job.splits)
+        summary["sha256"] = {name: sha256(scratch / name) for name in names}
         write_json(scratch / DATA, summary)
     return summary
 
@@ -105,63 +114,6 @@ class Spool:
     rejects: Any  # CSV writer
 
 
-def _read(job: Job, scratch: Path, spool_dir: Path, advance: Advance) -> Counts:
-    config = job.config
-    counts = Counts(
-        [FileCounts(shown(path), job.weights.get(path, 1.0)) for path in job.files]
-    )
-    reader = CorpusReader(
-        job.files,
-        job.format,
-        min_source_length=config.min_source_length,
-        min_target_length=config.min_target_length,
-        max_target_length=config.max_target_length,
-    )
-    with ExitStack() as stack:
-        sorter = _Sorter(config, counts, _open_spool(stack, scratch, spool_dir))
-        for entry in _advancing(reader, advance):
-            counts.rows += 1
-            if isinstance(entry, Reject):
-                sorter.reject(entry)
-            else:
-                split = split_of(entry.source, config)
-                counts.corpora[reader.place].pairs[split] += 1
-                sorter.keep(entry, split)
-    return counts
-
-
-def _advancing(reader: CorpusReader, advance: Advance) -> Iterator[Pair | Reject]:
-    """Yields what the reader does, and tells now and then how far it has come."""
-    position = 0
-    for number, entry in enumerate(reader, start=1):
-        yield entry
-        if number % 1000 == 0:
-            advance(reader.position() - position)
-            position = reader.position()
-    advance(reader.position() - position)
-
-
-def _open_spool(stack: ExitStack, scratch: Path, spool_dir: Path) -> Spool:
-    def opened(path: Path) -> TextIO:
-        return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
-
-    def table(name: str, *header: str) -> Any:
-        writer = csv.writer(opened(scratch / name), lineterminator="\n")
-        writer.writerow(header)
-        return writer
-
-    pieces = {
-        split: {side: opened(_spool_file(spool_dir, split, side)) for side in SIDES}
-        for split in SPLITS
-    }
-    texts = {split: table(text_file(split), "title", "content") for split in SPLITS[1:]}
-    return Spool(pieces, texts, table(REJECTS, "file", "row", "reason", "excerpt"))
-
-
-def _spool_file(spool_dir: Path, split: str, side: str) -> Path:
-    return spool_dir / f"{split}.{side}.txt"
-
-
 class _Sorter:
     """Counts the rows and writes each to where it belongs."""
 
@@ -184,13 +136,97 @@ class _Sorter:
             self.spool.texts[split].writerow((pair.target, pair.source))
         kept = pair._replace(source=pair.source[:longest])
         for side in SIDES:
-            counts.lengths[side].append(len(getattr(pair, side)))
+            if split != UNPAIRED:
+                counts.lengths[side].append(len(getattr(pair, side)))
             pieces = self.split_pieces(getattr(kept, side))
-            if split == "train":
+            if split in ("train", UNPAIRED):
                 counts.pieces.update(pieces)
             # A string is its own pieces, characters, and needs no marks between them.
             line = pieces if isinstance(pieces, str) else PIECE_END.join(pieces)
             self.spool.pieces[split][side].write(line + "\n")
+
+
+def _read(job: Job, scratch: Path, spool_dir: Path, advance: Advance) -> Counts:
+    counts = Counts(
+        [FileCounts(shown(path), job.weights.get(path, 1.0)) for path in job.files],
+        {shown(path): 0 for path in job.unpaired},
+    )
+    with ExitStack() as stack:
+        spool = _open_spool(stack, job.splits, scratch, spool_dir)
+        sorter = _Sorter(job.config, counts, spool)
+        _read_corpora(job, sorter, advance)
+        _check_usable(job, counts)
+        if job.unpaired:
+            _read_unpaired(job, sorter, advance)
+    return counts
+
+
+def _read_corpora(job: Job, sorter: _Sorter, advance: Advance) -> None:
+    config, corpora = job.config, sorter.counts.corpora
+    reader = CorpusReader(
+        job.files,
+        job.format,
+        min_source_length=config.min_source_length,
+        min_target_length=config.min_target_length,
+        max_target_length=config.max_target_length,
+    )
+    for pair in _pairs(reader, sorter, advance):
+        split = split_of(pair.source, config)
+        corpora[reader.place].pairs[split] += 1
+        sorter.keep(pair, split)
+
+
+def _read_unpaired(job: Job, sorter: _Sorter, advance: Advance) -> None:
+    def held_out(article: str) -> bool:
+        return split_of(article, job.config) != "train"
+
+    counts = sorter.counts
+    rows, rejects = counts.rows, counts.rejects.copy()
+    reader = UnpairedReader(job.unpaired, job.format, job.config, held_out)
+    for pair in _pairs(reader, sorter, advance):
+        counts.unpaired[shown(job.unpaired[reader.place])] += 1
+        sorter.keep(pair, UNPAIRED)
+    if not any(counts.unpaired.values()):
+        reasons = _reasons(counts.rows - rows, counts.rejects - rejects)
+        raise CorpusError(f"no usable article in {_listed(job.unpaired)}: {reasons}")
+
+
+def _pairs(reader: RowReader, sorter: _Sorter, advance: Advance) -> Iterator[Pair]:
+    """Yields the pairs of the files, sorts the rejects, and tells how far it is."""
+    position = 0
+    for number, entry in enumerate(reader, start=1):
+        sorter.counts.rows += 1
+        if isinstance(entry, Reject):
+            sorter.reject(entry)
+        else:
+            yield entry
+        if number % 1000 == 0:
+            advance(reader.position() - position)
+            position = reader.position()
+    advance(reader.position() - position)
+
+
+def _open_spool(
+    stack: ExitStack, splits: Sequence[str], scratch: Path, spool_dir: Path
+) -> Spool:
+    def opened(path: Path) -> TextIO:
+        return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+
+    def table(name: str, *header: str) -> Any:
+        writer = csv.writer(opened(scratch / name), lineterminator="\n")
+        writer.writerow(header)
+        return writer
+
+    pieces = {
+        split: {side: opened(_spool_file(spool_dir, split, side)) for side in SIDES}
+        for split in splits
+    }
+    texts = {split: table(text_file(split), "title", "content") for split in SPLITS[1:]}
+    return Spool(pieces, texts, table(REJECTS, "file", "row", "reason", "excerpt"))
+
+
+def _spool_file(spool_dir: Path, split: str, side: str) -> Path:
+    return spool_dir / f"{split}.{side}.txt"
 
 
 def _check_usable(job: Job, counts: Counts) -> None:
@@ -203,9 +239,17 @@ def _check_usable(job: Job, counts: Counts) -> None:
             f"all {held_out} usable pairs fell into the held-out splits: "
             "give more pairs, or a smaller --valid-size and --test-size"
         )
-    reasons = ", ".join(f"{n} {reason}" for reason, n in counts.rejects.most_common())
-    names = ", ".join(str(path) for path in job.files)
-    raise CorpusError(f"no usable pair in {names}: of {counts.rows} rows {reasons}")
+    reasons = _reasons(counts.rows, counts.rejects)
+    raise CorpusError(f"no usable pair in {_listed(job.files)}: {reasons}")
+
+
+def _listed(files: Iterable[Path]) -> str:
+    return ", ".join(map(str, files))
+
+
+def _reasons(rows: int, rejects: Counter[str]) -> str:
+    reasons = ", ".join(f"{n} {reason}" for reason, n in rejects.most_common())
+    return f"of {rows} rows {reasons}"
 
 
 # --- second pass: pieces to ids ---------------------------------------------------
@@ -302,7 +346,7 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
     # Never somebody's folder of other things, whatever the options say.
     if DATA not in names:
         raise DataError(f"{folder} is not empty and holds no prepared corpus")
-    if strange := names - {DATA, REJECTS, *data_files()}:
+    if strange := names - {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}:
         raise DataError(
             f"{folder} holds {min(strange)}, which is no part of a prepared corpus: "
             "choose another DATA_DIR"

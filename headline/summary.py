@@ -11,7 +11,7 @@ import numpy as np
 from headline import __version__
 from headline.config import PrepareConfig
 from headline.corpus import Reason
-from headline.dataset import FORMAT, SIDES, SPLITS
+from headline.dataset import FORMAT, SIDES, SPLITS, UNPAIRED
 from headline.mixture import Corpus
 from headline.tokenizer import Tokenizer
 
@@ -42,10 +42,11 @@ class Counts:
     """What was read."""
 
     corpora: list[FileCounts]
+    unpaired: dict[str, int]  # pseudo-pairs of each file
     rows: int = 0
     cut: int = 0  # articles longer than ``max_source_length``
     rejects: Counter[str] = field(default_factory=Counter)
-    pieces: Counter[str] = field(default_factory=Counter)  # in the train split
+    pieces: Counter[str] = field(default_factory=Counter)  # that are trained on
     lengths: Mapping[str, "array[int]"] = field(  # characters of every pair
         default_factory=lambda: {side: array("I") for side in SIDES}
     )
@@ -59,6 +60,8 @@ def summarise(
     config: PrepareConfig, counts: Counts, tokenizer: Tokenizer
 ) -> dict[str, Any]:
     """Returns the content of data.json, but for the checksums."""
+    pairs = {split: counts.pairs(split) for split in SPLITS}
+    unpaired = {UNPAIRED: sum(counts.unpaired.values())} if counts.unpaired else {}
     rejects = {str(reason): counts.rejects[reason] for reason in Reason}
     return {
         "format": FORMAT,
@@ -67,12 +70,14 @@ def summarise(
         "counts": {
             "rows": counts.rows,
             "rejected": counts.rejects.total(),
-            **{split: counts.pairs(split) for split in SPLITS},
+            **pairs,
+            **unpaired,
             "articles_cut": counts.cut,
             "tokens": len(tokenizer.vocab),
             "generable": tokenizer.vocab.vocab_size,
         },
         "corpora": [corpus.to_dict() for corpus in counts.corpora],
+        **({UNPAIRED: counts.unpaired} if counts.unpaired else {}),
         "rejects": {reason: count for reason, count in rejects.items() if count},
         "lengths": {side: _percentiles(counts.lengths[side]) for side in SIDES},
     }
@@ -101,18 +106,21 @@ def summary_table(summary: Mapping[str, Any]) -> str:
     for side, name in zip(SIDES, ("article", "headline"), strict=True):
         row = "".join(f"{length:>8,}" for length in summary["lengths"][side].values())
         lines.append(f"  {name:22}{row}")
-    if len(summary["corpora"]) > 1:
-        lines += _corpora_lines(summary["corpora"])
+    unpaired = summary.get(UNPAIRED, {})
+    if len(summary["corpora"]) + len(unpaired) > 1:
+        lines += _corpora_lines(summary["corpora"], unpaired)
     return "\n".join(lines)
 
 
-def _corpora_lines(corpora: Iterable[Mapping[str, Any]]) -> list[str]:
+def _corpora_lines(
+    corpora: Iterable[Mapping[str, Any]], unpaired: Mapping[str, int]
+) -> list[str]:
     """One line for each file; its name comes last, for it may be long."""
     head = "".join(f"{name:>12}" for name in ("weight", *SPLITS))
-    rows = (
-        f"{corpus['weight']:>12g}"
-        + "".join(f"{corpus[split]:>12,}" for split in SPLITS)
-        + f"  {corpus['file']}"
-        for corpus in corpora
-    )
-    return [f"{head}  corpus", *rows]
+    lines = [f"{head}  corpus"]
+    for corpus in corpora:
+        row = "".join(f"{corpus[split]:>12,}" for split in SPLITS)
+        lines.append(f"{corpus['weight']:>12g}{row}  {corpus['file']}")
+    for file, pairs in unpaired.items():
+        lines.append(f"{f'{pairs:,} pseudo-pairs':>48}  {file}")
+    return lines

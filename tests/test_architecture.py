@@ -18,6 +18,7 @@ ORDER = [
     "runs",
     "tables",
     "corpus",
+    "pseudo",
     "tokenizer",
     "weights",
     "mixture",

@@ -147,6 +147,27 @@ def test_prepare_weighs_corpora_by_their_names(tmp_path: Path) -> None:
     assert weights == {str(files[0]): 1, str(files[1]): 0.3}
 
 
+def test_prepare_makes_pseudo_pairs_of_files_without_headlines(
+    corpus: Path, tmp_path: Path
+) -> None:
+    articles = [article for _, article in bracket_pairs(300, seed=5)]
+    lines = [json.dumps({"text": "".join(articles[at:][:3])}) for at in range(100)]
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text("\n".join(lines), "utf-8")
+    second.write_text("\n".join(lines[:1] + lines[50:60]), "utf-8")  # known ones
+    options = ("--unpaired", first, "--unpaired", second, "-o", tmp_path / "data")
+
+    result = headline("prepare", corpus, *options)
+
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "data" / "data.json").read_text("utf-8"))
+    found = summary["counts"]["unpaired"]
+    assert summary["unpaired"] == {str(first): found, str(second): 0}
+    held_out = summary["rejects"]["article of a held-out split"]
+    assert 80 < found <= 100 and found + held_out >= 100
+    assert f"{found} pseudo-pairs  {first}\n" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("weights", "part"),
     [

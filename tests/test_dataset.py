@@ -18,7 +18,10 @@ from headline.corpus import Pair
 from headline.dataset import (
     BUCKET_WIDTH,
     DATA,
+    SIDES,
+    SPLITS,
     TARGET_STEP,
+    UNPAIRED,
     VOCAB,
     Dataset,
     Offsets,
@@ -46,14 +49,25 @@ HAN = "央行今日宣布下调存款准备金率新华社北京电记者"
 PAIRS = [Pair(f"{number}号{HAN}", f"{HAN[number % 9 :][:9]}") for number in range(90)]
 
 
-def make_data_dir(folder: Path, pairs: Sequence[Pair] = PAIRS) -> Path:
-    corpus, data_dir = folder / "news.csv", folder / "data"
-    with corpus.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([("content", "title"), *pairs])
-    config = PrepareConfig(min_count=1, valid_size=0.3, test_size=0.3)
-    form = CorpusFormat()
-    prepare(Job(files=[corpus], data_dir=data_dir, format=form, config=config))
+def make_data_dir(
+    folder: Path, pairs: Sequence[Pair] = PAIRS, unpaired: Sequence[Pair] = ()
+) -> Path:
+    data_dir = folder / "data"
+    job = Job(
+        files=[write_csv(folder / "news.csv", pairs)],
+        data_dir=data_dir,
+        format=CorpusFormat(),
+        config=PrepareConfig(min_count=1, valid_size=0.3, test_size=0.3),
+        unpaired=[write_csv(folder / "more.csv", unpaired)] if unpaired else [],
+    )
+    prepare(job)
     return data_dir
+
+
+def write_csv(path: Path, pairs: Sequence[Pair]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("content", "title"), *pairs])
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +305,34 @@ def test_corpora_of_other_pairs_than_there_are_are_refused(
     weighted(data_dir, 0.3, pairs)
 
     assert "other pairs" in refusal(data_dir, DATA)
+
+
+# --- pseudo-pairs ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def unpaired_dir(tmp_path: Path) -> Path:
+    articles = [Pair(f"{pair.source}。{pair.source[2:]}。", "") for pair in PAIRS]
+    return make_data_dir(tmp_path, unpaired=articles)
+
+
+def test_pseudo_pairs_are_opened_where_there_are_any(
+    unpaired_dir: Path, clean_dir: Path
+) -> None:
+    assert open_dataset(clean_dir).splits.keys() == set(SPLITS)
+    splits = open_dataset(unpaired_dir).splits
+    assert splits.keys() == {*SPLITS, UNPAIRED}
+    assert splits[UNPAIRED].epoch_pairs == len(splits[UNPAIRED]) > 0
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_damaged_pseudo_pairs_are_refused(unpaired_dir: Path, side: str) -> None:
+    for name in (ids_file(UNPAIRED, side), offsets_file(UNPAIRED, side)):
+        path = unpaired_dir / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert "damaged" in refusal(unpaired_dir, name)
+        path.write_bytes(content)
 
 
 # --- samples --------------------------------------------------------------------------

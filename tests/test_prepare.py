@@ -14,9 +14,18 @@ import pytest
 
 from headline.config import PrepareConfig
 from headline.corpus import CorpusReader, Pair
-from headline.dataset import DATA, REJECTS, SPLITS, Dataset, data_files, open_dataset
+from headline.dataset import (
+    DATA,
+    REJECTS,
+    SPLITS,
+    UNPAIRED,
+    Dataset,
+    data_files,
+    open_dataset,
+)
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.prepare import Job, prepare, split_of
+from headline.pseudo import pseudo_pair
 from headline.summary import summary_table
 from headline.tables import CorpusFormat
 from headline.text import normalise
@@ -113,9 +122,9 @@ def in_split(dataset: Dataset, split: str) -> list[Pair]:
     return [p for p in usable(dataset) if split_of(p.source, dataset.config) == split]
 
 
-def train_texts(dataset: Dataset, side: str) -> list[str]:
-    """Returns the texts of the train split, which has no unknown characters."""
-    rows = getattr(dataset.splits["train"], side)
+def train_texts(dataset: Dataset, side: str, split: str = "train") -> list[str]:
+    """Returns the texts of a split that has no unknown characters."""
+    rows = getattr(dataset.splits[split], side)
     return [dataset.tokenizer.decode(rows[index]) for index in range(len(rows))]
 
 
@@ -406,6 +415,85 @@ def test_table_names_the_corpora_where_there_are_several(tmp_path: Path) -> None
         assert line.split() == [f"{corpus['weight']:g}", *counts, corpus["file"]]
     alone = prepare(job(tmp_path / "a.csv", tmp_path / "alone"))
     assert "a.csv" not in summary_table(alone)
+
+
+# --- articles without headlines -------------------------------------------------------
+
+# Of two sentences; PAIRS too are long enough to give pseudo-pairs.
+ARTICLES = [f"{chr(0x7000 + at)}罕见{HAN}。{at}号{HAN}。" for at in range(60)]
+
+
+def unpaired_job(
+    folder: Path, articles: Iterable[str] = ARTICLES, **settings: Any
+) -> Job:
+    folder.mkdir(exist_ok=True)
+    corpus = write_csv(folder / "news.csv", PAIRS)
+    more = folder / "more.csv"
+    with more.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("text",), *((text,) for text in articles)])
+    return replace(job(corpus, folder / "data", **settings), unpaired=[more])
+
+
+def test_pseudo_pairs_are_a_split_of_their_own(tmp_path: Path) -> None:
+    plain = prepared(tmp_path / "a")
+    summary = prepare(unpaired_job(tmp_path / "b"))
+    dataset = open_dataset(tmp_path / "b" / "data")
+
+    free = [text for text in ARTICLES if split_of(text, dataset.config) == "train"]
+    found = [pseudo_pair(text, dataset.config) for text in free]
+    expected = [pair for pair in found if pair is not None]
+    assert 10 < len(expected) == len(free) < len(ARTICLES)
+    assert decoded(dataset, UNPAIRED, expected) == expected
+    assert summary["counts"][UNPAIRED] == len(dataset.splits[UNPAIRED]) == len(expected)
+    assert summary[UNPAIRED] == {str(tmp_path / "b" / "more.csv"): len(expected)}
+    for split in SPLITS:
+        assert summary["counts"][split] == plain.summary["counts"][split]
+        assert decoded(dataset, split, in_split(dataset, split))
+    assert summary["lengths"] == plain.summary["lengths"]
+    assert files(dataset.path).keys() == {DATA, REJECTS, *data_files(dataset.splits)}
+    assert f"{len(expected)} pseudo-pairs  {tmp_path}" in summary_table(summary)
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_vocab_counts_the_pseudo_pairs_too(tmp_path: Path, tokenizer: str) -> None:
+    assert set("罕见").isdisjoint("".join("".join(pair) for pair in PAIRS))
+
+    prepare(unpaired_job(tmp_path, tokenizer=tokenizer, min_count=20))
+
+    vocab = open_dataset(tmp_path / "data").tokenizer.vocab
+    assert set("罕见") <= set("".join(vocab.tokens[4 : vocab.vocab_size]))
+
+
+def test_held_out_articles_never_become_pseudo_pairs(tmp_path: Path) -> None:
+    config = job(tmp_path, tmp_path).config
+    both = unpaired_job(tmp_path, [pair.source for pair in PAIRS])
+
+    summary = prepare(both)
+
+    sources = {normalise(source) for source, _ in PAIRS}
+    held_out = [text for text in sources if split_of(text, config) != "train"]
+    assert summary["rejects"]["article of a held-out split"] >= len(held_out) > 20
+    dataset = open_dataset(tmp_path / "data")
+    assert len(dataset.splits[UNPAIRED]) <= len(sources) - len(held_out)
+    own = {chr(0x5000 + number) for number in range(150)}  # a character of each
+    known = {character for text in held_out for character in text} & own
+    seen = set("".join(train_texts(dataset, "source", UNPAIRED)))
+    assert len(known) == len(held_out) and not known & seen and own & seen
+
+
+def test_articles_that_give_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"more\.csv: of 2 rows 1 .*1 .*too short"):
+        prepare(unpaired_job(tmp_path, [HAN * 3, "短"]))
+    assert not (tmp_path / "data").exists()
+
+
+def test_folder_with_pseudo_pairs_is_replaced_by_one_without(tmp_path: Path) -> None:
+    both = replace(unpaired_job(tmp_path), overwrite=True)
+    prepare(both)
+    prepare(replace(both, unpaired=()))
+
+    assert UNPAIRED not in open_dataset(tmp_path / "data").splits
+    assert files(tmp_path / "data").keys() == {DATA, REJECTS, *data_files()}
 
 
 # --- the folder -----------------------------------------------------------------------

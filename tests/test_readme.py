@@ -30,6 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pairs(folder / "news.csv", bracket_pairs(300))
     articles = [article for _, article in bracket_pairs(5, seed=2)]
     write_pairs(folder / "old.csv", bracket_pairs(100, seed=3))
+    bodies = "".join(article for _, article in bracket_pairs(99, seed=4)).split("。")
+    archive = [("", "。".join(bodies[at : at + 3])) for at in range(90)]
+    write_pairs(folder / "archive.csv", archive)
     write_pairs(folder / "articles.csv", bracket_pairs(5, seed=2))
     lines = [json.dumps({"text": article}) for article in articles]
     (folder / "articles.jsonl").write_text("\n".join(lines), "utf-8")
