@@ -25,6 +25,7 @@ from headline.engines.keras_engine import KerasEngine
 from headline.generator import Generator
 from headline.metrics import Facts, Rouge, mark, rates
 from headline.model import weight_arrays
+from headline.phases import PSEUDO_PAIRS, Phase
 from headline.progress import TrainingState, capture, settings
 from headline.report import render
 
@@ -84,23 +85,23 @@ def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets the learning rate before each update and stops when the time is over."""
+    """Sets the learning rate before each update and stops when the phase is over."""
 
     def __init__(
         self,
         config: TrainConfig,
-        epoch_updates: int,
+        phase: Phase,
         clock: Clock,
         state: TrainingState,
     ) -> None:
         super().__init__()
         self.config = config
-        self.updates = config.epochs * epoch_updates
+        self.phase = phase
         self.clock = clock
         self.state = state
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        progress = max(self.state.update / self.updates, self.clock.share())
+        progress = self.phase.progress(self.state.phase_update, self.clock.share())
         rate = learning_rate(self.config, self.state.update, progress)
         if keras.backend.backend() == "jax":
             # The trainer holds all variables between batches; this hands them back.
@@ -111,7 +112,8 @@ class Schedule(keras.callbacks.Callback):
         if (batch + 1) % self.config.accumulate:
             return  # the gradients of the update are not together yet
         self.state.update += 1
-        if self.clock.share() >= 1.0:
+        if self.phase.is_over(self.state.phase_update, self.clock.share()):
+            self.state.phase_over = True
             self.model.stop_training = True
 
 
@@ -169,12 +171,12 @@ class Validation(keras.callbacks.Callback):
         if is_best:
             self.state.best = Rouge(*(scores[name] for name in ROUGE))
             self._save(epoch)
-        self._write_story()
-        self._save_checkpoint(epoch)
         if self.state.is_stale(self.run.train.patience):
             patience = self.run.train.patience
             self.report(f"stopped: no better ROUGE-L in {patience} epochs")
-            self.model.stop_training = True
+            self.state.phase_over = self.model.stop_training = True
+        self._write_story()
+        self._save_checkpoint(epoch)
         self.clock.reserved = self.clock.seconds() - begin
 
     def _write_headlines(self) -> list[str]:
@@ -200,6 +202,7 @@ class Validation(keras.callbacks.Callback):
         self.state.history.append(
             {
                 "epoch": epoch + 1,
+                **self.state.phase_column,
                 "seconds": round(self.clock.seconds(), 1),
                 "updates": self.state.update,
                 "learning_rate": float(self.model.optimizer.learning_rate),
@@ -212,8 +215,9 @@ class Validation(keras.callbacks.Callback):
     def _show(self, epoch: int, headlines: list[str], is_best: bool) -> None:
         row = self.state.history[-1]
         scores = "/".join(f"{row[f'rouge_{which}']:.1f}" for which in "12l")
+        what = " on pseudo-pairs" if self.state.phase == PSEUDO_PAIRS else ""
         self.report(
-            f"epoch {epoch + 1}: {row['seconds']:.0f} s, loss {row['loss']:.3f}, "
+            f"epoch {epoch + 1}{what}: {row['seconds']:.0f} s, loss {row['loss']:.3f}, "
             f"valid loss {row['valid_loss']:.3f}, ROUGE-1/2/L {scores}"
             + (" (best)" if is_best else "")
         )
@@ -238,7 +242,7 @@ class Validation(keras.callbacks.Callback):
     def _save_checkpoint(self, epoch: int) -> None:
         self.state.epoch = epoch + 1
         self.state.seconds = self.clock.seconds()
-        same = settings(self.run, self.dataset.fingerprint)
+        same = settings(self.run, self.dataset)
         save_checkpoint(self.run.model_dir, capture(self.model, self.state, same))
 
     def _write_story(self) -> None:

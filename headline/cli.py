@@ -212,6 +212,7 @@ def train(
 
     After each epoch it writes headlines for a sample of the valid split, with the
     search that `headline generate` uses, and keeps the weights with the best ROUGE-L.
+    Pseudo-pairs, which `headline prepare --unpaired` makes, are trained on first.
     The Keras backend is TensorFlow, or what KERAS_BACKEND says (tensorflow, jax).
     Defaults shown below are those of the preset pointer.
 

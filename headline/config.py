@@ -258,6 +258,7 @@ class TrainConfig(Config):
 
     epochs: int = 20
     max_minutes: float | None = None  # of wall time, validation included
+    pretrain_share: float = 0.3  # of updates and time, on pseudo-pairs; 0 skips them
     batch_size: int = 64  # pairs
     accumulate: int = 1  # batches of an update
     optimizer: OptimizerKind = "adam"
@@ -279,6 +280,8 @@ class TrainConfig(Config):
         minutes = self.max_minutes
         yield "epochs", 1 <= self.epochs <= 100_000, "1 to 100000"
         yield "max_minutes", minutes is None or 0 < minutes < 1e6, "above 0"
+        within = 0 <= self.pretrain_share < 1
+        yield "pretrain_share", within, "at least 0 and below 1"
         yield "batch_size", 1 <= self.batch_size <= 65536, "1 to 65536"
         yield "accumulate", 1 <= self.accumulate <= 65536, "1 to 65536"
         kinds = get_args(OptimizerKind)

@@ -92,8 +92,10 @@ class Split:
 
     def with_ids(self, new_ids: Ids) -> "Split":
         """Returns the same pairs with other ids, see ``Side.new_ids``."""
-        sides = (replace(side, new_ids=new_ids) for side in (self.source, self.target))
-        return replace(self, **dict(zip(SIDES, sides, strict=True)))
+        source = replace(self.source, new_ids=new_ids)
+        return replace(
+            self, source=source, target=replace(self.target, new_ids=new_ids)
+        )
 
     @property
     def epoch_pairs(self) -> int:
@@ -135,9 +137,7 @@ class Dataset:
         places = {token: index for index, token in enumerate(vocab.tokens)}
         tokens = self.tokenizer.vocab.tokens
         new_ids = np.array([places[token] for token in tokens] + [len(vocab)], np.int32)
-        splits = {
-            name: split.with_ids(new_ids) for name, split in self.splits.items()
-        }
+        splits = {name: split.with_ids(new_ids) for name, split in self.splits.items()}
         tokenizer = type(self.tokenizer)(vocab)
         return replace(self, tokenizer=tokenizer, splits=splits)
 

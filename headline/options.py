@@ -94,6 +94,12 @@ train_options = options(
         type=float,
         show_default="no limit",
     ),
+    option(
+        TrainConfig,
+        "pretrain_share",
+        "Share of updates, or of the minutes, for the pseudo-pairs, which come first;"
+        " 0 skips them.",
+    ),
     option(TrainConfig, "batch_size", "Pairs in a batch."),
     option(TrainConfig, "accumulate", "Batches of an update, as if they were one."),
     option(

@@ -6,7 +6,7 @@ the same updates as one that never stopped.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,14 +14,17 @@ import keras
 
 from headline.bundle import Checkpoint, manifest_sha256
 from headline.config import Run
+from headline.dataset import UNPAIRED, Dataset
 from headline.errors import BundleError, TrainingError
 from headline.metrics import Rouge
 from headline.model import HeadlineModel
+from headline.phases import ONLY_PAIRS, Phase
 
 # A training may go on elsewhere, and show more or less.
 MAY_DIFFER = {"device", "samples"}
 # Checksums, which say nothing to a person.
 FINGERPRINTS = {"data": "the dataset", "init_from": "the model of --init-from"}
+MAY_DIFFER_OF_PAIRS = MAY_DIFFER | {"pretrain_share"}  # where that means nothing
 
 
 @dataclass
@@ -34,10 +37,39 @@ class TrainingState:
     best: Rouge | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    phase: int = ONLY_PAIRS  # the number of the one that is on
+    phase_over: bool = False  # by its time or its updates
+    epochs_before: int = 0  # of the phases before it
+    updates_before: int = 0  # likewise
+
+    @property
+    def phase_update(self) -> int:
+        """Updates of this phase that are over."""
+        return self.update - self.updates_before
+
+    @property
+    def phase_column(self) -> dict[str, float]:
+        """What history.csv says about the phase where there are two."""
+        return {} if self.phase == ONLY_PAIRS else {"phase": self.phase}
+
+    def enter(self, phase: Phase) -> None:
+        """Begins a phase, or goes on with it."""
+        if phase.number == self.phase:
+            return
+        self.phase, self.phase_over = phase.number, False
+        self.epochs_before, self.updates_before = self.epoch, self.update
+        self.best = None  # what pseudo-pairs taught is no match for what pairs teach
+
+    def to_come(self, phases: Sequence[Phase]) -> list[Phase]:
+        """Returns the phases that are not over; the first one may have begun."""
+        on = next((phase for phase in phases if phase.number == self.phase), None)
+        over = on is None or self.phase_over or on.is_over(self.phase_update, 0.0)
+        first = self.phase + 1 if over else self.phase
+        return [phase for phase in phases if phase.number >= first]
 
     def is_stale(self, patience: int) -> bool:
-        """Tells whether the last ``patience`` epochs brought no better ROUGE-L."""
-        scores = [row["rouge_l"] for row in self.history]
+        """Tells whether ``patience`` epochs of this phase brought no better ROUGE-L."""
+        scores = [row["rouge_l"] for row in self.history[self.epochs_before :]]
         if not patience or len(scores) <= patience:
             return False
         return max(scores[-patience:]) <= max(scores[:-patience])
@@ -57,16 +89,17 @@ class TrainingState:
         return replace(state, best=best)
 
 
-def settings(run: Run, data: Mapping[str, Any]) -> dict[str, Any]:
+def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Returns all that must be the same when a training goes on."""
     train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
     model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
-    kept = {name: v for name, v in train.items() if name[6:] not in MAY_DIFFER}
+    may_differ = MAY_DIFFER if UNPAIRED in dataset.splits else MAY_DIFFER_OF_PAIRS
+    kept = {name: v for name, v in train.items() if name[6:] not in may_differ}
     others = {
         "preset": run.preset,
         "backend": keras.backend.backend(),
         "init_from": run.init_from and manifest_sha256(run.init_from),
-        "data": dict(data),
+        "data": dict(dataset.fingerprint),
     }
     # As a checkpoint gives them back: JSON has no tuples.
     plain: dict[str, Any] = json.loads(json.dumps(others | kept | model))

@@ -43,7 +43,9 @@ def render(
         ("valid loss", "var(--valid)", [row["valid_loss"] for row in history]),
     ]
     scores = [("ROUGE-L", "var(--rouge)", [row["rouge_l"] for row in history])]
-    best = max(history, key=lambda row: row["rouge_l"])
+    phase = history[-1].get("phase")  # weights of an earlier one are not kept
+    rows = [row for row in history if row.get("phase") == phase]
+    best = max(rows, key=lambda row: row["rouge_l"])
     parts = [
         "<h1>A training of headline</h1>",
         f"<p>Best ROUGE-L on the valid split: {best['rouge_l']:.2f} after epoch "

@@ -1,7 +1,7 @@
 """``headline train``: fit the model, and show after every epoch what users get."""
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,13 @@ from headline.batches import Batches, CountLabels, pipeline
 from headline.bundle import is_trained, load_bundle, load_checkpoint
 from headline.callbacks import Clock, Progress, Report, Schedule, Validation
 from headline.config import Run
-from headline.dataset import Dataset, open_dataset
+from headline.dataset import UNPAIRED, Dataset, open_dataset
 from headline.engines.backend import select_device
 from headline.errors import TrainingError
 from headline.metrics import Rouge
 from headline.model import HeadlineModel, build_model
 from headline.optimizers import make_optimizer
+from headline.phases import Phase, plan_phases
 from headline.progress import TrainingState, restore, settings
 from headline.transfer import carry_weights, with_base_vocab
 
@@ -41,29 +42,39 @@ def train_model(run: Run, report: Report) -> Rouge:
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
     dataset, model = _fresh_model(run, dataset, report)
-    state = _starting_state(run, dataset, model)
+    phases = plan_phases(run.train, dataset.splits)
+    state = _starting_state(run, dataset, model, phases)
     clock = Clock(run.train.max_minutes, spent=state.seconds)
-    counter = label_counter(model) if run.train.accumulate > 1 else None
-    batches = Batches(dataset, "train", run.train, state.epoch, counter)
-    report(_opening(run, dataset, model, len(batches) // run.train.accumulate))
-    model.fit(
-        pipeline(batches),
-        validation_data=pipeline(Batches(dataset, "valid", run.train)),
-        initial_epoch=state.epoch,
-        epochs=run.train.epochs,
-        callbacks=[
-            Schedule(run.train, len(batches) // run.train.accumulate, clock, state),
-            Progress(),
-            Validation(run, dataset, clock, state, report),
-        ],
-        verbose=0,
-        shuffle=False,  # the plan of batches is shuffled already
-    )
+    report(_opening(run, dataset, model, phases))
+    validation = Validation(run, dataset, clock, state, report)
+    for phase in state.to_come(phases):
+        state.enter(phase)
+        _fit(model, phase, validation)
     # A pipeline that was left half-way must go before the interpreter does, or
     # TensorFlow prints an error at the exit.
     gc.collect()
     assert state.best is not None  # the last epoch, even if cut short, is scored
     return state.best
+
+
+def _fit(model: HeadlineModel, phase: Phase, validation: Validation) -> None:
+    """Trains for a phase, or what is left of it."""
+    run, dataset, state = validation.run, validation.dataset, validation.state
+    counter = label_counter(model) if run.train.accumulate > 1 else None
+    batches = Batches(dataset, phase.split, run.train, state.epoch, counter)
+    model.fit(
+        pipeline(batches),
+        validation_data=pipeline(Batches(dataset, "valid", run.train)),
+        initial_epoch=state.epoch,
+        epochs=state.epochs_before + phase.epochs,
+        callbacks=[
+            Schedule(run.train, phase, validation.clock, state),
+            Progress(),
+            validation,
+        ],
+        verbose=0,
+        shuffle=False,  # the plan of batches is shuffled already
+    )
 
 
 def _check_folder(run: Run) -> None:
@@ -74,18 +85,16 @@ def _check_folder(run: Run) -> None:
         )
 
 
-def _starting_state(run: Run, dataset: Dataset, model: HeadlineModel) -> TrainingState:
+def _starting_state(
+    run: Run, dataset: Dataset, model: HeadlineModel, phases: Sequence[Phase]
+) -> TrainingState:
     """Returns where the training starts: at nothing, or at the last checkpoint."""
     if not run.resume:
         return TrainingState()
-    same = settings(run, dataset.fingerprint)
+    same = settings(run, dataset)
     state = restore(model, load_checkpoint(run.model_dir), same)
     minutes = run.train.max_minutes
-    if (
-        state.epoch >= run.train.epochs
-        or (minutes and state.seconds >= minutes * 60)
-        or state.is_stale(run.train.patience)
-    ):
+    if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
         raise TrainingError(f"the training of {run.model_dir} has come to its end")
     return state
 
@@ -124,10 +133,14 @@ def label_counter(model: HeadlineModel) -> CountLabels:
     return count
 
 
-def _opening(run: Run, dataset: Dataset, model: HeadlineModel, batches: int) -> str:
-    pairs = len(dataset.splits["train"])
+def _opening(
+    run: Run, dataset: Dataset, model: HeadlineModel, phases: Sequence[Phase]
+) -> str:
+    pairs, pseudo = len(dataset.splits["train"]), ""
+    if len(phases) > 1:
+        pseudo = f"{len(dataset.splits[UNPAIRED]):,} pseudo-pairs first, then "
     return (
         f"preset {run.preset}: {model.count_params():,} weights, "
-        f"vocab {model.config.vocab_size:,}; {pairs:,} pairs, "
-        f"{batches:,} updates an epoch; {keras.backend.backend()}"
+        f"vocab {model.config.vocab_size:,}; {pseudo}{pairs:,} pairs, "
+        f"{phases[-1].epoch_updates:,} updates an epoch; {keras.backend.backend()}"
     )

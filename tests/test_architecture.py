@@ -51,6 +51,7 @@ ORDER = [
     "heat_map",
     "explain_page",
     "report",
+    "phases",
     "progress",
     "callbacks",
     "batches",

@@ -665,6 +665,7 @@ def test_a_file_without_articles_names_the_option(
         (["train", "data", "-o", "m", "--lr-multiplier", "embedding"], "FACTOR"),
         (["train", "data", "-o", "m", "--lr-multiplier", "a=-1"], "0 to 1000"),
         (["train", "data", "-o", "m", "--optimizer", "adagrad"], "rmsprop"),
+        (["train", "data", "-o", "m", "--pretrain-share", "1"], "--pretrain-share: "),
         (["train", "data", "-o", "m", "--preset", "other"], "pointer"),
         (["prepare", "-o", "d"], "FILES"),
         (["evaluate", "m", "no-such-file.csv"], "no-such-file.csv"),

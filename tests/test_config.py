@@ -70,6 +70,7 @@ def refusal(config: type[Config], **raw: Any) -> str:
         (DecodeConfig, "batch_size", [1, 1024], [0, 1025]),
         (TrainConfig, "epochs", [1, 100_000], [0, 100_001]),
         (TrainConfig, "max_minutes", [None, 0.01, 1e5], [0, -1, 1e6]),
+        (TrainConfig, "pretrain_share", [0, 0.99], [-0.01, 1.0]),
         (TrainConfig, "batch_size", [1, 65536], [0, 65537]),
         (TrainConfig, "learning_rate", [1e-9, 9.9], [0, -1e-3, 10]),
         (TrainConfig, "warmup_updates", [0, 10**9], [-1]),

@@ -190,7 +190,8 @@ def test_a_space_takes_no_more_room_than_itself() -> None:
 
 @pytest.mark.parametrize("least", [1, 3])
 def test_a_space_that_the_vocab_lacks_is_one_all_the_same(least: int) -> None:
-    own = {"num_headlines": 30, "min_length": least, "max_length": least}
+    own: dict[str, Any] = {"num_headlines": 30}
+    own |= {"min_length": least, "max_length": least}
     generator = random_model(**own)
     assert " " not in generator.tokenizer.vocab.tokens
 

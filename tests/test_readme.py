@@ -1,5 +1,6 @@
 """The README stays true: each command in it is run."""
 
+import csv
 import json
 import re
 import subprocess
@@ -65,6 +66,9 @@ def test_every_headline_command_runs_as_it_stands(folder: Path) -> None:
     assert (folder / "with_headlines.csv").exists()
     assert (folder / "predictions.csv").exists()
     assert (folder / "out.html").exists()
+    with (folder / "models" / "more" / "history.csv").open(encoding="utf-8") as stream:
+        phases = [row["phase"] for row in csv.DictReader(stream)]
+    assert phases == sorted(phases) and set(phases) == {"1", "2"}
 
 
 def test_the_python_example_runs(folder: Path) -> None:
