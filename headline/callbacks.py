@@ -28,6 +28,7 @@ from headline.model import weight_arrays
 from headline.phases import PSEUDO_PAIRS, Phase
 from headline.progress import TrainingState, capture, settings
 from headline.report import render
+from headline.watch import columns, rate_of, set_rate
 
 Report = Callable[[str], None]
 
@@ -102,11 +103,7 @@ class Schedule(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         progress = self.phase.progress(self.state.phase_update, self.clock.share())
-        rate = learning_rate(self.config, self.state.update, progress)
-        if keras.backend.backend() == "jax":
-            # The trainer holds all variables between batches; this hands them back.
-            self.model.jax_state_sync()
-        self.model.optimizer.learning_rate = rate
+        set_rate(self.model, learning_rate(self.config, self.state.update, progress))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if (batch + 1) % self.config.accumulate:
@@ -205,10 +202,11 @@ class Validation(keras.callbacks.Callback):
                 **self.state.phase_column,
                 "seconds": round(self.clock.seconds(), 1),
                 "updates": self.state.update,
-                "learning_rate": float(self.model.optimizer.learning_rate),
+                "learning_rate": rate_of(self.model),
                 "loss": round(float(logs["loss"]), 5),
                 "valid_loss": round(float(logs["val_loss"]), 5),
                 **{name: round(scores[name], 2) for name in RECORDED},
+                **columns(logs),
             }
         )
 

@@ -29,6 +29,7 @@ from headline.weights import Weights, weight_shapes
 Tensors = dict[str, KerasTensor]
 
 DIVISOR = "divisor"
+POINTER_METRICS = ("gate", "copy_entropy")
 
 
 @keras.saving.register_keras_serializable(package="headline")
@@ -43,13 +44,19 @@ class HeadlineModel(keras.Model):
         ``labels`` (B, T): target + EOS, with ids of their own as ``copy_ids``.
 
     Returns:
-        float32, shape ``(B, T)``: log P(label), the teacher-forced log-probability.
+        a dict of float32 arrays, shape ``(B, T)``
+        ``log_probs``: log P(label), the teacher-forced log-probability.
+        ``gate``, with a pointer: the share of generating, 0 to 1.
+        ``copy_entropy``, with a pointer: entropy of the copy distribution, in nats.
     """
 
     def __init__(self, config: ModelConfig, name: str = "headline", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.config = config
         self.token_loss = keras.metrics.Mean(name="token_loss")
+        self.source_tokens = keras.metrics.Sum(name="source_tokens")
+        names = POINTER_METRICS if config.pointer else ()
+        self.pointer_means = [keras.metrics.Mean(name=name) for name in names]
         self._make_shared(config)
         self._make_encoder(config)
         self._make_decoder(config)
@@ -326,12 +333,16 @@ class HeadlineModel(keras.Model):
 
     # --- training ----------------------------------------------------------------
 
-    def call(self, inputs: Tensors, training: bool = False) -> KerasTensor:
+    def call(self, inputs: Tensors, training: bool = False) -> Tensors:
         encoded = self.encode(inputs["source_ids"], training=training)
         labels, copy_ids = inputs["labels"], inputs["copy_ids"]
         decoder_input = inputs["decoder_input"]
         scores = self.decode(encoded, decoder_input, labels, copy_ids, training)
-        return self.label_log_probs(scores, labels, copy_ids)
+        outputs = {"log_probs": self.label_log_probs(scores, labels, copy_ids)}
+        if self.config.pointer:
+            outputs["gate"] = ops.sigmoid(scores["gate"])
+            outputs["copy_entropy"] = entropy(scores["copy_scores"])
+        return outputs
 
     def label_log_probs(
         self, scores: Tensors, labels: KerasTensor, copy_ids: KerasTensor
@@ -375,7 +386,7 @@ class HeadlineModel(keras.Model):
         self,
         x: Tensors,
         y: Any = None,
-        y_pred: KerasTensor = None,
+        y_pred: Tensors | None = None,
         sample_weight: Any = None,
         training: bool = True,
     ) -> KerasTensor:
@@ -385,20 +396,52 @@ class HeadlineModel(keras.Model):
         ``x`` has the mean number in ``DIVISOR`` (1, 1): so the mean of their losses is
         that of all their labels.
         """
+        assert y_pred is not None
         weights = self.label_weights(x["labels"], x["copy_ids"])
-        total, loss = ops.sum(weights), -ops.sum(y_pred * weights)
+        total, loss = ops.sum(weights), -ops.sum(y_pred["log_probs"] * weights)
         # A batch of unreachable labels alone has the loss 0, not 0 / 0.
         mean = loss / ops.maximum(total, 1.0)
         self.token_loss.update_state(mean, sample_weight=total)
+        self._update_means(x, y_pred, training)
         if DIVISOR in x:
             return loss / ops.maximum(ops.cast(x[DIVISOR][0, 0], loss.dtype), 1.0)
         return mean
 
+    def _update_means(self, x: Tensors, outputs: Tensors, training: bool) -> None:
+        """Counts what the epoch tells beside its loss."""
+        if training:
+            self.source_tokens.update_state(_is_real(x["source_ids"]))
+            return
+        # Of the validation alone: no update need wait for these. Flat: of rows, Keras
+        # would first take the means, padding included.
+        written = ops.reshape(_is_real(x["labels"]), (-1,))
+        for metric in self.pointer_means:
+            values = ops.reshape(outputs[metric.name], (-1,))
+            metric.update_state(values, sample_weight=written)
+
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """Returns ``loss`` as the mean per label of the epoch, not per batch."""
-        return {"loss": self.token_loss.result()}
+        """Returns figures of the epoch so far, not of the batch.
+
+        ``loss`` is the mean per label, and so are ``gate`` and ``copy_entropy``, in
+        validation only; ``source_tokens`` is how many were trained on.
+        """
+        means = {metric.name: metric.result() for metric in self.pointer_means}
+        tokens = self.source_tokens.result()
+        return {"loss": self.token_loss.result(), "source_tokens": tokens, **means}
+
+
+def _is_real(ids: KerasTensor) -> KerasTensor:
+    """Returns 1.0 for each token and 0.0 for padding."""
+    return ops.cast(ops.not_equal(ids, PAD), "float32")
+
+
+def entropy(scores: KerasTensor) -> KerasTensor:
+    """Returns the entropy in nats of the softmax of scores over their last axis."""
+    log_probs = ops.log_softmax(scores, axis=-1)
+    # A masked score is finite, so that 0 times its logarithm is 0.
+    return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1)
 
 
 def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:
@@ -411,6 +454,15 @@ def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:
     model.build()
     model.built = True
     return model
+
+
+def read_back(model: HeadlineModel) -> None:
+    """Gives the variables their values between two batches of a training, too.
+
+    Under JAX the trainer holds them then.
+    """
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
 
 
 def weight_arrays(model: HeadlineModel) -> Weights:

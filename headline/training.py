@@ -21,6 +21,7 @@ from headline.optimizers import make_optimizer
 from headline.phases import Phase, plan_phases
 from headline.progress import TrainingState, restore, settings
 from headline.transfer import carry_weights, with_base_vocab
+from headline.watch import Watch, watched
 
 
 def train_model(run: Run, report: Report) -> Rouge:
@@ -69,6 +70,7 @@ def _fit(model: HeadlineModel, phase: Phase, validation: Validation) -> None:
         epochs=state.epochs_before + phase.epochs,
         callbacks=[
             Schedule(run.train, phase, validation.clock, state),
+            Watch(),
             Progress(),
             validation,
         ],
@@ -121,7 +123,8 @@ def _fresh_model(
         report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
     # Not XLA under TensorFlow: it would compile each shape of a batch anew.
     jit = keras.backend.backend() == "jax"
-    model.compile(make_optimizer(model, run.train), jit_compile=jit)
+    optimizer = make_optimizer(model, run.train)
+    model.compile(watched(optimizer), jit_compile=jit)
     return dataset, model
 
 

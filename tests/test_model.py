@@ -35,7 +35,9 @@ def test_assigned_weights_are_the_weights(preset: str) -> None:
     model, other = random_model(TINY[preset]), build_model(TINY[preset])
     assign_weights(other, weight_arrays(model))
     batch = batch_of(model, [[7, 9], [11]])
-    np.testing.assert_array_equal(array(other(batch)), array(model(batch)))
+    np.testing.assert_array_equal(
+        array(other(batch)["log_probs"]), array(model(batch)["log_probs"])
+    )
 
 
 @PRESETS
@@ -49,7 +51,9 @@ def test_label_probabilities_sum_to_one_over_all_that_can_be_written(
     total = 0.0
     for token in everything:
         labels = np.full_like(batch["labels"], token)
-        total += float(np.exp(array(model(batch | {"labels": labels})))[0, 0])
+        total += float(
+            np.exp(array(model(batch | {"labels": labels})["log_probs"]))[0, 0]
+        )
     assert total == pytest.approx(1, abs=1e-4)
 
 
@@ -59,7 +63,7 @@ def test_a_copied_label_outside_the_vocab_is_reachable_and_another_is_not() -> N
     batch = training_batch(model.config, copy_ids, [[44, 47, 5]])
 
     weights = array(model.label_weights(batch["labels"], batch["copy_ids"]))
-    log_probs = array(model(batch))
+    log_probs = array(model(batch)["log_probs"])
 
     np.testing.assert_array_equal(weights, [[1, 0, 1, 1]])
     assert log_probs[0, 0] > -20 and log_probs[0, 1] < -1e6
@@ -76,7 +80,7 @@ def test_without_a_pointer_only_the_vocab_is_reachable() -> None:
 def test_loss_is_the_mean_over_the_labels_that_count(preset: str) -> None:
     model = random_model(TINY[preset])
     batch = batch_of(model, [[7, 9, 12], [11]])
-    log_probs = array(model(batch))
+    log_probs = array(model(batch)["log_probs"])
     counted = batch["labels"] != PAD
     loss = float(model.compute_loss(batch, y_pred=model(batch)))
     assert loss == pytest.approx(-log_probs[counted].mean(), rel=1e-4)
@@ -95,14 +99,57 @@ def test_a_batch_of_unreachable_labels_has_loss_zero_and_finite_gradients() -> N
 
 
 @PRESETS
-def test_padding_changes_neither_loss_nor_log_probs(preset: str) -> None:
+def test_padding_changes_no_output(preset: str) -> None:
     model = random_model(TINY[preset])
     batch = batch_of(model, [[7, 9, 12], [11]])
     wider = {name: np.pad(ids, ((0, 0), (0, 3))) for name, ids in batch.items()}
-    expected = array(model(batch))
-    found = array(model(wider))[:, : expected.shape[1]]
+    expected, found = model(batch), model(wider)
     counted = batch["labels"] != PAD
-    np.testing.assert_allclose(found[counted], expected[counted], atol=1e-5)
+    assert ("gate" in expected) == model.config.pointer
+    for name, values in expected.items():
+        padded = array(found[name])[:, : values.shape[1]]
+        np.testing.assert_allclose(padded[counted], array(values)[counted], atol=1e-5)
+
+
+def test_gate_and_copy_entropy_are_those_of_the_scores() -> None:
+    model = random_model(TINY["pointer"])
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    encoded = model.encode(batch["source_ids"])
+    scores = model.decode(encoded, batch["decoder_input"])
+    outputs = {name: array(values) for name, values in model(batch).items()}
+
+    for row, step in np.argwhere(batch["labels"] != PAD):
+        real = batch["copy_ids"][row] != PAD
+        weights = np.exp(array(scores["copy_scores"])[row, step][real])
+        copy = weights / weights.sum()
+        expected = -(copy * np.log(copy)).sum()
+        assert outputs["copy_entropy"][row, step] == pytest.approx(expected, rel=1e-4)
+        gate = 1 / (1 + np.exp(-array(scores["gate"])[row, step]))
+        assert outputs["gate"][row, step] == pytest.approx(gate, rel=1e-4)
+
+
+def test_validation_tells_gate_and_copy_entropy_as_means_over_the_labels() -> None:
+    model = random_model(TINY["pointer"])
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    batches = [batch_of(model, [[7, 9, 12], [11]]), batch_of(model, [[20]])]
+
+    logs = model.evaluate(
+        ((one,) for one in batches), steps=2, return_dict=True, verbose=0
+    )
+
+    for name in ("gate", "copy_entropy"):
+        values = [array(model(one)[name])[one["labels"] != PAD] for one in batches]
+        expected = np.concatenate(values).mean()
+        assert logs[name] == pytest.approx(expected, rel=1e-4)
+
+
+def test_training_counts_the_source_tokens_without_padding() -> None:
+    model = random_model(TINY["seed"])
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    batches = [batch_of(model, [[7, 9], [11]]), batch_of(model, [[7]])]  # 6 and 3, 6
+    fed = ((one,) for one in batches)
+    fitted = model.fit(fed, steps_per_epoch=2, verbose=0, shuffle=False)
+    assert fitted.history["source_tokens"] == [15]
 
 
 def test_epoch_loss_weighs_batches_by_their_labels() -> None:
@@ -121,7 +168,7 @@ def test_fit_lowers_the_loss_and_mixed_precision_keeps_float32_log_probs() -> No
     model = build_model(TINY["pointer"], "mixed_bfloat16")
     model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
     batch = batch_of(model, [[7, 9], [11]])
-    assert array(model(batch)).dtype == np.float32
+    assert array(model(batch)["log_probs"]).dtype == np.float32
     first = float(model.train_on_batch(batch, return_dict=True)["loss"])
     for _ in range(15):
         last = float(model.train_on_batch(batch, return_dict=True)["loss"])

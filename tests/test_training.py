@@ -24,6 +24,7 @@ from headline.metrics import Facts, mark, rates
 from headline.prepare import Job, prepare
 from headline.tables import CorpusFormat
 from headline.training import train_model
+from headline.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
 
 QUICK = TrainConfig(
@@ -137,6 +138,21 @@ def test_the_rate_rises_and_falls_to_nothing_at_the_end(
     assert rows[-1]["learning_rate"] < QUICK.peak_rate / 20
 
 
+def test_history_tells_what_the_optimizer_and_the_pointer_do(
+    trained: tuple[Path, list[str]],
+) -> None:
+    rows = history_of(trained[0])
+    names = [name for name in rows[0] if name.startswith("update_ratio_")]
+    groups = ("embedding", "encoder", "decoder", "attention", "output", "pointer")
+    assert names == [f"update_ratio_{group}" for group in groups]
+    for row in rows:
+        assert all(0 < row[name] < 0.5 for name in names)
+        assert row["gradient_norm"] > 0 and row[SPEED] > 0
+        assert 0 < row["gate"] < 1 and row["copy_entropy"] > 0
+    # The headline stands in the article: the model comes to know where to copy.
+    assert rows[-1]["copy_entropy"] < rows[0]["copy_entropy"]
+
+
 def test_a_trained_model_is_not_replaced_unless_told(
     data_dir: Path, trained: tuple[Path, list[str]]
 ) -> None:
@@ -180,7 +196,8 @@ def test_an_interrupted_training_goes_on_as_if_it_had_never_stopped(
     for row, expected in zip(
         history_of(model_dir), history_of(trained[0]), strict=True
     ):
-        del row["seconds"], expected["seconds"]
+        for name in ("seconds", SPEED):
+            del row[name], expected[name]
         assert row == pytest.approx(expected, rel=1e-4)
     with pytest.raises(TrainingError, match="come to its end"):
         train_model(run, print)
@@ -223,6 +240,9 @@ def test_seed_preset_trains(data_dir: Path, tmp_path: Path) -> None:
     train_model(run, lambda line: None)
     rows = history_of(tmp_path / "m")
     assert rows[1]["loss"] < rows[0]["loss"]
+    assert "gate" not in rows[0]
+    # The prior is nothing at first, and nothing has no ratio.
+    assert [row["update_ratio_prior"] > 0 for row in rows] == [False, True]
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-3])
 
 

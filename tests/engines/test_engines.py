@@ -123,7 +123,7 @@ def test_step_by_step_equals_teacher_forcing(preset: str) -> None:
     target = [8, int(copy_ids[0, 0]), 20]
     model = random_model(config)
     batch = training_batch(config, copy_ids[:1], [target])
-    expected = np.asarray(model(batch))[0]
+    expected = np.asarray(model(batch)["log_probs"])[0]
 
     for engine in (NumpyEngine(config, weight_arrays(model)), KerasEngine(model)):
         found = score_target(engine, config, copy_ids[:1], target)
@@ -212,8 +212,8 @@ def special_probability(
     labels = np.full_like(batch["labels"], which)
     # Padding of the source has the id PAD, and must not count as copied.
     copy_ids = np.where(batch["copy_ids"] == PAD, -1, batch["copy_ids"])
-    log_probs = model(batch | {"labels": labels, "copy_ids": copy_ids})
-    return float(np.exp(np.asarray(log_probs)[0, 0]))
+    outputs = model(batch | {"labels": labels, "copy_ids": copy_ids})
+    return float(np.exp(np.asarray(outputs["log_probs"])[0, 0]))
 
 
 def test_a_step_leaves_the_state_before_as_it_was() -> None:
