@@ -199,6 +199,12 @@ def prepare(
     is_flag=True,
     help="Go on from the last epoch of an interrupted training.",
 )
+@click.option(
+    "--tensorboard",
+    type=FOLDER,
+    metavar="DIR",
+    help="Write losses, scores and samples for TensorBoard too.",
+)
 def train(
     data_dir: Path,
     model_dir: Path,
@@ -206,6 +212,7 @@ def train(
     init_from: Path | None,
     overwrite: bool,
     resume: bool,
+    tensorboard: Path | None,
     **settings: Any,
 ) -> None:
     """Train a model on the prepared DATA_DIR.
@@ -226,8 +233,6 @@ def train(
     network = chosen.model if init_from is None else network_of(init_from)
     model = replace(network, **pick(ModelConfig, settings))
     config = replace(chosen.train, **pick(TrainConfig, settings))
-    from headline.engines.backend import muted_native_stderr
-
     run = Run(
         data_dir=data_dir,
         model_dir=model_dir,
@@ -237,7 +242,10 @@ def train(
         init_from=init_from,
         overwrite=overwrite,
         resume=resume,
+        tensorboard=tensorboard,
     )
+    from headline.engines.backend import muted_native_stderr
+
     with muted_native_stderr():
         from headline.training import train_model
 

@@ -351,6 +351,7 @@ class Run:
     init_from: Path | None = None  # MODEL_DIR whose weights it starts from
     overwrite: bool = False  # what MODEL_DIR holds
     resume: bool = False  # go on from the last checkpoint in MODEL_DIR
+    tensorboard: Path | None = None  # folder for an event file
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from headline.model import HeadlineModel, build_model
 from headline.optimizers import make_optimizer
 from headline.phases import Phase, plan_phases
 from headline.progress import TrainingState, restore, settings
+from headline.tensorboard import EventFile, Events
 from headline.transfer import carry_weights, with_base_vocab
 from headline.watch import Watch, watched
 
@@ -73,6 +74,7 @@ def _fit(model: HeadlineModel, phase: Phase, validation: Validation) -> None:
             Watch(),
             Progress(),
             validation,
+            *_events(run, state),
         ],
         verbose=0,
         shuffle=False,  # the plan of batches is shuffled already
@@ -128,7 +130,15 @@ def _fresh_model(
     return dataset, model
 
 
+def _events(run: Run, state: TrainingState) -> list[Events]:
+    if run.tensorboard is None:
+        return []
+    return [Events(EventFile(run.tensorboard, state.update), state)]
+
+
 def label_counter(model: HeadlineModel) -> CountLabels:
+    """Returns what says how many labels of a batch count in the loss."""
+
     def count(batch: Mapping[str, Any]) -> int:
         weights = model.label_weights(batch["labels"], batch["copy_ids"])
         return int(ops.sum(weights))

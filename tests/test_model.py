@@ -115,7 +115,9 @@ def test_gate_and_copy_entropy_are_those_of_the_scores() -> None:
     model = random_model(TINY["pointer"])
     batch = batch_of(model, [[7, 9, 12], [11]])
     encoded = model.encode(batch["source_ids"])
-    scores = model.decode(encoded, batch["decoder_input"])
+    scores = model.decode(
+        encoded, batch["decoder_input"], batch["labels"], batch["copy_ids"]
+    )
     outputs = {name: array(values) for name, values in model(batch).items()}
 
     for row, step in np.argwhere(batch["labels"] != PAD):

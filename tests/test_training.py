@@ -26,6 +26,7 @@ from headline.tables import CorpusFormat
 from headline.training import train_model
 from headline.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
+from tests.events import read_events
 
 QUICK = TrainConfig(
     epochs=3, batch_size=32, learning_rate=0.01, warmup_updates=5, valid_articles=20
@@ -66,8 +67,13 @@ def trained(
     """A MODEL_DIR, and the lines that its training showed."""
     model_dir = tmp_path_factory.mktemp("models") / "model"
     lines: list[str] = []
-    train_model(small_run(data_dir, model_dir), lines.append)
+    run = replace(small_run(data_dir, model_dir), tensorboard=events_of(model_dir))
+    train_model(run, lines.append)
     return model_dir, lines
+
+
+def events_of(model_dir: Path) -> Path:
+    return model_dir.parent / "events"
 
 
 def history_of(model_dir: Path) -> list[dict[str, float]]:
@@ -151,6 +157,24 @@ def test_history_tells_what_the_optimizer_and_the_pointer_do(
         assert 0 < row["gate"] < 1 and row["copy_entropy"] > 0
     # The headline stands in the article: the model comes to know where to copy.
     assert rows[-1]["copy_entropy"] < rows[0]["copy_entropy"]
+
+
+def test_tensorboard_has_the_history_the_updates_and_the_samples(
+    trained: tuple[Path, list[str]],
+) -> None:
+    model_dir, _ = trained
+    found = read_events(events_of(model_dir))
+    rows = history_of(model_dir)
+    for name in rows[0].keys() - {"epoch", "updates", "seconds"}:
+        expected = {int(row["updates"]): row[name] for row in rows}
+        assert found[f"epoch/{name}"] == pytest.approx(expected, rel=1e-6)
+    # One update of each epoch, which has fewer than twenty, was looked at: the first.
+    looked = [1, *(1 + int(row["updates"]) for row in rows[:-1])]
+    for name in ("loss", "learning_rate", "gradient_norm", "update_ratio_encoder"):
+        assert list(found[f"update/{name}"]) == looked
+    sample = json.loads((model_dir / "samples.jsonl").read_text("utf-8").split("\n")[0])
+    text = found["sample/1"][int(rows[0]["updates"])]
+    assert all(sample[part] in text for part in ("source", "reference", "headline"))
 
 
 def test_a_trained_model_is_not_replaced_unless_told(
