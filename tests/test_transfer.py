@@ -82,9 +82,9 @@ def test_the_ids_of_another_vocab_are_those_of_the_same_texts(dataset: Dataset) 
 
 
 def test_an_articles_own_ids_move_behind_all_tokens(tmp_path: Path) -> None:
-    rare = [
-        (f"己{own}", f"天地「己{own}」玄黄宇宙洪荒。") for own in "甲乙丙丁戊辛壬癸"
-    ]
+    # None of them is a token of the base, nor, in the valid split, of the corpus.
+    own = "子丑寅卯午未申酉"
+    rare = [(f"己{one}", f"天地「己{one}」玄黄宇宙洪荒。") for one in own]
     job = Job(
         files=[write_pairs(tmp_path / "c.csv", rare + bracket_pairs(50))],
         data_dir=tmp_path / "prepared",
