@@ -39,6 +39,7 @@ MANIFEST = "manifest.json"
 HISTORY = "history.csv"
 SAMPLES = "samples.jsonl"
 REPORT = "report.html"
+RANGE_TEST = "find_lr.html"
 CHECKPOINT = "checkpoint/checkpoint.safetensors"
 
 
@@ -196,6 +197,13 @@ def write_samples(model_dir: Path, samples: Iterable[Mapping[str, Any]]) -> None
 def write_report(model_dir: Path, page: str) -> None:
     """Writes the report that a person opens in a browser."""
     write_text(model_dir / REPORT, page)
+
+
+def write_range_test(model_dir: Path, page: str) -> Path:
+    """Writes the page of ``--find-lr``, beside whatever is there; returns its path."""
+    path = model_dir / RANGE_TEST
+    write_text(path, page)
+    return path
 
 
 @dataclass(frozen=True)

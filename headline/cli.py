@@ -205,6 +205,11 @@ def prepare(
     metavar="DIR",
     help="Write losses, scores and samples for TensorBoard too.",
 )
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Train nothing: propose a --learning-rate, and draw MODEL_DIR/find_lr.html.",
+)
 def train(
     data_dir: Path,
     model_dir: Path,
@@ -213,6 +218,7 @@ def train(
     overwrite: bool,
     resume: bool,
     tensorboard: Path | None,
+    find_lr: bool,
     **settings: Any,
 ) -> None:
     """Train a model on the prepared DATA_DIR.
@@ -223,11 +229,18 @@ def train(
     The Keras backend is TensorFlow, or what KERAS_BACKEND says (tensorflow, jax).
     Defaults shown below are those of the preset pointer.
 
+    With --find-lr the learning rate rises over some updates until the loss explodes;
+    a tenth of the rate with the lowest loss is printed, and no model is kept.
+
     \b
     Example:
         headline train prepared/news -o models/news --max-minutes 10
         headline train prepared/own -o models/own --init-from models/news
+        headline train prepared/news -o models/news --find-lr
     """
+    if find_lr and (resume or tensorboard is not None):
+        other = "--resume" if resume else "--tensorboard"
+        raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
     chosen = PRESETS[preset]
     settings = given(settings)
     network = chosen.model if init_from is None else network_of(init_from)
@@ -244,13 +257,23 @@ def train(
         resume=resume,
         tensorboard=tensorboard,
     )
+    click.echo(run_training(run, find_lr))
+
+
+def run_training(run: Run, find_lr: bool) -> str:
+    """Trains, or finds a learning rate, and returns what is printed in the end."""
     from headline.engines.backend import muted_native_stderr
 
-    with muted_native_stderr():
-        from headline.training import train_model
+    def report(line: str) -> None:
+        click.echo(line, err=True)
 
-        train_model(run, report=lambda line: click.echo(line, err=True))
-    click.echo(model_dir)
+    with muted_native_stderr():
+        from headline.training import find_learning_rate, train_model
+
+        if find_lr:
+            return f"{find_learning_rate(run, report):g}"
+        train_model(run, report)
+    return str(run.model_dir)
 
 
 def network_of(model_dir: Path) -> ModelConfig:

@@ -9,12 +9,18 @@ import keras
 from keras import ops
 
 from headline.batches import Batches, CountLabels, pipeline
-from headline.bundle import is_trained, load_bundle, load_checkpoint
+from headline.bundle import (
+    is_trained,
+    load_bundle,
+    load_checkpoint,
+    write_range_test,
+)
 from headline.callbacks import Clock, Progress, Report, Schedule, Validation
 from headline.config import Run
 from headline.dataset import UNPAIRED, Dataset, open_dataset
 from headline.engines.backend import select_device
 from headline.errors import TrainingError
+from headline.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.metrics import Rouge
 from headline.model import HeadlineModel, build_model
 from headline.optimizers import make_optimizer
@@ -79,6 +85,50 @@ def _fit(model: HeadlineModel, phase: Phase, validation: Validation) -> None:
         verbose=0,
         shuffle=False,  # the plan of batches is shuffled already
     )
+
+
+def find_learning_rate(run: Run, report: Report) -> float:
+    """Proposes a learning rate for a training; writes its page and nothing else.
+
+    Args:
+        report: called with each line for the person who waits.
+
+    Raises:
+        TrainingError: no rate can be proposed.
+        DataError: the DATA_DIR is missing or damaged.
+    """
+    select_device(run.train.device)
+    keras.utils.set_random_seed(run.train.seed)
+    # An update of several batches is that of one large one.
+    large = run.train.batch_size * run.train.accumulate
+    run = replace(run, train=replace(run.train, batch_size=large, accumulate=1))
+    dataset, model = _fresh_model(run, open_dataset(run.data_dir), report)
+    batches = Batches(dataset, "train", run.train, epoch=0)
+    report(_opening(run, dataset, model, plan_phases(run.train, dataset.splits)[-1:]))
+    test = RangeTest()
+    # As many epochs as it takes: the test ends the training.
+    callbacks, stream = [test], pipeline(batches)
+    model.fit(stream, epochs=UPDATES, callbacks=callbacks, verbose=0, shuffle=False)
+    del stream
+    gc.collect()  # as after a training
+    rate = test.curve.proposal
+    report(story(test.curve))
+    page = find_lr_page(test.curve, _test_settings(run))
+    report(f"The curve: {write_range_test(run.model_dir, page)}")
+    return rate
+
+
+def _test_settings(run: Run) -> dict[str, Any]:
+    """Returns what the best rate depends on, by names for people."""
+    return {
+        "preset": run.preset,
+        "width": run.model.width,
+        "batch size": run.train.batch_size,
+        "optimizer": run.train.optimizer,
+        "clip norm": run.train.clip_norm,
+        "dropout": run.model.dropout,
+        "seed": run.train.seed,
+    }
 
 
 def _check_folder(run: Run) -> None:

@@ -313,6 +313,20 @@ def test_train_refuses_a_trained_folder_and_a_folder_that_is_no_dataset(
     assert_one_line_error(result, str(tmp_path), "headline prepare")
 
 
+def test_find_lr_prints_a_rate_and_leaves_a_page_and_no_model(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    small = ("--width", "8", "--heads", "2", "--encoder-layers", "1")
+    place = tmp_path / "m"
+    result = headline("train", data_dir, "-o", place, "--find-lr", *small)
+    assert result.exit_code == 0, result.output
+    rate = result.stdout.strip()
+    assert 1e-4 < float(rate) < 0.2
+    assert [path.name for path in place.iterdir()] == ["find_lr.html"]
+    assert str(place / "find_lr.html") in result.stderr
+    assert f'<p class="rate">{rate}</p>' in (place / "find_lr.html").read_text("utf-8")
+
+
 # --- generate -------------------------------------------------------------------------
 
 
@@ -667,6 +681,8 @@ def test_a_file_without_articles_names_the_option(
         (["train", "data", "-o", "m", "--optimizer", "adagrad"], "rmsprop"),
         (["train", "data", "-o", "m", "--pretrain-share", "1"], "--pretrain-share: "),
         (["train", "data", "-o", "m", "--preset", "other"], "pointer"),
+        (["train", "data", "-o", "m", "--find-lr", "--resume"], "--resume"),
+        (["train", "d", "-o", "m", "--find-lr", "--tensorboard", "t"], "--tensorboard"),
         (["prepare", "-o", "d"], "FILES"),
         (["evaluate", "m", "no-such-file.csv"], "no-such-file.csv"),
         (["generate", "--no-such-option"], "--no-such-option"),
