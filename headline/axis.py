@@ -24,7 +24,8 @@ class Axis:
         shown = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
         low, high = (min(shown), max(shown)) if shown else (1.0, 1.0)
         if low == high:  # it must have some length
-            low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+            room = abs(low) / 10 or 0.5
+            low, high = (low / 2, high * 2) if log else (low - room, high + room)
         return cls(low, high, log)
 
     def shows(self, value: float) -> bool:
@@ -86,7 +87,7 @@ def number(value: float) -> str:
         return str(value)
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    if value == 0 or abs(value) >= 1e-3:
+    if value == 0 or abs(value) >= 1e-4:
         return f"{value:.4g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)

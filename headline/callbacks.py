@@ -9,7 +9,6 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-from headline import __version__
 from headline.bundle import (
     Bundle,
     save_bundle,
@@ -22,21 +21,17 @@ from headline.config import Run, TrainConfig
 from headline.corpus import Pair
 from headline.dataset import Dataset, spread
 from headline.engines.keras_engine import KerasEngine
+from headline.environment import environment
 from headline.generator import Generator
-from headline.metrics import Facts, Rouge, mark, rates
+from headline.metrics import Facts, Marks, Rouge, mark, rates
 from headline.model import weight_arrays
 from headline.phases import PSEUDO_PAIRS, Phase
 from headline.progress import TrainingState, capture, settings
-from headline.report import render
+from headline.report import Story, render
 from headline.watch import columns, rate_of, set_rate
 
 Report = Callable[[str], None]
 
-VERSIONS = {
-    "headline": __version__,
-    "keras": keras.__version__,
-    "backend": keras.backend.backend(),
-}
 LONGEST_WARMUP = 0.2  # share of a training
 EXCERPT = 60  # characters of an article shown beside a sample
 ROUGE = ("rouge_1", "rouge_2", "rouge_l")
@@ -155,18 +150,25 @@ class Validation(keras.callbacks.Callback):
         self.run, self.dataset, self.clock = run, dataset, clock
         self.state, self.report = state, report
         self.pairs = dataset.sample("valid", run.train.valid_articles)
+        self.environment = environment()
         self._generator: Generator | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         begin = self.clock.seconds()
         headlines = self._write_headlines()
-        scores = self._score(headlines)
+        marks = self._marks(headlines)
+        scores = rates(marks)
         best = self.state.best
         is_best = best is None or scores["rouge_l"] > best.rouge_l
         self._record(epoch, logs, scores)
         self._show(epoch, headlines, is_best)
         if is_best:
             self.state.best = Rouge(*(scores[name] for name in ROUGE))
+            references = self._marks([pair.target for pair in self.pairs])
+            self.state.statistics = {
+                "model": _statistics(marks),
+                "references": _statistics(references),
+            }
             self._save(epoch)
         if self.state.is_stale(self.run.train.patience):
             patience = self.run.train.patience
@@ -187,11 +189,11 @@ class Validation(keras.callbacks.Callback):
         found = self._generator.generate([pair.source for pair in self.pairs])
         return [headlines[0].text for headlines in found]
 
-    def _score(self, headlines: Sequence[str]) -> dict[str, float]:
-        pairs = zip(self.pairs, headlines, strict=True)
-        return rates(
-            [mark(text, pair.target, Facts.of(pair.source)) for pair, text in pairs]
-        )
+    def _marks(self, headlines: Sequence[str]) -> list[Marks]:
+        return [
+            mark(text, pair.target, Facts.of(pair.source))
+            for pair, text in zip(self.pairs, headlines, strict=True)
+        ]
 
     def _record(
         self, epoch: int, logs: Mapping[str, float], scores: Mapping[str, float]
@@ -246,14 +248,25 @@ class Validation(keras.callbacks.Callback):
     def _write_story(self) -> None:
         write_history(self.run.model_dir, self.state.history)
         write_samples(self.run.model_dir, self.state.samples)
-        groups = {
-            "Model": self.model.config.to_dict(),
-            "Training": {"preset": self.run.preset, **self.run.train.to_dict()},
-            "Data": self.dataset.summary["counts"],
-            "Versions": VERSIONS,
-        }
-        page = render(self.state.history, self.state.samples, groups)
-        write_report(self.run.model_dir, page)
+        write_report(self.run.model_dir, render(self._story()))
+
+    def _story(self) -> Story:
+        summary, model = self.dataset.summary, self.model
+        return Story(
+            history=self.state.history,
+            samples=self.state.samples,
+            statistics=self.state.statistics,
+            pairs=len(self.dataset.splits["train"]),
+            weights=model.count_params(),
+            settings={
+                "Model": {"preset": self.run.preset, **model.config.to_dict()},
+                "Training": self.run.train.to_dict(),
+                "Search": self.run.decode.to_dict(),
+                "Data": {**summary["config"], **summary["counts"]},
+                "Environment": self.environment,
+                "Checksums of the data": summary["sha256"],
+            },
+        )
 
     def _provenance(self, epoch: int) -> dict[str, Any]:
         summary = self.dataset.summary
@@ -263,10 +276,15 @@ class Validation(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "valid": self.state.history[-1],
             "data": {name: summary[name] for name in ("config", "counts", "sha256")},
-            "versions": VERSIONS,
+            "versions": self.environment,
         }
 
 
 def _sample(epoch: int, pair: Pair, headline: str) -> dict[str, Any]:
     shown = {"source": pair.source[:EXCERPT], "reference": pair.target}
     return {"epoch": epoch + 1, **shown, "headline": headline}
+
+
+def _statistics(marks: Sequence[Marks]) -> dict[str, Any]:
+    """Returns what the report tells of headlines: lengths, and the rates of faults."""
+    return {"lengths": [one.length for one in marks], **rates(marks)}

@@ -78,8 +78,12 @@ def line_chart(chart: Chart) -> str:
     return _figure(chart.title, list(chart.lines), "".join(shapes))
 
 
-def bar_chart(title: str, labels: Sequence[str], bars: Values) -> str:
-    """Draws bars: for each label as many beside each other as there are names."""
+def bar_chart(title: str, labels: Sequence[str], bars: Values, unit: str) -> str:
+    """Draws bars: for each label as many beside each other as there are names.
+
+    Args:
+        unit: of what the labels say.
+    """
     counts = [value for values in bars.values() for value in values]
     plot = _Plot(Axis(-0.5, len(labels) - 0.5), _rounded([0.0, *counts]))
     every = -(-len(labels) // MOST_LABELS)
@@ -93,7 +97,8 @@ def bar_chart(title: str, labels: Sequence[str], bars: Values) -> str:
             shapes.append(plot.bar(place - 0.42 + width * hue, width, value, hue))
     for place, label in enumerate(labels):
         found = {name: values[place] for name, values in bars.items()}
-        shapes.append(plot.tip(place, (place - 0.5, place + 0.5), label, found))
+        reach = (place - 0.5, place + 0.5)
+        shapes.append(plot.tip(place, reach, f"{label} {unit}", found))
     return _figure(title, list(bars), "".join(shapes))
 
 

@@ -37,6 +37,7 @@ class TrainingState:
     best: Rouge | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    statistics: dict[str, Any] = field(default_factory=dict)  # of the best headlines
     phase: int = ONLY_PAIRS  # the number of the one that is on
     phase_over: bool = False  # by its time or its updates
     epochs_before: int = 0  # of the phases before it

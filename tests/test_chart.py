@@ -94,7 +94,7 @@ def test_of_many_points_some_are_drawn_with_the_first_and_the_last() -> None:
 
 
 def test_bars_are_as_high_as_their_values_and_overlap_nowhere() -> None:
-    picture = bar_chart("t", ["7", "8"], {"model": [2, 4], "references": [0, 3]})
+    picture = bar_chart("t", ["7", "8"], {"model": [2, 4], "references": [0, 3]}, "x")
     bars = parse(picture).of("rect", "bar")
     heights = [float(bar["height"]) for bar in bars]
     full = BOTTOM - TOP
@@ -102,14 +102,14 @@ def test_bars_are_as_high_as_their_values_and_overlap_nowhere() -> None:
     spans = sorted((float(bar["x"]), float(bar["width"])) for bar in bars)
     for (x, width), (following, _) in pairwise(spans):
         assert x + width <= following + 0.11
-    assert "8model 4references 3" in parse(picture).text
+    assert "8 xmodel 4references 3" in parse(picture).text
 
 
 def test_names_and_titles_never_become_tags() -> None:
     hostile = "<script>'\"&"
     pictures = [
         line_chart(Chart(title=hostile, xs=[1], lines={hostile: [1.0], "b": [2.0]})),
-        bar_chart(hostile, [hostile], {hostile: [1.0], "b": [2.0]}),
+        bar_chart(hostile, [hostile], {hostile: [1.0], "b": [2.0]}, hostile),
     ]
     for picture in pictures:
         tags = parse(picture)

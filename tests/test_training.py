@@ -1,7 +1,6 @@
 """Training on a task of seconds, with the backend that KERAS_BACKEND says."""
 
 import csv
-import html
 import json
 import shutil
 from collections import Counter
@@ -27,6 +26,7 @@ from headline.training import train_model
 from headline.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
 from tests.events import read_events
+from tests.pages import parse
 
 QUICK = TrainConfig(
     epochs=3, batch_size=32, learning_rate=0.01, warmup_updates=5, valid_articles=20
@@ -84,6 +84,12 @@ def history_of(model_dir: Path) -> list[dict[str, float]]:
         ]
 
 
+def writing(model_dir: Path) -> str:
+    """What the report tells of the headlines of the best epoch."""
+    report = parse((model_dir / "report.html").read_text("utf-8")).text
+    return report.partition("What it writes")[2].partition("Sample headlines")[0]
+
+
 def test_history_has_a_row_for_each_epoch_and_the_loss_falls(
     trained: tuple[Path, list[str]],
 ) -> None:
@@ -111,6 +117,8 @@ def test_the_kept_weights_are_those_of_the_best_epoch(
     )
     for name in RECORDED:
         assert round(scores[name], 2) == best[name]
+    copied = f"Characters from the article{scores['copy_rate']:.1f} %"
+    assert "for 20 articles" in writing(model_dir) and copied in writing(model_dir)
     assert load_bundle(model_dir).provenance["epoch"] == best["epoch"]
 
 
@@ -128,8 +136,8 @@ def test_samples_are_shown_and_written_beside_their_references(
         assert sample["reference"] in references
         assert f"headline   {sample['headline']}" in shown
     assert shown.count("ROUGE-1/2/L") == QUICK.epochs
-    report = (model_dir / "report.html").read_text("utf-8")
-    assert all(html.escape(sample["headline"]) in report for sample in samples)
+    report = parse((model_dir / "report.html").read_text("utf-8")).text
+    assert all(sample["headline"] in report for sample in samples)
 
 
 def test_the_rate_rises_and_falls_to_nothing_at_the_end(
@@ -223,6 +231,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_never_stopped(
         for name in ("seconds", SPEED):
             del row[name], expected[name]
         assert row == pytest.approx(expected, rel=1e-4)
+    assert writing(model_dir) == writing(trained[0])
     with pytest.raises(TrainingError, match="come to its end"):
         train_model(run, print)
 

@@ -98,3 +98,22 @@ def _has_gpu(backend: str) -> bool:
 
         return any(device.platform == "gpu" for device in jax.devices())
     return False
+
+
+def device_in_use() -> str:
+    """Returns the name of the device that Keras runs on, such as ``CPU``."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.get_visible_devices("GPU")
+        details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+        return str(details.get("device_name", "GPU" if gpus else "CPU"))
+    if keras.backend.backend() == "jax":
+        import jax
+
+        config: Any = jax.config
+        device = config.jax_default_device or jax.devices()[0]
+        return "CPU" if device.platform == "cpu" else str(device.device_kind)
+    return "CPU"
