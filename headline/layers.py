@@ -74,13 +74,12 @@ def match_runs(
         token is in the target before the step.
     """
     holds = _holds(tokens, copy_ids)
-    before = ops.cast(_shift(_shift(holds, 1), 2), "int32")
+    before = _moved(holds, 1)
     run = found = before
     for _ in range(most - 1):
-        run = before * _shift(_shift(run, 1), 2)
+        run = before * _moved(run, 1)
         found = found + run
-    written = ops.cumsum(ops.cast(holds, "int32"), axis=1) > 0
-    return found, _shift(written, 1)
+    return found, _moved(ops.cumsum(holds, axis=1), 0) > 0
 
 
 def next_match_runs(
@@ -97,8 +96,11 @@ def next_match_runs(
         copy_ids: int, shape ``(R, S)``: the source of each row.
     """
     holds = _holds(token[:, None], copy_ids)[:, 0]
-    longer = ops.minimum(_shift(run, 1) + 1, most)
-    return ops.where(_shift(holds, 1), longer, 0), ops.logical_or(written, holds)
+    before, longer = (
+        ops.pad(values[:, :-1], ((0, 0), (1, 0))) for values in (holds, run + 1)
+    )
+    longest = ops.minimum(longer, most)
+    return before * longest, ops.logical_or(written, holds > 0)
 
 
 def match_features(run: KerasTensor, written: KerasTensor, most: int) -> KerasTensor:
@@ -109,18 +111,16 @@ def match_features(run: KerasTensor, written: KerasTensor, most: int) -> KerasTe
 
 
 def _holds(tokens: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
-    """Tells which source positions hold each token: (B, T), (B, S) to (B, T, S)."""
-    real = copy_ids[:, None, :] > EOS
-    return ops.logical_and(ops.equal(tokens[:, :, None], copy_ids[:, None, :]), real)
+    """Returns 1, int32, where a source position holds a token: (B, T), (B, S) to
+    (B, T, S)."""
+    same = ops.equal(tokens[:, :, None], copy_ids[:, None, :])
+    return ops.cast(ops.logical_and(same, copy_ids[:, None, :] > EOS), "int32")
 
 
-def _shift(values: KerasTensor, axis: int) -> KerasTensor:
-    """Moves values on by one along the axis; what comes in is 0."""
-    length = ops.shape(values)[axis]
-    widths = [(1, 0) if place == axis else (0, 0) for place in range(len(values.shape))]
-    padded = ops.pad(ops.cast(values, "int32"), widths)
-    kept = ops.take(padded, ops.arange(length), axis=axis)
-    return ops.cast(kept, values.dtype)
+def _moved(values: KerasTensor, positions: int) -> KerasTensor:
+    """Moves (B, T, S) values on by a step and by positions; what comes in is 0."""
+    kept = values[:, :-1, : ops.shape(values)[2] - positions]
+    return ops.pad(kept, ((0, 0), (1, 0), (positions, 0)))
 
 
 @keras.saving.register_keras_serializable(package="headline")
