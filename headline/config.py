@@ -288,12 +288,12 @@ class TrainConfig(Config):
         yield "optimizer", self.optimizer in kinds, _choices(OptimizerKind)
         rate = self.learning_rate
         yield "learning_rate", rate is None or 0 < rate < 10, "above 0 and below 10"
-        for name in ("lr_multiplier", "freeze"):
-            patterns = (_pattern_of(name, word) for word in getattr(self, name))
-            yield name, all(map(_compiles, patterns)), "regular expressions"
         factors = map(_factor_of, self.lr_multiplier)
         within = all(0 <= factor <= 1000 for factor in factors)
         yield "lr_multiplier", within, "PATTERN=FACTOR with factors of 0 to 1000"
+        for name in ("lr_multiplier", "freeze"):
+            patterns = (_pattern_of(name, word) for word in getattr(self, name))
+            yield name, all(map(_compiles, patterns)), "regular expressions"
         yield "warmup_updates", self.warmup_updates >= 0, "at least 0"
         yield "schedule", self.schedule in get_args(Schedule), _choices(Schedule)
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
