@@ -150,6 +150,7 @@ class Validation(keras.callbacks.Callback):
         self.run, self.dataset, self.clock = run, dataset, clock
         self.state, self.report = state, report
         self.pairs = dataset.sample("valid", run.train.valid_articles)
+        self.references = _statistics(self._marks([one.target for one in self.pairs]))
         self.environment = environment()
         self._generator: Generator | None = None
 
@@ -164,10 +165,9 @@ class Validation(keras.callbacks.Callback):
         self._show(epoch, headlines, is_best)
         if is_best:
             self.state.best = Rouge(*(scores[name] for name in ROUGE))
-            references = self._marks([pair.target for pair in self.pairs])
             self.state.statistics = {
                 "model": _statistics(marks),
-                "references": _statistics(references),
+                "references": self.references,
             }
             self._save(epoch)
         if self.state.is_stale(self.run.train.patience):

@@ -164,6 +164,11 @@ class ModelConfig(Config):
         yield "match_length", guided, "0 without a pointer, which it guides"
         yield "bigrams", 0 <= self.bigrams <= 2**24, f"0 to {2**24}"
 
+    @property
+    def match_features(self) -> int:
+        """What is told of each position: runs up to ``match_length``, and written."""
+        return self.match_length + 1 if self.match_length else 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeConfig(Config):

@@ -100,7 +100,7 @@ class HeadlineModel(keras.Model):
             )
             for i in layers
         ]
-        features = config.match_length and config.match_length + 1
+        features = config.match_features
         self.attention = MultiHeadAttention(
             width, config.heads, features, name="attention", dtype=policy
         )

@@ -44,8 +44,7 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         shapes["pointer/query/kernel"] = (2 * width, width)
         shapes["pointer/key/kernel"] = (width, width)
         shapes |= _dense_shapes("pointer/gate", 2 * width, 1)
-    if config.match_length:
-        features = config.match_length + 1
+    if features := config.match_features:
         shapes |= _dense_shapes("attention/match", width, config.heads * features)
         shapes |= _dense_shapes("pointer/match", 2 * width, features)
     if config.source_prior:
