@@ -43,14 +43,14 @@ class Batches(keras.utils.PyDataset):
         self.epoch = epoch
         self.count_labels = count_labels
         self.parts = 1 if count_labels is None else config.accumulate
-        self._lengths = self.split.source.lengths()
+        self._buckets = self.split.buckets()
         self._plan = self._plan_epoch()
         self._parts: tuple[int, list[Batch]] = (-1, [])
 
     def _plan_epoch(self) -> list[NDArray[np.intp]]:
         size, seed = self.config.batch_size * self.parts, self.config.seed
         epoch, corpora = self.epoch or 0, self.split.corpora
-        return plan_batches(self._lengths, size, seed, epoch, corpora)
+        return plan_batches(self._buckets, size, seed, epoch, corpora)
 
     def __len__(self) -> int:
         return len(self._plan) * self.parts

@@ -29,8 +29,9 @@ SPLITS = ("train", "valid", "test")  # of the pairs
 UNPAIRED = "unpaired"  # the split of pseudo-pairs, which not every dataset has
 SIDES = ("source", "target")
 
-BUCKET_WIDTH = 16  # tokens of source; a batch holds one bucket, or two neighbours
-TARGET_STEP = 8  # target lengths are padded to its multiples: few shapes to compile
+# Lengths are padded to multiples of these, so that there are few shapes to compile.
+SOURCE_STEP = 16
+TARGET_STEP = 4
 
 Offsets = NDArray[np.int64]
 
@@ -89,6 +90,18 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def buckets(self) -> Places:
+        """Returns the number of each pair's bucket.
+
+        The pairs of a bucket are padded to the same widths. Neighbours differ little:
+        after the longest targets of a source width come the longest of the next.
+        """
+        source = (self.source.lengths() - 1) // SOURCE_STEP
+        target = self.target.lengths() // TARGET_STEP  # with EOS it is one longer
+        most = int(target.max(initial=0))
+        turned: Places = np.where(source % 2, most - target, target)
+        return source * (most + 1) + turned
 
     def with_ids(self, new_ids: Ids) -> "Split":
         """Returns the same pairs with other ids, see ``Side.new_ids``."""
@@ -255,7 +268,7 @@ def _open_array(path: Path) -> NDArray[Any]:
 
 
 def plan_batches(
-    source_lengths: Offsets,
+    buckets: Places,
     batch_size: int,
     seed: int,
     epoch: int,
@@ -263,12 +276,12 @@ def plan_batches(
 ) -> list[Places]:
     """Decides which pairs make up each batch of an epoch, and in which order.
 
-    Pairs of like source length come together, so that little is padding; which of
-    them, and the order of the batches, is shuffled anew for each epoch. What is left
-    of a bucket goes on into the next one: only the last batch is smaller.
+    Pairs of one bucket come together, so that little is padding; which of them, and
+    the order of the batches, is shuffled anew for each epoch. What is left of a bucket
+    goes on into the next one: only the last batch is smaller.
 
     Args:
-        source_lengths: tokens of each source.
+        buckets: of each pair, from ``Split.buckets``.
         batch_size: pairs of a batch.
         seed, epoch: the same ones give the same plan, on any machine.
         corpora: where the pairs come from, if an epoch is not to see each once.
@@ -278,14 +291,9 @@ def plan_batches(
         or as often as the weights of the corpora say.
     """
     generator = np.random.default_rng((seed, epoch))
-    seen = (
-        epoch_places(corpora, seed, epoch)
-        if corpora
-        else np.arange(len(source_lengths))
-    )
+    seen = epoch_places(corpora, seed, epoch) if corpora else np.arange(len(buckets))
     shuffled = seen[generator.permutation(len(seen))]
-    buckets = source_lengths[shuffled] // BUCKET_WIDTH
-    ordered = shuffled[np.argsort(buckets, kind="stable")]
+    ordered = shuffled[np.argsort(buckets[shuffled], kind="stable")]
     cuts = range(batch_size, len(ordered), batch_size)
     batches = np.split(ordered, list(cuts)) if len(ordered) else []
     order = generator.permutation(len(batches))
@@ -305,7 +313,7 @@ def make_batch(
         return _padding()
     sources = [split.source[int(pair)] for pair in pairs]
     targets = [split.target[int(pair)] for pair in pairs]
-    copy_ids = pad(sources, BUCKET_WIDTH)
+    copy_ids = pad(sources, SOURCE_STEP)
     labels = pad([np.append(target, np.int32(EOS)) for target in targets], TARGET_STEP)
     decoder_input = np.roll(labels, 1, axis=1)
     decoder_input[:, 0] = BOS
@@ -320,7 +328,7 @@ def make_batch(
 
 def _padding() -> dict[str, Ids]:
     source, target = (
-        np.full((1, n), PAD, np.int32) for n in (BUCKET_WIDTH, TARGET_STEP)
+        np.full((1, n), PAD, np.int32) for n in (SOURCE_STEP, TARGET_STEP)
     )
     return {
         "source_ids": source,

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from headline.config import PrepareConfig
 from headline.corpus import Pair
 from headline.dataset import (
-    BUCKET_WIDTH,
     DATA,
     SIDES,
+    SOURCE_STEP,
     SPLITS,
     TARGET_STEP,
     UNPAIRED,
@@ -380,7 +380,7 @@ batch_sizes = st.integers(1, 9)
 def test_epoch_holds_every_pair_once_in_full_batches(
     lengths: Offsets, batch_size: int, seed: int, epoch: int
 ) -> None:
-    batches = plan_batches(lengths, batch_size, seed, epoch)
+    batches = plan_batches(lengths // SOURCE_STEP, batch_size, seed, epoch)
 
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     sizes = sorted((len(batch) for batch in batches), reverse=True)
@@ -393,26 +393,27 @@ def test_epoch_holds_every_pair_once_in_full_batches(
 def test_batches_do_not_overlap_in_length(
     lengths: Offsets, batch_size: int, epoch: int
 ) -> None:
-    batches = plan_batches(lengths, batch_size, 1, epoch)
+    batches = plan_batches(lengths // SOURCE_STEP, batch_size, 1, epoch)
 
     spans = sorted(
         (min(buckets), max(buckets))
-        for buckets in (lengths[batch] // BUCKET_WIDTH for batch in batches)
+        for buckets in (lengths[batch] // SOURCE_STEP for batch in batches)
     )
     for (_, longest), (shortest, _) in pairwise(spans):
         assert longest <= shortest
 
 
 LENGTHS = np.random.default_rng(5).integers(10, 400, 500)
+BUCKETS = LENGTHS // SOURCE_STEP
 
 
 def flat(seed: int, epoch: int) -> list[int]:
-    return [int(n) for n in np.concatenate(plan_batches(LENGTHS, 16, seed, epoch))]
+    return [int(n) for n in np.concatenate(plan_batches(BUCKETS, 16, seed, epoch))]
 
 
 def members(seed: int, epoch: int) -> set[frozenset[int]]:
     return {
-        frozenset(batch.tolist()) for batch in plan_batches(LENGTHS, 16, seed, epoch)
+        frozenset(batch.tolist()) for batch in plan_batches(BUCKETS, 16, seed, epoch)
     }
 
 
@@ -429,7 +430,7 @@ def test_other_epochs_and_seeds_give_other_batches_in_another_order() -> None:
 
 
 def test_order_of_the_batches_does_not_follow_their_length() -> None:
-    longest = [LENGTHS[batch].max() for batch in plan_batches(LENGTHS, 16, 1, 1)]
+    longest = [LENGTHS[batch].max() for batch in plan_batches(BUCKETS, 16, 1, 1)]
 
     assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.5
 
@@ -442,14 +443,14 @@ def test_little_is_padding() -> None:
     shuffled = np.random.default_rng(1).permutation(len(LENGTHS))
     at_random = np.split(shuffled, range(16, len(LENGTHS), 16))
 
-    assert padding(plan_batches(LENGTHS, 16, 1, 1)) < padding(at_random) / 5
+    assert padding(plan_batches(BUCKETS, 16, 1, 1)) < padding(at_random) / 5
 
 
 def plan_of_each_once(lengths: Offsets, seed: int, epoch: int) -> list[list[int]]:
     """The plan as it was before corpora had weights."""
     generator = np.random.default_rng((seed, epoch))
     shuffled = generator.permutation(len(lengths))
-    ordered = shuffled[np.argsort(lengths[shuffled] // BUCKET_WIDTH, kind="stable")]
+    ordered = shuffled[np.argsort(lengths[shuffled] // SOURCE_STEP, kind="stable")]
     batches = [ordered[at : at + 16].tolist() for at in range(0, len(ordered), 16)]
     return [batches[index] for index in generator.permutation(len(batches))]
 
@@ -457,7 +458,7 @@ def plan_of_each_once(lengths: Offsets, seed: int, epoch: int) -> list[list[int]
 @pytest.mark.parametrize("corpora", [[], [Corpus("a", 1, 200), Corpus("b", 1.0, 300)]])
 def test_without_weights_the_plan_is_as_it_was(corpora: list[Corpus]) -> None:
     for seed, epoch in [(1, 0), (1, 1), (7, 30)]:
-        batches = plan_batches(LENGTHS, 16, seed, epoch, corpora)
+        batches = plan_batches(BUCKETS, 16, seed, epoch, corpora)
 
         expected = plan_of_each_once(LENGTHS, seed, epoch)
         assert [batch.tolist() for batch in batches] == expected
@@ -466,12 +467,31 @@ def test_without_weights_the_plan_is_as_it_was(corpora: list[Corpus]) -> None:
 def test_weights_fill_as_many_full_batches_each_epoch() -> None:
     corpora = [Corpus("a", 0.3, 200), Corpus("b", 2.5, 300)]
     for epoch in range(4):
-        batches = plan_batches(LENGTHS, 16, 1, epoch, corpora)
+        batches = plan_batches(BUCKETS, 16, 1, epoch, corpora)
 
         places = np.concatenate(batches)
         assert sorted(map(len, batches)) == [10, *[16] * 50]  # 60 + 750 pairs
         assert sorted(places) == sorted(epoch_places(corpora, 1, epoch))
-        assert padding(batches) < len(places) * BUCKET_WIDTH
+        assert padding(batches) < len(places) * SOURCE_STEP
+
+
+def test_buckets_leave_little_padding_on_either_side() -> None:
+    random = np.random.default_rng(1)
+    lengths = random.integers(1, 200, 3000), random.integers(1, 40, 3000)
+    rows = [[np.ones(n, np.int32).tolist() for n in side] for side in lengths]
+    split = split_of_rows(list(zip(*rows, strict=True)))
+
+    widths = [
+        [batch[name].size for name in ("source_ids", "labels")]
+        for batch in (
+            make_batch(split, pairs, TOKENIZER)
+            for pairs in plan_batches(split.buckets(), 16, 1, 0)
+        )
+    ]
+
+    source, target = np.sum(widths, axis=0)
+    assert source / lengths[0].sum() < 1.2  # a step of 16 adds 8 to 100
+    assert target / (lengths[1] + 1).sum() < 1.25  # one of 4 adds 1.5 to 21
 
 
 def test_plan_of_no_pairs_is_empty() -> None:
@@ -534,7 +554,7 @@ def test_few_shapes_come_up(pairs: list[tuple[list[int], list[int]]]) -> None:
     batch = make_batch(split, range(len(pairs)), TOKENIZER)
 
     for side, names, step, more in (
-        (split.source, ("source_ids", "copy_ids"), BUCKET_WIDTH, 0),
+        (split.source, ("source_ids", "copy_ids"), SOURCE_STEP, 0),
         (split.target, ("decoder_input", "labels"), TARGET_STEP, 1),
     ):
         longest = int(side.lengths().max()) + more
