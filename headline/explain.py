@@ -10,7 +10,8 @@ from typing import Self
 
 from headline.bundle import Bundle, load_bundle
 from headline.engines.base import Floats
-from headline.engines.numpy_engine import TINY, NumpyEngine, Trace
+from headline.engines.numpy_engine import NumpyEngine, Trace
+from headline.engines.numpy_output import TINY
 from headline.generator import Headline
 from headline.text import normalise
 from headline.tokenizer import Encoded, Tokenizer

@@ -31,6 +31,7 @@ ORDER = [
     "engines.base",
     "engines.backend",
     "engines.numpy_layers",
+    "engines.numpy_output",
     "engines.numpy_engine",
     "engines.keras_engine",
     "environment",

@@ -1,8 +1,7 @@
 """Runs a saved model with NumPy alone: no Keras, no TensorFlow, an instant start.
 
 Shape letters: B articles, K hypotheses of each, R = B K rows, S source length,
-V vocab size, H width, O an article's own tokens outside the vocab, T target length with
-EOS.
+V vocab size, H width, T target length with EOS.
 """
 
 from collections.abc import Sequence
@@ -15,23 +14,28 @@ from headline.config import LEAKY_SLOPE, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.engines.numpy_layers import (
     LOWEST,
-    CopyPlan,
+    Cell,
     Matches,
-    best_columns,
+    bidirectional_lstm,
     bigram_keys,
     exact_sigmoid,
     log_softmax,
-    lstm_gates,
-    lstm_loop,
+    lstm_step,
     norm,
-    reverse_positions,
     softmax,
-    take_positions,
+)
+from headline.engines.numpy_output import (
+    TINY,
+    Logits,
+    Mixture,
+    OutputLayer,
+    OwnTokens,
+    best_columns,
 )
 from headline.tokenizer import BOS, EOS, PAD, UNK
 from headline.weights import Weights, check_weights
 
-TINY = np.float32(1e-38)  # log of it is finite in float32
+SIDES = "forward", "backward"
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,11 @@ class Copying:
 
     keys: Floats  # (B, H, S), scaled by 1 / sqrt(H)
     ids: Ids  # (B, S): what each position writes
-    plan: CopyPlan
+    own: OwnTokens
 
     def take(self, articles: NDArray[np.intp]) -> "Copying":
         """Returns the given articles alone."""
-        return Copying(
-            self.keys[articles], self.ids[articles], self.plan.take(articles)
-        )
+        return Copying(self.keys[articles], self.ids[articles], self.own.take(articles))
 
 
 @dataclass(frozen=True)
@@ -100,97 +102,92 @@ class NumpyEngine:
     Args:
         config: the network.
         weights: float32 arrays by the names of ``model.weight_arrays``.
+        shortlist: how many of the most frequent tokens a pointer model may write
+            beside those of the article; 0 for all, as the model was trained.
 
     Raises:
         BundleError: a weight is missing, of another shape, or not finite.
     """
 
-    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+    def __init__(
+        self, config: ModelConfig, weights: Weights, shortlist: int = 0
+    ) -> None:
         check_weights(config, weights)
         self.config = config
         self.weights = weights
+        self.output = OutputLayer.of(
+            weights["output/kernel"],
+            weights["output/bias"],
+            shortlist if config.pointer else 0,
+        )
+        self._encoder = [
+            [Cell.of(weights, f"encoder_{layer}/{side}") for side in SIDES]
+            for layer in range(config.encoder_layers)
+        ]
+        self._decoder = [
+            Cell.of(weights, f"decoder_{layer}")
+            for layer in range(config.decoder_layers)
+        ]
 
     # --- encoder -----------------------------------------------------------------
 
     def encode(self, source_ids: Ids, copy_ids: Ids) -> NumpyState:
         config, weights = self.config, self.weights
-        mask = source_ids != PAD
-        states = weights["embedding/embeddings"][source_ids]
+        # Time comes first up to the last layer: the loop reads a step as a block.
+        mask = source_ids.T != PAD
+        states = weights["embedding/embeddings"][source_ids.T]
         if config.bigrams:
-            states = states + self._bigrams(source_ids)
-        for layer in range(config.encoder_layers):
-            states = self._encoder_layer(layer, states, mask)
-        batch = len(source_ids)
-        zeros = np.zeros((batch, config.width), np.float32)
+            states += self._bigrams(source_ids)
+        for layer, cells in enumerate(self._encoder):
+            values = self._plain_norm(f"encoder_norm_{layer}", states)
+            states = bidirectional_lstm(values, mask, *cells)
+        zeros = np.zeros((len(source_ids), config.width), np.float32)
         return NumpyState(
             self._source(states, mask, source_ids, copy_ids),
-            np.arange(batch),
+            np.arange(len(source_ids)),
             (zeros,) * config.decoder_layers,
             (zeros,) * config.decoder_layers,
             Matches.none(copy_ids) if config.match_length else None,
         )
 
     def _bigrams(self, source_ids: Ids) -> Floats:
-        """Each position's pairs with both neighbours, (B, S, H)."""
-        keys = bigram_keys(source_ids, self.config.bigrams)
+        """Each position's pairs with both neighbours, (S, B, H)."""
+        keys = bigram_keys(source_ids, self.config.bigrams).T
         embedded = self.weights["bigrams/pairs/embeddings"][keys]
-        both: Floats = embedded[:, :-1] + embedded[:, 1:]
-        return both
-
-    def _encoder_layer(
-        self, layer: int, states: Floats, mask: NDArray[np.bool_]
-    ) -> Floats:
-        """Both directions in one loop over time; (B, S, H) to (B, S, H)."""
-        values = self._plain_norm(f"encoder_norm_{layer}", states)
-        reverse = reverse_positions(mask)
-        sides = ("forward", values), ("backward", take_positions(values, reverse))
-        inputs, kernels = [], []
-        for name, side in sides:
-            prefix = f"encoder_{layer}/{name}/lstm_cell"
-            inputs.append(
-                side @ self.weights[f"{prefix}/kernel"] + self.weights[f"{prefix}/bias"]
-            )
-            kernels.append(self.weights[f"{prefix}/recurrent_kernel"])
-        # D, S, B, 4 H / 2: the loop reads one step of every row as a block.
-        steps = np.ascontiguousarray(np.stack(inputs).transpose(0, 2, 1, 3))
-        outputs = lstm_loop(steps, np.stack(kernels)).transpose(0, 2, 1, 3)
-        backward = take_positions(outputs[1], reverse)
-        both = np.concatenate([outputs[0], backward], axis=-1)
-        both *= mask[:, :, None]
+        both: Floats = embedded[:-1] + embedded[1:]
         return both
 
     def _source(
         self, states: Floats, mask: NDArray[np.bool_], source_ids: Ids, copy_ids: Ids
     ) -> Source:
+        """Keeps of the encoder states, (S, B, H), what the decoder asks for."""
         config, weights = self.config, self.weights
-        size = config.width // config.heads
-        bias = np.where(mask, np.float32(0), LOWEST)
-        keys = self._heads(states @ weights["attention/key/kernel"])
-        keys = keys * np.float32(size**-0.5)
-        values = self._heads(states @ weights["attention/value/kernel"])
-        prior = self._prior(source_ids) if config.source_prior else None
-        condition = (states + bias[:, :, None]).max(axis=1)
+        bias = np.where(mask.T, np.float32(0), LOWEST)
+        keys = self._by_head(states @ weights["attention/key/kernel"])
+        keys *= np.float32((config.width // config.heads) ** -0.5)
+        values = self._by_head(states @ weights["attention/value/kernel"])
+        condition = None
+        if config.conditional_norm:
+            condition = (states + bias.T[:, :, None]).max(axis=0)
         return Source(
             bias,
-            np.ascontiguousarray(keys.transpose(0, 1, 3, 2)),
-            np.ascontiguousarray(values),
+            np.ascontiguousarray(keys.transpose(1, 2, 3, 0)),
+            np.ascontiguousarray(values.transpose(1, 2, 0, 3)),
             self._copying(states, copy_ids) if config.pointer else None,
-            prior,
-            condition if config.conditional_norm else None,
+            self._prior(source_ids) if config.source_prior else None,
+            condition,
         )
 
-    def _copying(self, states: Floats, copy_ids: Ids) -> Copying:
-        config = self.config
-        keys = states @ self.weights["pointer/key/kernel"]
-        keys *= np.float32(config.width**-0.5)
-        plan = CopyPlan.of(copy_ids, config.vocab_size)
-        return Copying(np.ascontiguousarray(keys.transpose(0, 2, 1)), copy_ids, plan)
-
-    def _heads(self, states: Floats) -> Floats:
-        batch, steps, width = states.shape
+    def _by_head(self, values: Floats) -> Floats:
+        """Splits the last axis, H, into heads and H / heads."""
         heads = self.config.heads
-        split: Floats = states.reshape(batch, steps, heads, width // heads)
-        return split.transpose(0, 2, 1, 3)
+        return values.reshape(*values.shape[:-1], heads, self.config.width // heads)
+
+    def _copying(self, states: Floats, copy_ids: Ids) -> Copying:
+        keys = states @ self.weights["pointer/key/kernel"]
+        keys *= np.float32(self.config.width**-0.5)
+        own = OwnTokens.of(copy_ids, self.output)
+        return Copying(np.ascontiguousarray(keys.transpose(1, 2, 0)), copy_ids, own)
 
     def _prior(self, source_ids: Ids) -> Floats:
         """Logits that favour the article's characters (J. Su 2018), (B, V)."""
@@ -213,8 +210,6 @@ class NumpyEngine:
     ) -> tuple[Floats, Ids, NumpyState]:
         outputs, state = self._decode(_continue_rows(state, parents), tokens)
         log_probs, ids = self._candidates(state, outputs, num_candidates, wanted)
-        if wanted is not None:  # also those that cannot be written keep their ids
-            ids[:, ids.shape[1] - wanted.shape[1] :] = wanted
         return log_probs, ids, state
 
     def _decode(self, state: NumpyState, tokens: Ids) -> tuple[Floats, NumpyState]:
@@ -244,11 +239,11 @@ class NumpyEngine:
     def _cell(
         self, layer: int, values: Floats, hidden: Floats, cell: Floats
     ) -> tuple[Floats, Floats]:
-        prefix = f"decoder_{layer}/lstm_cell"
-        gates = values @ self.weights[f"{prefix}/kernel"]
-        gates += hidden @ self.weights[f"{prefix}/recurrent_kernel"]
-        gates += self.weights[f"{prefix}/bias"]
-        return lstm_gates(gates, cell)
+        weights = self._decoder[layer]
+        gates = values @ weights.kernel
+        gates += hidden @ weights.recurrent
+        gates += weights.bias
+        return lstm_step(gates, cell)
 
     def _candidates(
         self,
@@ -258,94 +253,77 @@ class NumpyEngine:
         wanted: Ids | None,
     ) -> tuple[Floats, Ids]:
         """The best next tokens of each row, and the wanted; see ``Engine.step``."""
-        source, rows = state.source, len(outputs)
+        source, copying = state.source, state.source.copying
         queries = outputs.reshape(len(source.bias), -1, self.config.width)  # B, K, H
-        features, _ = self._attend(source, queries, state.matches)
-        logits = self._logits(source, features)
-        if source.copying is None:
-            scores = log_softmax(logits).reshape(rows, -1)
-            if wanted is not None:
-                wanted = np.where(wanted < self.config.vocab_size, wanted, PAD)
-            return best_columns(scores, num_candidates, wanted)
-        plan, vocab_size = source.copying.plan, self.config.vocab_size
-        generated, copy = self._shares(
-            source, source.copying, features, logits, state.matches
-        )
-        probs = _mixture(plan, generated, copy)
-        scores = np.log(np.maximum(probs, TINY))
-        # An article may have fewer tokens of its own than another of its batch.
-        missing = (plan.own_ids == PAD)[:, None, :]
-        scores[..., vocab_size:] += np.where(missing, -np.inf, np.float32(0))
-        if wanted is not None:
-            wanted = plan.columns_of(wanted, vocab_size)
-        log_probs, columns = best_columns(
-            scores.reshape(rows, -1), num_candidates, wanted
-        )
-        return log_probs, plan.ids(columns, vocab_size)
+        matches = self._features(state.matches)
+        features, _ = self._attend(source, queries, matches)
+        if copying is None:
+            log_probs = log_softmax(self._logits(source, features).listed())
+            log_probs = log_probs.reshape(len(outputs), -1)
+            return best_columns(log_probs, num_candidates, wanted)
+        copy = self._copy(source, copying, features, matches)
+        mixture = self._mixture(source, copying, features, copy)
+        return mixture.best(num_candidates, wanted)
+
+    def _features(self, matches: Matches | None) -> Floats | None:
+        return None if matches is None else matches.features(self.config.match_length)
 
     def _attend(
-        self, source: Source, queries: Floats, matches: Matches | None
+        self, source: Source, queries: Floats, matches: Floats | None
     ) -> tuple[Floats, Floats]:
         """Looks into the article: Vaswani et al. 2017, eq. 1.
 
         Args:
             queries: shape ``(B, K, H)``.
-            matches: of the B K queries, with a ``match_length``.
+            matches: the features of the B K queries, if any.
 
         Returns:
             each query with its context, (B, K, 2 H), and the weights of the heads,
             (B, heads, K, S).
         """
-        projected = self._heads(queries @ self.weights["attention/query/kernel"])
-        scores = projected @ source.keys
+        projected = self._by_head(queries @ self.weights["attention/query/kernel"])
+        scores = projected.transpose(0, 2, 1, 3) @ source.keys
         scores += source.bias[:, None, None, :]
         if matches is not None:
             by_head = self._dense("attention/match", queries)
-            by_head = by_head.reshape(*queries.shape[:2], self.config.heads, -1)
-            # heads, B K, features: the heads of a query share its places.
-            by_head = by_head.reshape(-1, *by_head.shape[2:]).transpose(1, 0, 2)
-            bonus = matches.bonus(by_head)
-            bonus = bonus.reshape(len(bonus), *queries.shape[:2], -1)
-            scores += bonus.transpose(1, 0, 2, 3)
+            by_head = by_head.reshape(len(matches), self.config.heads, -1)
+            bonus = (by_head @ matches).reshape(*queries.shape[:2], *scores.shape[1::2])
+            scores += bonus.transpose(0, 2, 1, 3)
         weights = softmax(scores)
         context = (weights @ source.values).transpose(0, 2, 1, 3)
         context = context.reshape(queries.shape)
         return np.concatenate([queries, context], axis=-1), weights
 
-    def _logits(self, source: Source, features: Floats) -> Floats:
-        hidden = self._dense("hidden", features)
-        hidden = np.maximum(hidden, LEAKY_SLOPE * hidden)  # leaky ReLU
-        logits = self._dense("output", hidden)
-        if source.prior_logits is not None:
-            logits += source.prior_logits[:, None, :]
-            logits *= np.float32(0.5)
-        return logits
+    def _logits(self, source: Source, features: Floats) -> Logits:
+        values = self._dense("hidden", features)
+        hidden = np.maximum(values, LEAKY_SLOPE * values)  # leaky ReLU
+        return Logits(self.output, hidden, source.prior_logits)
 
-    def _shares(
+    def _copy(
         self,
         source: Source,
         copying: Copying,
         features: Floats,
-        logits: Floats,
-        matches: Matches | None,
-    ) -> tuple[Floats, Floats]:
-        """The terms of See et al. 2017, eq. 9: g softmax(logits) and (1 - g) copy.
-
-        Returns:
-            what the vocab gives, (B, K, V), and what each position of the article
-            gives to its token, (B, K, S).
-        """
-        gate = self._dense("pointer/gate", features)
-        queries = features @ self.weights["pointer/query/kernel"]
+        matches: Floats | None,
+    ) -> Floats:
+        """The weight of each position if something is copied, (B, K, S)."""
+        queries: Floats = features @ self.weights["pointer/query/kernel"]
         scores: Floats = np.matmul(queries, copying.keys)
         scores += source.bias[:, None, :]
         if matches is not None:
             weights = self._dense("pointer/match", features)
-            bonus = matches.bonus(weights.reshape(-1, weights.shape[-1]))
+            bonus = weights.reshape(len(matches), 1, -1) @ matches
             scores += bonus.reshape(scores.shape)
-        copy = softmax(scores)
+        return softmax(scores)
+
+    def _mixture(
+        self, source: Source, copying: Copying, features: Floats, copy: Floats
+    ) -> Mixture:
+        """Mixes vocab and article; ``copy``, (B, K, S), becomes its share of all."""
+        gate = self._dense("pointer/gate", features)
         copy *= exact_sigmoid(-gate)
-        return softmax(logits) * exact_sigmoid(gate), copy
+        logits = self._logits(source, features)
+        return Mixture.of(logits, copying.own, exact_sigmoid(gate), copy)
 
     # --- replay ------------------------------------------------------------------
 
@@ -367,29 +345,34 @@ class NumpyEngine:
         queries, matches = self._replay(start, target)
         features, heads = self._attend(source, queries, matches)
         attention = heads[0].mean(axis=0)
-        logits = self._logits(source, features)
         if source.copying is None:
-            log_probs = _of_labels(log_softmax(logits)[0], labels, IMPOSSIBLE)
+            log_probs = _of_labels(
+                log_softmax(self._logits(source, features).listed())[0], labels
+            )
             copied, copy = np.zeros_like(log_probs), np.zeros_like(attention)
             return Trace(log_probs, np.exp(log_probs), copied, copy, attention)
-        vocab, copy = self._shares(source, source.copying, features, logits, matches)
-        generated = _of_labels(vocab[0], labels, 0)
-        copied = np.where(copy_ids == labels[:, None], copy[0], 0).sum(axis=1)
+        copy = self._copy(source, source.copying, features, matches)
+        mixture = self._mixture(source, source.copying, features, copy)
+        generated, copied = (
+            share[0, :, 0] for share in mixture.shares(labels[None, :, None])
+        )
         log_probs = np.log(np.maximum(generated + copied, TINY))
         return Trace(log_probs, generated, copied, copy[0], attention)
 
     def _replay(
         self, state: NumpyState, target: Sequence[int]
-    ) -> tuple[Floats, Matches | None]:
+    ) -> tuple[Floats, Floats | None]:
         """The outputs of the decoder that reads BOS and the target, (1, T, H), and the
-        matches of each position."""
-        outputs, matches = [], []
+        features of the matches of each position."""
+        outputs: list[Floats] = []
+        matches: list[Floats] = []
         for token in (BOS, *target):
             output, state = self._decode(state, np.array([token], np.int32))
             outputs.append(output)
-            if state.matches is not None:
-                matches.append(state.matches)
-        return np.stack(outputs, axis=1), Matches.stack(matches) if matches else None
+            features = self._features(state.matches)
+            if features is not None:
+                matches.append(features)
+        return np.stack(outputs, axis=1), np.concatenate(matches) if matches else None
 
     # --- layers ------------------------------------------------------------------
 
@@ -420,19 +403,11 @@ class NumpyEngine:
         return output
 
 
-def _mixture(plan: CopyPlan, generated: Floats, copy: Floats) -> Floats:
-    """P of each token, (B, K, V + O): the generable ones, then the article's own."""
-    own = (*generated.shape[:2], plan.own_ids.shape[1])
-    probs = np.concatenate([generated, np.zeros(own, np.float32)], axis=-1)
-    plan.add(probs, copy)
-    return probs
-
-
-def _of_labels(values: Floats, labels: Ids, missing: float) -> Floats:
-    """The label's value in each row of (T, V); ``missing`` for one past the vocab."""
+def _of_labels(values: Floats, labels: Ids) -> Floats:
+    """The label's value in each row of (T, V); -inf for one past the vocab."""
     known = labels < values.shape[1]
     found = values[np.arange(len(labels)), np.where(known, labels, PAD)]
-    return np.where(known, found, np.float32(missing))
+    return np.where(known, found, np.float32(IMPOSSIBLE))
 
 
 def _continue_rows(state: NumpyState, parents: Ids) -> NumpyState:

@@ -1,10 +1,8 @@
-"""The layers of the model in plain NumPy, and the pick of the best tokens.
+"""The layers of the model in plain NumPy.
 
-Shape letters: B articles, K hypotheses of each, R = B K rows, S source length,
-V vocab size, H width, D directions (2), U different tokens of an article.
+Shape letters: B articles, K hypotheses of each, R = B K rows, S source length, H width.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,86 +10,17 @@ from numpy.typing import NDArray
 
 from headline.config import BIGRAM_FACTOR, NORM_EPSILON
 from headline.engines.base import Floats, Ids
-from headline.tokenizer import BOS, EOS, PAD, UNK
+from headline.tokenizer import EOS
+from headline.weights import Weights
 
 LOWEST = np.float32(-1e9)  # a softmax turns it into 0
-
-
-@dataclass(frozen=True)
-class CopyPlan:
-    """Where the copy weight of each source position goes.
-
-    With a vocab of 10 and the article ``7 12 7 15``: columns ``7 10 11`` (the two
-    tokens outside the vocab take the columns after it), places ``0 1 0 2``, own ids
-    ``12 15``. Padding takes the column of PAD, which is never written.
-    """
-
-    columns: Ids  # (B, U): the column of each different token of the article
-    places: Ids  # (B, S): which of those columns each position adds to
-    own_ids: Ids  # (B, O): the ids of the columns V and above
-
-    @classmethod
-    def of(cls, copy_ids: Ids, vocab_size: int) -> "CopyPlan":
-        """Makes the plan of the articles, ids of shape ``(B, S)``."""
-        rows = [np.unique(row, return_inverse=True) for row in copy_ids]
-        most = max(len(tokens) for tokens, _ in rows)
-        own = max(int((tokens >= vocab_size).sum()) for tokens, _ in rows)
-        columns = np.zeros((len(rows), most), np.int32)
-        own_ids = np.zeros((len(rows), own), np.int32)
-        for row, (tokens, _) in enumerate(rows):
-            outside = tokens[tokens >= vocab_size]
-            inside = len(tokens) - len(outside)  # np.unique sorts: they come first
-            columns[row, :inside] = tokens[:inside]
-            columns[row, inside : len(tokens)] = vocab_size + np.arange(len(outside))
-            own_ids[row, : len(outside)] = outside
-        places = np.stack([places for _, places in rows]).astype(np.int32)
-        return cls(columns, places, own_ids)
-
-    def take(self, articles: NDArray[np.intp]) -> "CopyPlan":
-        """Returns the plan of the given articles alone."""
-        return CopyPlan(
-            self.columns[articles], self.places[articles], self.own_ids[articles]
-        )
-
-    def add(self, probs: Floats, copy: Floats) -> None:
-        """Adds copy weights, shape ``(B, K, S)``, to probs, ``(B, K, V + O)``."""
-        (batch, beam, _), distinct = copy.shape, self.columns.shape[1]
-        rows = np.arange(batch * beam).reshape(batch, beam, 1) * distinct
-        flat = (rows + self.places[:, None, :]).ravel()
-        sums = np.bincount(flat, copy.ravel(), minlength=batch * beam * distinct)
-        copied = sums.astype(np.float32).reshape(batch, beam, distinct)
-        article, hypothesis = np.ogrid[:batch, :beam]
-        probs[article[..., None], hypothesis[..., None], self.columns[:, None]] += (
-            copied
-        )
-
-    def ids(self, columns: Ids, vocab_size: int) -> Ids:
-        """Turns columns, shape ``(R, M)``, into ids: own ones past the vocab."""
-        if not self.own_ids.shape[1]:
-            return columns
-        beam = len(columns) // len(self.own_ids)
-        places = np.maximum(columns - vocab_size, 0)
-        own = np.take_along_axis(np.repeat(self.own_ids, beam, 0), places, axis=1)
-        return np.where(columns < vocab_size, columns, own)
-
-    def columns_of(self, ids: Ids, vocab_size: int) -> Ids:
-        """Turns ids, shape ``(R, W)``, into columns: PAD's where there is none."""
-        beam = len(ids) // len(self.own_ids)
-        own_ids = np.repeat(self.own_ids, beam, 0)
-        row, place, column = np.nonzero(ids[:, :, None] == own_ids[:, None, :])
-        columns = np.where(ids < vocab_size, ids, np.int32(PAD))
-        # PAD fills the own ids up, and as a wanted token it stays what it is.
-        real = own_ids[row, column] != PAD
-        columns[row[real], place[real]] = vocab_size + column[real]
-        return columns
 
 
 @dataclass(frozen=True)
 class Matches:
     """What has been written last, looked for in the article; for each of R rows.
 
-    See ``layers.match_runs``; ``layers.match_features`` of both are kept as one number,
-    ``2 run + written``, which is the place of their sum in a table.
+    See ``layers.match_runs``.
     """
 
     run: NDArray[np.int8]  # (R, S): tokens written last that stand before the position
@@ -102,14 +31,6 @@ class Matches:
         """Before anything is written; ``copy_ids`` are of shape ``(R, S)``."""
         return cls(
             np.zeros(copy_ids.shape, np.int8), np.zeros(copy_ids.shape, np.bool_)
-        )
-
-    @classmethod
-    def stack(cls, parts: "Sequence[Matches]") -> "Matches":
-        """Puts the rows of several below each other."""
-        return cls(
-            np.concatenate([part.run for part in parts]),
-            np.concatenate([part.written for part in parts]),
         )
 
     def take(self, rows: Ids) -> "Matches":
@@ -124,23 +45,14 @@ class Matches:
         run[:, 1:] = np.where(holds[:, :-1], longer, np.int8(0))
         return Matches(run, self.written | holds)
 
-    def bonus(self, weights: Floats) -> Floats:
-        """Sums up the weights of each position's features.
-
-        Args:
-            weights: shape ``(..., R, most + 1)``: of runs of 1 to ``most``, and last of
-                what is written.
-
-        Returns:
-            shape ``(..., R, S)``.
-        """
-        runs = np.cumsum(weights[..., :-1], axis=-1)
-        runs = np.concatenate([np.zeros_like(runs[..., :1]), runs], axis=-1)
-        table = np.stack([runs, runs + weights[..., -1:]], axis=-1)
-        table = table.reshape(*table.shape[:-2], -1)
-        places = self.run.astype(np.intp) * 2 + self.written
-        shape = (*weights.shape[:-1], places.shape[-1])
-        return np.take_along_axis(table, np.broadcast_to(places, shape), axis=-1)
+    def features(self, most: int) -> Floats:
+        """Returns ``layers.match_features`` of each row, (R, most + 1, S)."""
+        lengths = np.arange(1, most + 1, dtype=np.int8)[:, None]
+        rows, length = self.run.shape
+        features = np.empty((rows, most + 1, length), np.float32)
+        features[:, :most] = self.run[:, None] >= lengths
+        features[:, most] = self.written
+        return features
 
 
 def bigram_keys(source_ids: Ids, buckets: int) -> Ids:
@@ -150,75 +62,83 @@ def bigram_keys(source_ids: Ids, buckets: int) -> Ids:
     return keys
 
 
-def best_columns(
-    scores: Floats, num_candidates: int, wanted: Ids | None = None
-) -> tuple[Floats, Ids]:
-    """Picks EOS, the best other columns of each row and the wanted ones.
+@dataclass(frozen=True)
+class Cell:
+    """The weights of LSTMs of h units, laid out so that one tanh opens every gate.
 
-    Args:
-        scores: shape ``(R, C)``, log-probabilities; the first columns are the special
-            tokens. Changed in place: the caller gives the array away.
-        num_candidates: M; see ``Engine.step``.
-        wanted: shape ``(R, W)``, columns to return in any case; PAD's is impossible.
+    Columns stand in the order i, f, o, c, and those of the gates are halved, since
+    ``sigmoid(x) = (tanh(x / 2) + 1) / 2``.
+    """
+
+    kernel: Floats  # (H, 4 h)
+    recurrent: Floats  # (h, 4 h)
+    bias: Floats  # (4 h,)
+
+    @classmethod
+    def of(cls, weights: Weights, name: str) -> "Cell":
+        """Lays out the weights of a Keras LSTM, whose order is i, f, c, o."""
+        names = "kernel", "recurrent_kernel", "bias"
+        return cls(*(_laid_out(weights[f"{name}/lstm_cell/{each}"]) for each in names))
+
+
+def _laid_out(weight: Floats) -> Floats:
+    input_gate, forget, new, output = np.split(weight, 4, axis=-1)
+    half = np.float32(0.5)
+    gates = input_gate * half, forget * half, output * half
+    return np.concatenate([*gates, new], axis=-1)
+
+
+def lstm_step(gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
+    """One LSTM step from the sums of a ``Cell``, (..., 4 h), which it overwrites.
 
     Returns:
-        values and column numbers, both of shape ``(R, 1 + M + W)``.
+        the new hidden and cell values, (..., h).
     """
-    scores[:, [PAD, UNK, BOS]] = -np.inf
-    first = np.full((len(scores), 1), EOS, np.int32)
-    last = first[:, :0] if wanted is None else wanted
-    fixed = [np.take_along_axis(scores, columns, axis=1) for columns in (first, last)]
-    scores[:, EOS] = -np.inf
-    most = min(num_candidates, scores.shape[1])
-    best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
-    values = np.take_along_axis(scores, best, axis=1)
-    order = np.lexsort((best, -values), axis=1)  # equal values by column
-    best = np.take_along_axis(best, order, axis=1)
-    values = np.take_along_axis(values, order, axis=1)
-    missing = ((0, 0), (0, num_candidates - most))
-    values = np.pad(values, missing, constant_values=-np.inf)
-    columns = np.pad(best.astype(np.int32), missing)
-    return (
-        np.concatenate([fixed[0], values, fixed[1]], axis=1),
-        np.concatenate([first, columns, last], axis=1),
-    )
-
-
-def lstm_loop(inputs: Floats, kernels: Floats) -> Floats:
-    """Runs the D directions over time side by side.
-
-    Args:
-        inputs: shape ``(D, S, B, 4 h)``, each step's input projection with its bias.
-        kernels: shape ``(D, h, 4 h)``, the recurrent kernels.
-
-    Returns:
-        shape ``(D, S, B, h)``, the outputs.
-    """
-    directions, steps, batch, _ = inputs.shape
-    units = kernels.shape[1]
-    outputs = np.empty((directions, steps, batch, units), np.float32)
-    hidden = cell = np.zeros((directions, batch, units), np.float32)
-    for step in range(steps):
-        hidden, cell = lstm_gates(inputs[:, step] + hidden @ kernels, cell)
-        outputs[:, step] = hidden
-    return outputs
-
-
-def lstm_gates(gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
-    """One LSTM step from the summed gates, in Keras's order: i, f, c, o."""
     units = cell.shape[-1]
-    input_forget = sigmoid(gates[..., : 2 * units])
-    new = np.tanh(gates[..., 2 * units : 3 * units])
-    cell = input_forget[..., units:] * cell + input_forget[..., :units] * new
-    return sigmoid(gates[..., 3 * units :]) * np.tanh(cell), cell
+    np.tanh(gates, out=gates)
+    opened = gates[..., : 3 * units]
+    opened *= np.float32(0.5)
+    opened += np.float32(0.5)
+    new = opened[..., units : 2 * units] * cell
+    new += opened[..., :units] * gates[..., 3 * units :]
+    hidden = np.tanh(new)
+    hidden *= opened[..., 2 * units :]
+    return hidden, new
 
 
-def sigmoid(values: Floats) -> Floats:
-    """Returns ``1 / (1 + exp(-values))``."""
-    # By tanh, which neither overflows nor warns far from 0.
-    halves: Floats = np.tanh(values * np.float32(0.5)) * np.float32(0.5)
-    halves += np.float32(0.5)
-    return halves
+def bidirectional_lstm(
+    values: Floats, mask: NDArray[np.bool_], forward: Cell, backward: Cell
+) -> Floats:
+    """Reads a source from both ends, side by side in one loop over time.
+
+    Args:
+        values: shape ``(S, B, H)``.
+        mask: shape ``(S, B)``; true on real tokens, which come first.
+
+    Returns:
+        shape ``(S, B, 2 h)``: forward and backward outputs; zero on padding.
+    """
+    length, batch, _ = values.shape
+    units = len(forward.recurrent)
+    inputs = values @ np.concatenate([forward.kernel, backward.kernel], axis=1)
+    inputs += np.concatenate([forward.bias, backward.bias])
+    recurrent = np.stack([forward.recurrent, backward.recurrent])
+    hidden = cell = np.zeros((2, batch, units), np.float32)
+    outputs = np.empty((length, batch, 2 * units), np.float32)
+    real = mask[:, :, None].astype(np.float32)
+    shortest = int(mask.all(axis=1).sum())
+    for step, back in enumerate(reversed(range(length))):
+        gates = hidden @ recurrent
+        gates[0] += inputs[step, :, : 4 * units]
+        gates[1] += inputs[back, :, 4 * units :]
+        hidden, cell = lstm_step(gates, cell)
+        if back >= shortest:  # read first, padding must leave nothing behind
+            hidden[1] *= real[back]
+            cell[1] *= real[back]
+        outputs[step, :, :units] = hidden[0]
+        outputs[back, :, units:] = hidden[1]
+    outputs[shortest:] *= real[shortest:]
+    return outputs
 
 
 def exact_sigmoid(values: Floats) -> Floats:
@@ -250,15 +170,3 @@ def norm(values: Floats) -> Floats:
     variance = np.square(centred).mean(axis=-1, keepdims=True)
     normed: Floats = centred / np.sqrt(variance + np.float32(NORM_EPSILON))
     return normed
-
-
-def reverse_positions(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Returns which position to read so that a row's real ones are turned round."""
-    positions = np.arange(mask.shape[1])[None, :]
-    lengths = mask.sum(axis=1)[:, None]
-    return np.where(positions < lengths, lengths - 1 - positions, positions)
-
-
-def take_positions(values: Floats, positions: NDArray[np.intp]) -> Floats:
-    """Returns (B, S, H) values in the order of (B, S) positions."""
-    return np.take_along_axis(values, positions[:, :, None], axis=1)

@@ -1,102 +1,76 @@
-"""The NumPy layers one by one, and the pick of the best tokens."""
+"""The NumPy layers one by one."""
 
 import math
 import warnings
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from headline.engines.base import IMPOSSIBLE, Floats
+from headline.engines.base import Floats
 from headline.engines.numpy_layers import (
-    CopyPlan,
+    Cell,
     Matches,
-    best_columns,
+    bidirectional_lstm,
     exact_sigmoid,
     log_softmax,
-    lstm_loop,
     norm,
-    sigmoid,
     softmax,
 )
-from headline.tokenizer import EOS
-
-V = 10
+from headline.weights import Weights
 
 
 def random(*shape: int) -> Floats:
     return np.random.default_rng(7).normal(size=shape).astype(np.float32)
 
 
-def test_copy_plan_lays_out_the_drawn_example() -> None:
-    plan = CopyPlan.of(np.array([[7, 12, 7, 15]], np.int32), V)
-    assert plan.columns.tolist() == [[7, 10, 11]]
-    assert plan.places.tolist() == [[0, 1, 0, 2]]
-    assert plan.own_ids.tolist() == [[12, 15]]
+def test_lstms_from_both_ends_match_one_unit_at_a_time() -> None:
+    names = ("kernel", (3, 8)), ("recurrent_kernel", (2, 8)), ("bias", (8,))
+    weights = {
+        f"{side}/lstm_cell/{name}": random(*shape) * scale
+        for side, scale in (("forward", 1), ("backward", -0.7))
+        for name, shape in names
+    }
+    lengths, values = [4, 2, 1], random(4, 3, 3)
+    mask = np.arange(4)[:, None] < np.array(lengths)
+
+    cells = (Cell.of(weights, side) for side in ("forward", "backward"))
+    outputs = bidirectional_lstm(values, mask, *cells)
+
+    for row, length in enumerate(lengths):
+        assert not outputs[length:, row].any()
+        real = values[:length, row]
+        forward = one_lstm(real, weights, "forward")
+        backward = one_lstm(real[::-1], weights, "backward")[::-1]
+        expected = np.hstack([forward, backward])
+        np.testing.assert_allclose(
+            outputs[:length, row], expected, rtol=1e-4, atol=1e-6
+        )
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
-@given(st.lists(st.lists(st.integers(4, 16), min_size=1, max_size=6), min_size=1))
-def test_copy_plan_sums_the_weights_of_equal_tokens(articles: list[list[int]]) -> None:
-    length = max(map(len, articles))
-    copy_ids = np.array([row + [0] * (length - len(row)) for row in articles], np.int32)
-    plan = CopyPlan.of(copy_ids, V)
-    probs = np.zeros((len(articles), 2, V + plan.own_ids.shape[1]), np.float32)
-    copy = random(len(articles), 2, length) * (copy_ids > 0)[:, None, :]
-
-    plan.add(probs, copy)
-
-    every_column = np.tile(np.arange(probs.shape[2], dtype=np.int32), (len(probs), 1))
-    ids = plan.ids(every_column, V)
-    for article, beam in np.ndindex(*probs.shape[:2]):
-        for column in np.flatnonzero(probs[article, beam]):
-            places = copy_ids[article] == ids[article, column]
-            expected = copy[article, beam, places].sum()
-            assert probs[article, beam, column] == pytest.approx(expected, abs=1e-6)
-        total = copy[article, beam].sum()
-        assert probs[article, beam].sum() == pytest.approx(total, abs=1e-5)
-
-
-def test_best_columns_are_sorted_ties_by_column_and_end_is_apart() -> None:
-    scores = np.array([[9, 9, 9, -4, 1, 3, 3, 2]], np.float32)
-    values, columns = best_columns(scores, 3)
-    assert columns.tolist() == [[EOS, 5, 6, 7]]
-    assert values.tolist() == [[-4, 3, 3, 2]]
-
-
-def test_best_columns_pads_where_there_are_too_few() -> None:
-    values, _ = best_columns(np.zeros((2, 6), np.float32), 5)
-    assert values.shape == (2, 6)
-    assert (values[:, 3:] == IMPOSSIBLE).all() and (values[:, :3] == 0).all()
-
-
-def test_lstm_loop_matches_one_unit_at_a_time() -> None:
-    inputs, kernels = random(2, 3, 4, 8), random(2, 2, 8)
-    outputs = lstm_loop(inputs, kernels)
-    for direction, row in np.ndindex(2, 4):
-        hidden, cell = np.zeros(2), np.zeros(2)
-        for step in range(3):
-            gates = inputs[direction, step, row] + hidden @ kernels[direction]
-            i, f, c, o = np.split(gates, 4)
-            cell = plain_sigmoid(f) * cell + plain_sigmoid(i) * np.tanh(c)
-            hidden = plain_sigmoid(o) * np.tanh(cell)
-            found = outputs[direction, step, row]
-            np.testing.assert_allclose(found, hidden, rtol=1e-4, atol=1e-6)
+def one_lstm(values: Floats, weights: Weights, name: str) -> Floats:
+    kernel, recurrent, bias = (
+        weights[f"{name}/lstm_cell/{each}"]
+        for each in ("kernel", "recurrent_kernel", "bias")
+    )
+    hidden, cell, outputs = np.zeros(2), np.zeros(2), []
+    for value in values:
+        i, f, c, o = np.split(value @ kernel + hidden @ recurrent + bias, 4)
+        cell = plain_sigmoid(f) * cell + plain_sigmoid(i) * np.tanh(c)
+        hidden = plain_sigmoid(o) * np.tanh(cell)
+        outputs.append(hidden)
+    return np.array(outputs)
 
 
 def plain_sigmoid(values: np.ndarray) -> np.ndarray:
     return np.array([1 / (1 + math.exp(-value)) for value in values])
 
 
-def test_sigmoids_are_exact_and_silent_far_out() -> None:
+def test_exact_sigmoid_is_exact_and_silent_far_out() -> None:
     values = np.array([-1e4, -20, -3, 0, 3, 20, 1e4], np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        quick, exact = sigmoid(values), exact_sigmoid(values)
+        found = exact_sigmoid(values)
     expected = plain_sigmoid(np.clip(values, -80, 80))
-    np.testing.assert_allclose(quick, expected, atol=1e-6)
-    np.testing.assert_allclose(exact, expected, rtol=1e-5)  # the tiny ones as well
+    np.testing.assert_allclose(found, expected, rtol=1e-5)  # the tiny ones as well
 
 
 def test_softmax_and_its_logarithm_agree_and_stand_any_size() -> None:
@@ -111,7 +85,7 @@ def test_norm_has_mean_0_and_variance_1() -> None:
     np.testing.assert_allclose(normed.var(-1), 1, rtol=1e-3)
 
 
-def test_a_bonus_is_the_sum_of_the_weights_of_the_features_that_hold() -> None:
+def test_features_tell_how_long_a_run_is_and_what_is_written() -> None:
     copy_ids = np.array([[5, 6, 5, 6, 7, 0]], np.int32)
     matches = Matches.none(copy_ids)
     for token in (5, 6):
@@ -119,9 +93,6 @@ def test_a_bonus_is_the_sum_of_the_weights_of_the_features_that_hold() -> None:
     # 5 6 has been written: position 2 follows both, and so does position 4.
     assert matches.run.tolist() == [[0, 0, 2, 0, 2, 0]]
     assert matches.written.tolist() == [[True, True, True, True, False, False]]
-    once, twice, written = weights = np.array([0.25, 2.0, -8.0], np.float32)
-    bonus = matches.bonus(weights[None])
-    both = once + twice
-    assert bonus.tolist() == [[written, written, both + written, written, both, 0]]
-    by_head = np.stack([weights[None], 2 * weights[None]])
-    np.testing.assert_array_equal(matches.bonus(by_head), [bonus, 2 * bonus])
+    assert matches.features(2).tolist() == [
+        [[0, 0, 1, 0, 1, 0], [0, 0, 1, 0, 1, 0], [1, 1, 1, 1, 0, 0]]
+    ]

@@ -1,0 +1,302 @@
+"""What may come next, in NumPy: the mixture of vocab and article, and its best tokens.
+
+Shape letters: see ``numpy_engine``; C columns of the shortlist, U different tokens of
+an article, W wanted tokens, M candidates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.numpy_layers import LOWEST
+from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS
+
+TINY = np.float32(1e-38)  # log of it is finite in float32
+BLOCK = 16  # columns that are looked at together
+NEVER = np.float32(-1)  # below any probability
+
+
+@dataclass(frozen=True)
+class OutputLayer:
+    """The weights of the last layer, and how many of its columns are worked out.
+
+    With a shortlist only the most frequent tokens are, and those of the article: the
+    product with all the others would be most of the work, and hardly any of them is
+    ever written (Jean et al. 2015, sec. 3.3).
+    """
+
+    kernel: Floats  # (H, V)
+    bias: Floats  # (V,)
+    listed: Floats  # (H, C): the first columns of the kernel
+
+    @classmethod
+    def of(cls, kernel: Floats, bias: Floats, shortlist: int = 0) -> "OutputLayer":
+        """Lists the first ``shortlist`` tokens, the most frequent ones; 0: all."""
+        if not 0 < shortlist < len(bias):
+            return cls(kernel, bias, kernel)
+        return cls(kernel, bias, np.ascontiguousarray(kernel[:, :shortlist]))
+
+    @property
+    def columns(self) -> int:
+        """C, the number of tokens on the list."""
+        return len(self.listed[0])
+
+
+@dataclass(frozen=True)
+class Logits:
+    """The logits of B K hypotheses, worked out for the tokens that are asked for."""
+
+    output: OutputLayer
+    hidden: Floats  # (B, K, H): what the output layer gets
+    prior: Floats | None = None  # (B, V): to be averaged with, see ``SourcePrior``
+
+    def listed(self) -> Floats:
+        """Returns those of the tokens on the list, (B, K, C)."""
+        columns = self.output.columns
+        logits: Floats = self.hidden @ self.output.listed
+        logits += self.output.bias[:columns]
+        if self.prior is not None:
+            logits += self.prior[:, None, :columns]
+            logits *= np.float32(0.5)
+        return logits
+
+    def own(self, own: "OwnTokens") -> Floats:
+        """Returns those of each article's tokens, (B, K, U)."""
+        logits: Floats = self.hidden @ own.kernel
+        logits += own.bias[:, None]
+        if self.prior is not None:
+            known = np.where(own.bias > LOWEST, own.ids, PAD)
+            logits += np.take_along_axis(self.prior, known, axis=1)[:, None]
+            logits *= np.float32(0.5)
+        return logits
+
+    def select(self, ids: Ids) -> Floats:
+        """Returns those of ``ids``, (B, K, W); LOWEST for ids past the vocab."""
+        bias = self.output.bias
+        known = np.where(ids < len(bias), ids, PAD)
+        kernel = np.moveaxis(self.output.kernel[:, known], 0, -1)  # B, K, W, H
+        logits: Floats = (kernel @ self.hidden[..., None])[..., 0] + bias[known]
+        if self.prior is not None:
+            prior = np.take_along_axis(self.prior[:, None], known, axis=2)
+            logits = (logits + prior) * np.float32(0.5)
+        return np.where(ids < len(bias), logits, LOWEST)
+
+
+@dataclass(frozen=True)
+class OwnTokens:
+    """The different tokens of each article, which the pointer can write.
+
+    The article ``7 12 7 15`` has the ids ``7 12 15`` and the places ``0 1 0 2``.
+    """
+
+    ids: Ids  # (B, U); PAD fills the rows up
+    places: Ids  # (B, S): which of them each position writes
+    kernel: Floats  # (B, H, U): their output weights
+    bias: Floats  # (B, U): LOWEST for those outside the vocab
+    unlisted: Floats  # (B, U): 1 where the vocab has it and the shortlist has not
+
+    @classmethod
+    def of(cls, copy_ids: Ids, output: OutputLayer) -> "OwnTokens":
+        """Finds the tokens of the articles, ids of shape ``(B, S)``."""
+        rows = [np.unique(row, return_inverse=True) for row in copy_ids]
+        ids = np.zeros((len(rows), max(len(tokens) for tokens, _ in rows)), np.int32)
+        for row, (tokens, _) in zip(ids, rows, strict=True):
+            row[: len(tokens)] = tokens
+        generable = ids < len(output.bias)
+        known = np.where(generable, ids, PAD)
+        return cls(
+            ids,
+            np.stack([places for _, places in rows]).astype(np.int32),
+            output.kernel[:, known].transpose(1, 0, 2),
+            np.where(generable, output.bias[known], LOWEST),
+            (generable & (ids >= output.columns)).astype(np.float32),
+        )
+
+    def take(self, articles: NDArray[np.intp]) -> "OwnTokens":
+        """Returns those of the given articles alone."""
+        return OwnTokens(
+            self.ids[articles],
+            self.places[articles],
+            self.kernel[articles],
+            self.bias[articles],
+            self.unlisted[articles],
+        )
+
+    def sums(self, copy: Floats) -> Floats:
+        """Sums up what each token's positions are given: (B, K, S) to (B, K, U)."""
+        (batch, beam, _), distinct = copy.shape, self.ids.shape[1]
+        rows = np.arange(batch * beam).reshape(batch, beam, 1) * distinct
+        flat = (rows + self.places[:, None, :]).ravel()
+        sums = np.bincount(flat, copy.ravel(), minlength=batch * beam * distinct)
+        return sums.astype(np.float32).reshape(batch, beam, distinct)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """P(w) = generated(w) + copied(w) for every token: See et al. 2017, eq. 9."""
+
+    logits: Logits
+    own: OwnTokens
+    largest: Floats  # (B, K, 1): of the logits
+    scale: Floats  # (B, K, 1): the share of generating over the sum of the weights
+    listed: Floats  # (B, K, C): exp(logit - largest), the weights of the shortlist
+    generated: Floats  # (B, K, U): what the vocab gives to the article's own tokens
+    copied: Floats  # (B, K, U): and what the article gives to them
+
+    @classmethod
+    def of(
+        cls, logits: Logits, own: OwnTokens, gate: Floats, copy: Floats
+    ) -> "Mixture":
+        """Mixes what the vocab and the article say.
+
+        Args:
+            gate: shape ``(B, K, 1)``, the share of generating.
+            copy: shape ``(B, K, S)``, the shares of the positions.
+        """
+        listed, generated = logits.listed(), logits.own(own)
+        largest = np.maximum(
+            listed.max(axis=-1, keepdims=True), generated.max(axis=-1, keepdims=True)
+        )
+        for each in (listed, generated):
+            each -= largest
+            np.exp(each, out=each)
+        total = listed.sum(axis=-1, keepdims=True)
+        if logits.output.columns < len(logits.output.bias):
+            total += (generated @ own.unlisted[..., None]).reshape(total.shape)
+        scale = gate / total
+        generated *= scale
+        return cls(logits, own, largest, scale, listed, generated, own.sums(copy))
+
+    def shares(self, ids: Ids) -> tuple[Floats, Floats]:
+        """Returns generated(w) and copied(w) of given tokens, (B, K, W) both.
+
+        A token past the vocab that is not in the article has 0 in both.
+        """
+        generated = np.exp(self.logits.select(ids) - self.largest) * self.scale
+        row, hypothesis, place, token = np.nonzero(
+            (ids[..., None] == self.own.ids[:, None, None]) & (ids[..., None] != PAD)
+        )
+        copied = np.zeros_like(generated)
+        copied[row, hypothesis, place] = self.copied[row, hypothesis, token]
+        return generated, copied
+
+    def best(self, num_candidates: int, wanted: Ids | None) -> tuple[Floats, Ids]:
+        """Picks EOS, the best M other tokens and the wanted ones; see ``Engine.step``.
+
+        A token of the article is a candidate by all that it gets; any other, by what
+        the vocab gives it: of those, the best M are enough. To be called once: it
+        works in place.
+        """
+        batch, beam, columns = self.listed.shape
+        rows = batch * beam
+        fixed = self._fixed(wanted)
+        own_ids = np.repeat(self.own.ids, beam, axis=0)
+        own = (self.generated + self.copied).reshape(rows, -1)
+        own[own_ids == PAD] = NEVER
+        others = self.listed.reshape(rows, columns)
+        others[:, : len(SPECIAL_TOKENS)] = NEVER
+        everyone = np.arange(rows)[:, None]
+        others[everyone, np.where(own_ids < columns, own_ids, PAD)] = NEVER
+        best = top_columns(others, min(num_candidates, columns))
+        values = others[everyone, best] * self.scale.reshape(rows, 1)
+        log_probs, ids = ranked(
+            np.concatenate([own, values], axis=1),
+            np.concatenate([own_ids, best], axis=1),
+            num_candidates,
+        )
+        return (
+            np.concatenate([fixed[0][:, :1], log_probs, fixed[0][:, 1:]], axis=1),
+            np.concatenate([fixed[1][:, :1], ids, fixed[1][:, 1:]], axis=1),
+        )
+
+    def _fixed(self, wanted: Ids | None) -> tuple[Floats, Ids]:
+        """EOS and the wanted tokens of each row, (B K, 1 + W), with their logs."""
+        ends = self.listed[..., EOS] * self.scale[..., 0]
+        log_probs = np.log(np.maximum(ends, TINY)).reshape(-1, 1)
+        ids = np.full(log_probs.shape, EOS, np.int32)
+        if wanted is None:
+            return log_probs, ids
+        asked = wanted.reshape(*ends.shape, -1)
+        generated, copied = self.shares(asked)
+        found = np.log(np.maximum(generated + copied, TINY))
+        own = (asked[..., None] == self.own.ids[:, None, None]).any(axis=-1)
+        there = (asked >= EOS) & (own | (asked < len(self.logits.output.bias)))
+        found = np.where(there, found, np.float32(IMPOSSIBLE)).reshape(wanted.shape)
+        return np.hstack([log_probs, found]), np.hstack([ids, wanted])
+
+
+def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:
+    """Picks the best M of each row, best first, equal ones by id.
+
+    Args:
+        probs: shape ``(R, N)``; what is below 0 is impossible.
+        ids: shape ``(R, N)``.
+
+    Returns:
+        logs of the probabilities and ids, both of shape ``(R, M)``; -inf and PAD where
+        there are too few.
+    """
+    most = min(num_candidates, probs.shape[1])
+    best = np.argpartition(-probs, most - 1, axis=1)[:, :most]
+    rows = np.arange(len(probs))[:, None]
+    probs, ids = probs[rows, best], ids[rows, best]
+    order = np.lexsort((ids, -probs), axis=1)
+    probs, ids = probs[rows, order], ids[rows, order]
+    log_probs = np.log(np.maximum(probs, TINY))
+    log_probs[probs < 0] = IMPOSSIBLE
+    missing = ((0, 0), (0, num_candidates - most))
+    if not missing[1][1]:
+        return log_probs, ids
+    return np.pad(log_probs, missing, constant_values=IMPOSSIBLE), np.pad(ids, missing)
+
+
+def top_columns(values: Floats, most: int) -> Ids:
+    """Returns the columns of the ``most`` greatest values of each row, in any order.
+
+    The greatest stand in the blocks with the greatest maxima: only so many of them
+    need be looked at one by one.
+    """
+    rows, columns = values.shape
+    blocks = columns // BLOCK
+    if blocks <= 2 * most:
+        return np.argpartition(-values, most - 1, axis=1)[:, :most].astype(np.int32)
+    # Block j has the columns j, j + blocks, and so on: maxima over whole slices.
+    slices = values[:, : blocks * BLOCK].reshape(rows, BLOCK, blocks)
+    maxima = -slices.max(axis=1)
+    chosen = np.argpartition(maxima, most - 1, axis=1)[:, :most]
+    inside = np.arange(BLOCK)[:, None] * blocks + chosen[:, None, :]
+    rest = np.arange(blocks * BLOCK, columns)
+    places = np.concatenate(
+        [inside.reshape(rows, -1), np.broadcast_to(rest, (rows, len(rest)))], axis=1
+    )
+    everyone = np.arange(rows)[:, None]
+    best = np.argpartition(-values[everyone, places], most - 1, axis=1)[:, :most]
+    return places[everyone, best].astype(np.int32)
+
+
+def best_columns(
+    log_probs: Floats, num_candidates: int, wanted: Ids | None
+) -> tuple[Floats, Ids]:
+    """As ``Mixture.best``, of a model without a pointer.
+
+    Args:
+        log_probs: shape ``(R, V)``.
+    """
+    probs = np.exp(log_probs)
+    probs[:, : len(SPECIAL_TOKENS)] = NEVER
+    rows = np.arange(len(probs))[:, None]
+    best = top_columns(probs, min(num_candidates, probs.shape[1]))
+    values, ids = ranked(probs[rows, best], best, num_candidates)
+    values = np.where(values > IMPOSSIBLE, log_probs[rows, ids], values)
+    ends = np.full((len(probs), 1), EOS, np.int32)
+    if wanted is None:
+        wanted = ends[:, :0]
+    there = (wanted >= EOS) & (wanted < probs.shape[1])
+    asked = log_probs[rows, np.where(there, wanted, PAD)]
+    asked = np.where(there, asked, np.float32(IMPOSSIBLE))
+    return (
+        np.concatenate([log_probs[:, EOS:][:, :1], values, asked], axis=1),
+        np.concatenate([ends, ids, wanted], axis=1),
+    )

@@ -1,0 +1,173 @@
+"""The mixture of vocab and article in NumPy, and the pick of its best tokens."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headline.beams import Scores
+from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.numpy_layers import exact_sigmoid
+from headline.engines.numpy_output import (
+    NEVER,
+    Logits,
+    Mixture,
+    OutputLayer,
+    OwnTokens,
+    best_columns,
+    ranked,
+    top_columns,
+)
+from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS
+
+V, H, S, K = 120, 6, 7, 3
+ARTICLES = [
+    [7, 125, 7, 90, 5, 130, 119],
+    [30, 8, 125, 8, 0, 0, 0],
+    [9, 0, 0, 0, 0, 0, 0],
+]
+COPY_IDS = np.array(ARTICLES, np.int32)
+SHORTLISTS = pytest.mark.parametrize("shortlist", [0, 8, 40, V])
+stable = settings(derandomize=True, deadline=None, max_examples=50)
+
+
+def random(*shape: int) -> Floats:
+    return np.random.default_rng(7).normal(size=shape).astype(np.float32)
+
+
+def mixed(shortlist: int) -> tuple[Mixture, Scores]:
+    """A mixture, and the probabilities of all tokens, (B, K, 131), by the paper."""
+    kernel, bias, hidden = random(H, V), random(V), random(len(ARTICLES), K, H)
+    output = OutputLayer.of(kernel, bias, shortlist)
+    gate = exact_sigmoid(random(len(ARTICLES), K, 1))
+    copy = np.exp(random(len(ARTICLES), K, S)) * (COPY_IDS != PAD)[:, None]
+    copy *= (1 - gate) / copy.sum(axis=-1, keepdims=True)
+    probs = np.zeros((len(ARTICLES), K, 131))
+    for article, row in enumerate(ARTICLES):
+        words = {*range(shortlist or V), *(token for token in row if 0 < token < V)}
+        logits = np.full((K, V), -np.inf)
+        known = sorted(words)
+        logits[:, known] = hidden[article] @ kernel[:, known] + bias[known]
+        weights = np.exp(logits)
+        share = gate[article] / weights.sum(axis=-1, keepdims=True)
+        probs[article, :, :V] = weights * share
+        for position, token in enumerate(row):
+            probs[article, :, token] += copy[article, :, position]
+    own = OwnTokens.of(COPY_IDS, output)
+    return Mixture.of(Logits(output, hidden), own, gate, copy), probs
+
+
+@SHORTLISTS
+@pytest.mark.parametrize("most", [1, 5, 200])
+def test_best_tokens_are_those_of_all_probabilities(shortlist: int, most: int) -> None:
+    mixture, probs = mixed(shortlist)
+
+    log_probs, ids = mixture.best(most, None)
+
+    flat = probs.reshape(-1, probs.shape[-1])
+    np.testing.assert_allclose(log_probs[:, 0], np.log(flat[:, EOS]), rtol=1e-4)
+    assert (ids[:, 0] == EOS).all() and ids.shape == (len(flat), 1 + most)
+    flat[:, : len(SPECIAL_TOKENS)] = 0
+    for row, expected in enumerate(flat):
+        found, values = ids[row, 1:], log_probs[row, 1:]
+        there = values > IMPOSSIBLE
+        assert there.sum() == min(most, (expected > 0).sum())
+        assert found[there].tolist() == np.argsort(-expected)[: there.sum()].tolist()
+        np.testing.assert_allclose(
+            values[there], np.log(expected[found[there]]), rtol=1e-4
+        )
+
+
+@SHORTLISTS
+def test_wanted_tokens_have_their_probability_and_unknown_ones_none(
+    shortlist: int,
+) -> None:
+    mixture, probs = mixed(shortlist)
+    asked = np.array([7, 125, 90, 130, PAD, EOS, 2], np.int32)
+
+    log_probs, ids = mixture.best(2, np.tile(asked, (len(ARTICLES) * K, 1)))
+
+    found = log_probs[:, -len(asked) :].reshape(len(ARTICLES), K, -1)
+    assert (ids[:, -len(asked) :] == asked).all()
+    for article, row in enumerate(ARTICLES):
+        for place, token in enumerate(asked.tolist()):
+            if token < EOS or (token >= V and token not in row):
+                assert (found[article, :, place] == IMPOSSIBLE).all()
+            elif token < (shortlist or V) or token in row:
+                expected = np.log(probs[article, :, token])
+                np.testing.assert_allclose(
+                    found[article, :, place], expected, rtol=1e-4
+                )
+            else:  # asked for, it can be written, however the list is
+                assert (found[article, :, place] > -30).all()
+
+
+def test_own_tokens_are_laid_out_as_in_the_example() -> None:
+    own = OwnTokens.of(
+        np.array([[7, 12, 7, 15]], np.int32), OutputLayer.of(*layer(), 0)
+    )
+
+    assert own.ids.tolist() == [[7, 12, 15]]
+    assert own.places.tolist() == [[0, 1, 0, 2]]
+
+
+def layer() -> tuple[Floats, Floats]:
+    return random(H, V), random(V)
+
+
+@stable
+@given(st.lists(st.lists(st.integers(4, 16), min_size=1, max_size=6), min_size=1))
+def test_positions_of_equal_tokens_are_summed_up(articles: list[list[int]]) -> None:
+    length = max(map(len, articles))
+    copy_ids = np.array([row + [0] * (length - len(row)) for row in articles], np.int32)
+    own = OwnTokens.of(copy_ids, OutputLayer.of(*layer()))
+    copy = random(len(articles), 2, length) * (copy_ids > 0)[:, None, :]
+
+    sums = own.sums(copy)
+
+    for article, beam in np.ndindex(*copy.shape[:2]):
+        for place, token in enumerate(own.ids[article].tolist()):
+            expected = copy[article, beam, copy_ids[article] == token].sum()
+            if token != PAD:
+                assert sums[article, beam, place] == pytest.approx(expected, abs=1e-6)
+
+
+def test_ranked_ids_are_sorted_and_ties_are_in_the_order_of_ids() -> None:
+    probs = np.array([[0.5, 0.25, NEVER, 0.25, 0.125]], np.float32)
+    ids = np.array([[4, 9, 5, 6, 7]], np.int32)
+
+    log_probs, found = ranked(probs, ids, 6)
+
+    assert found[0, :4].tolist() == [4, 6, 9, 7]
+    np.testing.assert_allclose(np.exp(log_probs[0, :4]), [0.5, 0.25, 0.25, 0.125])
+    assert (log_probs[0, 4:] == IMPOSSIBLE).all() and log_probs.shape == (1, 6)
+
+
+@stable
+@given(st.integers(1, 12), st.integers(12, 700), st.integers(0, 99))
+def test_top_columns_are_the_greatest(most: int, columns: int, seed: int) -> None:
+    values = np.random.default_rng(seed).permuted(
+        np.tile(np.arange(columns, dtype=np.float32), (5, 1)), axis=1
+    )
+
+    found = top_columns(values, most)
+
+    best: Ids = np.sort(np.take_along_axis(values, found, axis=1), axis=1)
+    assert best.tolist() == [list(range(columns - most, columns))] * 5
+
+
+def test_without_a_pointer_the_best_are_sorted_and_the_end_is_apart() -> None:
+    log_probs = np.array([[9, 9, 9, -4, 1, 3, 3, 2]], np.float32)
+    wanted = np.array([[4, PAD, 50]], np.int32)
+
+    values, ids = best_columns(log_probs, 3, wanted)
+
+    assert ids.tolist() == [[EOS, 5, 6, 7, 4, PAD, 50]]
+    assert values.tolist() == [[-4, 3, 3, 2, 1, IMPOSSIBLE, IMPOSSIBLE]]
+
+
+def test_without_a_pointer_too_few_are_filled_up() -> None:
+    values, _ = best_columns(np.zeros((2, 6), np.float32), 5, None)
+
+    assert values.shape == (2, 6)
+    assert (values[:, 3:] == IMPOSSIBLE).all() and (values[:, :3] == 0).all()
