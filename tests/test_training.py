@@ -324,7 +324,7 @@ def test_weights_repeat_pairs_and_a_resume_knows_them(
 
 
 def rows(batches: Batches) -> list[np.ndarray]:
-    """One epoch's label rows as ``fit`` reads them, without their padding."""
+    """One epoch's pairs as ``fit`` reads them: label row, then source row, unpadded."""
     stream = pipeline(batches)
     if stream is batches:  # another backend reads the batches themselves
         found = [batches[index] for index in range(len(batches))]
@@ -334,7 +334,7 @@ def rows(batches: Batches) -> list[np.ndarray]:
     labels = [keras.ops.convert_to_numpy(batch[0]["labels"]) for batch in found]
     sources = [keras.ops.convert_to_numpy(batch[0]["copy_ids"]) for batch in found]
     return [
-        np.trim_zeros(np.concatenate([a, b]), "b")
+        np.concatenate([np.trim_zeros(row, "b") for row in (a, b)])
         for one, other in zip(labels, sources, strict=True)
         for a, b in zip(one, other, strict=True)
     ]
