@@ -132,6 +132,12 @@ class OwnTokens:
         sums = np.bincount(flat, copy.ravel(), minlength=batch * beam * distinct)
         return sums.astype(np.float32).reshape(batch, beam, distinct)
 
+    def holds(self, ids: Ids) -> NDArray[np.bool_]:
+        """Tells which of them each of ``ids`` is: (B, K, W) to (B, K, W, U)."""
+        asked = ids[..., None]
+        found: NDArray[np.bool_] = (asked == self.ids[:, None, None]) & (asked != PAD)
+        return found
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -175,11 +181,7 @@ class Mixture:
         A token past the vocab that is not in the article has 0 in both.
         """
         generated = np.exp(self.logits.select(ids) - self.largest) * self.scale
-        row, hypothesis, place, token = np.nonzero(
-            (ids[..., None] == self.own.ids[:, None, None]) & (ids[..., None] != PAD)
-        )
-        copied = np.zeros_like(generated)
-        copied[row, hypothesis, place] = self.copied[row, hypothesis, token]
+        copied = np.where(self.own.holds(ids), self.copied[:, :, None], 0).sum(axis=-1)
         return generated, copied
 
     def best(self, num_candidates: int, wanted: Ids | None) -> tuple[Floats, Ids]:
@@ -191,7 +193,9 @@ class Mixture:
         """
         batch, beam, columns = self.listed.shape
         rows = batch * beam
-        fixed = self._fixed(wanted)
+        ends = self.listed[..., EOS] * self.scale[..., 0]
+        ends = np.log(np.maximum(ends, TINY)).reshape(rows, 1)
+        asked = None if wanted is None else self._asked(wanted)
         own_ids = np.repeat(self.own.ids, beam, axis=0)
         own = (self.generated + self.copied).reshape(rows, -1)
         own[own_ids == PAD] = NEVER
@@ -206,25 +210,16 @@ class Mixture:
             np.concatenate([own_ids, best], axis=1),
             num_candidates,
         )
-        return (
-            np.concatenate([fixed[0][:, :1], log_probs, fixed[0][:, 1:]], axis=1),
-            np.concatenate([fixed[1][:, :1], ids, fixed[1][:, 1:]], axis=1),
-        )
+        return _candidates(ends, (log_probs, ids), asked, wanted)
 
-    def _fixed(self, wanted: Ids | None) -> tuple[Floats, Ids]:
-        """EOS and the wanted tokens of each row, (B K, 1 + W), with their logs."""
-        ends = self.listed[..., EOS] * self.scale[..., 0]
-        log_probs = np.log(np.maximum(ends, TINY)).reshape(-1, 1)
-        ids = np.full(log_probs.shape, EOS, np.int32)
-        if wanted is None:
-            return log_probs, ids
-        asked = wanted.reshape(*ends.shape, -1)
-        generated, copied = self.shares(asked)
-        found = np.log(np.maximum(generated + copied, TINY))
-        own = (asked[..., None] == self.own.ids[:, None, None]).any(axis=-1)
-        there = (asked >= EOS) & (own | (asked < len(self.logits.output.bias)))
-        found = np.where(there, found, np.float32(IMPOSSIBLE)).reshape(wanted.shape)
-        return np.hstack([log_probs, found]), np.hstack([ids, wanted])
+    def _asked(self, wanted: Ids) -> Floats:
+        """The logs of the wanted tokens, (B K, W); -inf where there is none such."""
+        ids = wanted.reshape(*self.scale.shape[:2], -1)
+        generated, copied = self.shares(ids)
+        log_probs = np.log(np.maximum(generated + copied, TINY))
+        generable = (ids >= EOS) & (ids < len(self.logits.output.bias))
+        there = generable | self.own.holds(ids).any(axis=-1)
+        return np.where(there, log_probs, np.float32(IMPOSSIBLE)).reshape(wanted.shape)
 
 
 def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:
@@ -290,13 +285,20 @@ def best_columns(
     best = top_columns(probs, min(num_candidates, probs.shape[1]))
     values, ids = ranked(probs[rows, best], best, num_candidates)
     values = np.where(values > IMPOSSIBLE, log_probs[rows, ids], values)
-    ends = np.full((len(probs), 1), EOS, np.int32)
-    if wanted is None:
-        wanted = ends[:, :0]
-    there = (wanted >= EOS) & (wanted < probs.shape[1])
-    asked = log_probs[rows, np.where(there, wanted, PAD)]
-    asked = np.where(there, asked, np.float32(IMPOSSIBLE))
-    return (
-        np.concatenate([log_probs[:, EOS:][:, :1], values, asked], axis=1),
-        np.concatenate([ends, ids, wanted], axis=1),
-    )
+    ends, asked = log_probs[:, EOS, None], None
+    if wanted is not None:
+        there = (wanted >= EOS) & (wanted < probs.shape[1])
+        asked = log_probs[rows, np.where(there, wanted, PAD)]
+        asked = np.where(there, asked, np.float32(IMPOSSIBLE))
+    return _candidates(ends, (values, ids), asked, wanted)
+
+
+def _candidates(
+    ends: Floats, best: tuple[Floats, Ids], asked: Floats | None, wanted: Ids | None
+) -> tuple[Floats, Ids]:
+    """Puts EOS, the best and the wanted tokens, if any, beside each other."""
+    log_probs, ids = [ends, best[0]], [np.full(ends.shape, EOS, np.int32), best[1]]
+    if asked is not None and wanted is not None:
+        log_probs.append(asked)
+        ids.append(wanted)
+    return np.concatenate(log_probs, axis=1), np.concatenate(ids, axis=1)
