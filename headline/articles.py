@@ -37,7 +37,10 @@ class Article:
 
 
 # What a JSONL object may set for its own article.
-CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {"batch_size"}
+CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
+    "batch_size",
+    "shortlist",
+}
 
 Write = Callable[[Article, Sequence[Headline]], None]
 Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines

@@ -182,7 +182,7 @@ class Validation(keras.callbacks.Callback):
         if self._generator is None:
             self._generator = Generator(
                 self.dataset.tokenizer,
-                KerasEngine(self.model),
+                KerasEngine(self.model, self.run.decode.shortlist),
                 replace(self.run.decode, num_headlines=1),
                 self.dataset.config.max_source_length,
             )

@@ -183,6 +183,7 @@ class DecodeConfig(Config):
     top_p: float = 1.0  # samples keep the likeliest tokens with this much together
     seed: int = 1  # of samples
     batch_size: int = 32  # articles searched together
+    shortlist: int = 1024  # tokens that can be written uncopied; 0 for the whole vocab
 
     min_length: int = 1  # at least 1: a headline is never empty
     max_length: int = 40
@@ -197,6 +198,7 @@ class DecodeConfig(Config):
         for name in ("beam_size", "num_headlines", "batch_size"):
             within = 1 <= getattr(self, name) <= MOST_HYPOTHESES
             yield name, within, f"1 to {MOST_HYPOTHESES}"
+        yield "shortlist", 0 <= self.shortlist <= 1_000_000, "0 to 1000000"
         yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
         most = self.max_length
         within = 1 <= self.min_length <= most

@@ -84,7 +84,7 @@ class Generator:
         cls, bundle: Bundle, config: DecodeConfig, device: Device = "cpu"
     ) -> Self:
         """Runs a bundle: on the CPU with NumPy alone, on a GPU with Keras."""
-        engine = _engine(bundle, device)
+        engine = _engine(bundle, config, device)
         return cls(bundle.tokenizer, engine, config, bundle.max_source_length)
 
     def generate(
@@ -271,14 +271,14 @@ def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield window
 
 
-def _engine(bundle: Bundle, device: Device) -> Engine[Any]:
+def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]:
     if device == "gpu":
         # Loads Keras, which no other road here may do.
         from headline.engines.backend import select_device
         from headline.engines.keras_engine import KerasEngine
 
         select_device(device)
-        return KerasEngine.from_weights(bundle.model, bundle.weights)
+        return KerasEngine.from_weights(bundle.model, bundle.weights, config.shortlist)
     from headline.engines.numpy_engine import NumpyEngine
 
-    return NumpyEngine(bundle.model, bundle.weights)
+    return NumpyEngine(bundle.model, bundle.weights, config.shortlist)

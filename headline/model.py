@@ -176,13 +176,13 @@ class HeadlineModel(keras.Model):
         if self.config.pointer:
             encoded["copy_keys"] = self.pointer.project(states)
         if self.config.source_prior:
-            encoded["prior_logits"] = self.prior(self._bag(source_ids))
+            encoded["prior_logits"] = self.prior(self.bag(source_ids))
         if self.config.conditional_norm:
             padding = encoded["bias"][:, :, None]
             encoded["condition"] = ops.max(states + padding, axis=1)
         return encoded
 
-    def _bag(self, source_ids: KerasTensor) -> KerasTensor:
+    def bag(self, source_ids: KerasTensor) -> KerasTensor:
         """Returns which characters occur in the source: (B, S) ids to (B, V) of 0, 1.
 
         Counts of each (row, id) pair are summed in one flat array of B V segments.

@@ -233,6 +233,12 @@ decode_options = options(
     ),
     option(DecodeConfig, "seed", "Of samples."),
     option(DecodeConfig, "batch_size", "Articles searched together."),
+    option(
+        DecodeConfig,
+        "shortlist",
+        "Write so many of the most frequent tokens, and those of the article; 0 for"
+        " all that the model knows, which is slower.",
+    ),
     click.option(
         "--device",
         type=click.Choice(["cpu", "gpu"]),

@@ -18,7 +18,7 @@ from headline.errors import ConfigError
 from headline.generator import BLANK, WINDOW, Generator, Headline
 from headline.runs import runs
 from headline.text import normalise
-from headline.tokenizer import EOS
+from headline.tokenizer import EOS, SPECIAL_TOKENS
 from tests.scripted import CopyEngine, char_tokenizer, tiny_bundle, word_bundle
 
 stable = settings(derandomize=True, deadline=None, max_examples=30)
@@ -450,6 +450,22 @@ def test_one_text_of_different_words_is_one_headline() -> None:
 
     texts = [headline.text for headline in found]
     assert sorted(texts) == sorted(["准备", "准", "备", "准准", "备准", "备备"])
+
+
+def test_only_listed_tokens_and_those_of_the_article_are_written() -> None:
+    listed = BUNDLE.tokenizer.vocab.tokens[len(SPECIAL_TOKENS) : 6]
+    article = HAN[6:9]
+
+    short, full = (
+        {character for text in texts(found)[0] for character in text}
+        for found in (
+            random_model(shortlist=shortlist, num_headlines=20).generate([article])
+            for shortlist in (6, 0)
+        )
+    )
+
+    assert short <= {*listed, *article}
+    assert full - {*listed, *article}
 
 
 # --- from a folder --------------------------------------------------------------------

@@ -14,6 +14,7 @@ from keras import ops
 
 from headline.config import ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.layers import lowest
 from headline.model import HeadlineModel, Tensors, assign_weights, build_model
 from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 from headline.weights import Weights, check_weights
@@ -49,16 +50,22 @@ class KerasEngine:
 
     Args:
         model: built; may be in training, for its weights are read at each call.
+        shortlist: how many of the most frequent tokens a pointer model may write
+            beside those of the article; 0 for all, as the model is trained.
     """
 
-    def __init__(self, model: HeadlineModel) -> None:
+    def __init__(self, model: HeadlineModel, shortlist: int = 0) -> None:
         self.model = model
+        short = model.config.pointer and shortlist < model.config.vocab_size
+        self.shortlist = shortlist if short else 0
         self._encode = _compiled(model, self._encode_articles)
         self._step = _compiled(model, self._step_rows)
         self._take = _compiled(model, _take_slots)
 
     @classmethod
-    def from_weights(cls, config: ModelConfig, weights: Weights) -> "KerasEngine":
+    def from_weights(
+        cls, config: ModelConfig, weights: Weights, shortlist: int = 0
+    ) -> "KerasEngine":
         """Makes the model and gives it the weights of a bundle.
 
         Raises:
@@ -67,7 +74,7 @@ class KerasEngine:
         check_weights(config, weights)
         model = build_model(config)
         assign_weights(model, weights)
-        return cls(model)
+        return cls(model, shortlist)
 
     def encode(self, source_ids: Ids, copy_ids: Ids) -> KerasState:
         batch, length = source_ids.shape
@@ -133,7 +140,14 @@ class KerasEngine:
             vocab_size = self.model.config.vocab_size
             encoded["copy_ids"] = ops.cast(copy_ids, "int32")
             encoded["copy_columns"] = _copy_columns(encoded["copy_ids"], vocab_size)
+        if self.shortlist:
+            encoded["listed"] = self._listed(source_ids)
         return encoded
+
+    def _listed(self, source_ids: Any) -> Any:
+        """Returns which tokens of the vocab an article's headlines may hold, (B, V)."""
+        frequent = ops.arange(self.model.config.vocab_size) < self.shortlist
+        return ops.logical_or(frequent[None, :], self.model.bag(source_ids) > 0)
 
     def _step_rows(
         self,
@@ -151,8 +165,7 @@ class KerasEngine:
         ]
         scores, new_state = self.model.step(encoded, continued, tokens)
         log_probs = self._log_probs(encoded, scores)  # B, K, C
-        special = ops.full_like(log_probs[..., : len(SPECIAL_TOKENS)], IMPOSSIBLE)
-        others = ops.concatenate([special, log_probs[..., len(SPECIAL_TOKENS) :]], -1)
+        others = self._possible(encoded, log_probs)
         # top_k breaks ties by the lower column, which is the lower id in the vocab.
         most = min(num_candidates, self.model.config.vocab_size)
         values, columns = ops.top_k(others, most)
@@ -162,6 +175,16 @@ class KerasEngine:
         values = ops.concatenate([ends, values, asked], axis=-1)
         ids = ops.concatenate([ops.full_like(ids[..., :1], EOS), ids], axis=-1)
         return _as_rows(values), _as_rows(ids), new_state
+
+    def _possible(self, encoded: Tensors, log_probs: Any) -> Any:
+        """Rules out special tokens and those that are not on the list, (B, K, C)."""
+        specials, vocab_size = len(SPECIAL_TOKENS), self.model.config.vocab_size
+        special = ops.full_like(log_probs[..., :specials], IMPOSSIBLE)
+        generable = log_probs[..., specials:vocab_size]
+        if self.shortlist:
+            listed = encoded["listed"][:, None, specials:]
+            generable = ops.where(listed, generable, IMPOSSIBLE)
+        return ops.concatenate([special, generable, log_probs[..., vocab_size:]], -1)
 
     def _log_probs(self, encoded: Tensors, scores: Tensors) -> Any:
         """Returns log-probabilities, float32 (B, K, C).
@@ -173,7 +196,7 @@ class KerasEngine:
         if not self.model.config.pointer:
             return ops.log_softmax(scores["logits"], axis=-1)
         gate = scores["gate"][..., None]
-        generated = ops.softmax(scores["logits"], axis=-1) * ops.sigmoid(gate)
+        generated = self._generated(encoded, scores["logits"]) * ops.sigmoid(gate)
         # Not 1 - sigmoid, which has no digits left where the gate is wide open.
         copy = ops.softmax(scores["copy_scores"], axis=-1) * ops.sigmoid(-gate)
         columns = encoded["copy_columns"]
@@ -184,6 +207,18 @@ class KerasEngine:
         first = ops.equal(columns, vocab_size + ops.arange(length, dtype="int32"))
         own = ops.where(first[:, None, :], log_probs[..., vocab_size:], IMPOSSIBLE)
         return ops.concatenate([log_probs[..., :vocab_size], own], axis=-1)
+
+    def _generated(self, encoded: Tensors, logits: Any) -> Any:
+        """Returns the softmax over the listed tokens, (B, K, V).
+
+        A token that is not on the list can still be wanted: its probability is beside
+        the sum of the others, and at most 1.
+        """
+        if not self.shortlist:
+            return ops.softmax(logits, axis=-1)
+        listed = ops.where(encoded["listed"][:, None], logits, lowest("float32"))
+        total = ops.logsumexp(listed, axis=-1, keepdims=True)
+        return ops.exp(ops.minimum(logits - total, 0.0))
 
     def _ids(self, encoded: Tensors, columns: Any) -> Any:
         """Turns (B, K, M) columns into ids: past the vocab, those of the source."""

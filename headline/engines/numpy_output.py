@@ -146,7 +146,8 @@ class Mixture:
     logits: Logits
     own: OwnTokens
     largest: Floats  # (B, K, 1): of the logits
-    scale: Floats  # (B, K, 1): the share of generating over the sum of the weights
+    gate: Floats  # (B, K, 1): the share of generating
+    total: Floats  # (B, K, 1): the sum of exp(logit - largest)
     listed: Floats  # (B, K, C): exp(logit - largest), the weights of the shortlist
     generated: Floats  # (B, K, U): what the vocab gives to the article's own tokens
     copied: Floats  # (B, K, U): and what the article gives to them
@@ -171,16 +172,24 @@ class Mixture:
         total = listed.sum(axis=-1, keepdims=True)
         if logits.output.columns < len(logits.output.bias):
             total += (generated @ own.unlisted[..., None]).reshape(total.shape)
-        scale = gate / total
-        generated *= scale
-        return cls(logits, own, largest, scale, listed, generated, own.sums(copy))
+        generated *= gate / total
+        copied = own.sums(copy)
+        return cls(logits, own, largest, gate, total, listed, generated, copied)
+
+    @property
+    def scale(self) -> Floats:
+        """What makes a probability of exp(logit - largest), (B, K, 1)."""
+        scale: Floats = self.gate / self.total
+        return scale
 
     def shares(self, ids: Ids) -> tuple[Floats, Floats]:
         """Returns generated(w) and copied(w) of given tokens, (B, K, W) both.
 
         A token past the vocab that is not in the article has 0 in both.
         """
-        generated = np.exp(self.logits.select(ids) - self.largest) * self.scale
+        # One that is not on the list may be likelier than all that are: at most 1.
+        logits = self.logits.select(ids) - self.largest - np.log(self.total)
+        generated = np.exp(np.minimum(logits, 0)) * self.gate
         copied = np.where(self.own.holds(ids), self.copied[:, :, None], 0).sum(axis=-1)
         return generated, copied
 

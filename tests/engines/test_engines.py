@@ -29,11 +29,15 @@ from tests.scripted import char_tokenizer
 
 LENGTHS = [9, 4, 1, 12, 7]
 PRESETS = pytest.mark.parametrize("preset", list(TINY))
+SHORTLISTS = pytest.mark.parametrize("shortlist", [0, 12])
 
 
-def both_engines(config: ModelConfig) -> tuple[Engine[Any], Engine[Any]]:
+def both_engines(
+    config: ModelConfig, shortlist: int = 0
+) -> tuple[Engine[Any], Engine[Any]]:
     model = random_model(config)
-    return NumpyEngine(config, weight_arrays(model)), KerasEngine(model)
+    weights = weight_arrays(model)
+    return NumpyEngine(config, weights, shortlist), KerasEngine(model, shortlist)
 
 
 def run_steps(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> list[Any]:
@@ -54,11 +58,12 @@ def run_steps(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> list[A
     return results
 
 
+@SHORTLISTS
 @PRESETS
-def test_engines_give_the_same_log_probs_and_ids(preset: str) -> None:
+def test_engines_give_the_same_log_probs_and_ids(preset: str, shortlist: int) -> None:
     config = TINY[preset]
     copy_ids = random_sources(config, LENGTHS)
-    numpy_engine, keras_engine = both_engines(config)
+    numpy_engine, keras_engine = both_engines(config, shortlist)
 
     expected = run_steps(keras_engine, config, copy_ids)
     for step, (log_probs, ids) in enumerate(run_steps(numpy_engine, config, copy_ids)):
@@ -66,8 +71,11 @@ def test_engines_give_the_same_log_probs_and_ids(preset: str) -> None:
         np.testing.assert_array_equal(ids, expected[step][1])
 
 
+@SHORTLISTS
 @PRESETS
-def test_engines_write_the_same_headlines_for_200_articles(preset: str) -> None:
+def test_engines_write_the_same_headlines_for_200_articles(
+    preset: str, shortlist: int
+) -> None:
     config = TINY[preset]
     generator = np.random.default_rng(11)
     copy_ids = random_sources(config, generator.integers(1, 30, 200).tolist())
@@ -76,7 +84,7 @@ def test_engines_write_the_same_headlines_for_200_articles(preset: str) -> None:
     rules = Rules(TokenTable(SPECIAL_TOKENS), [decode] * 200, [None] * 200)
     numpy_found, keras_found = (
         beam_search(engine, embeddable(config, copy_ids), copy_ids, rules, decode)
-        for engine in both_engines(config)
+        for engine in both_engines(config, shortlist)
     )
 
     assert [texts(found) for found in numpy_found] == [
@@ -87,9 +95,10 @@ def test_engines_write_the_same_headlines_for_200_articles(preset: str) -> None:
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
+@SHORTLISTS
 @PRESETS
 def test_engines_write_the_same_headlines_whatever_is_asked_of_them(
-    preset: str,
+    preset: str, shortlist: int
 ) -> None:
     tokenizer = char_tokenizer(CHARACTERS + "1，")
     config = replace(TINY[preset], vocab_size=tokenizer.vocab.vocab_size)
@@ -105,7 +114,7 @@ def test_engines_write_the_same_headlines_whatever_is_asked_of_them(
 
     numpy_found, keras_found = (
         Generator(tokenizer, engine, DecodeConfig(), 50).generate(articles, configs)
-        for engine in both_engines(config)
+        for engine in both_engines(config, shortlist)
     )
 
     for found, expected in zip(numpy_found, keras_found, strict=True):
