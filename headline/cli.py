@@ -179,7 +179,8 @@ def prepare(
     type=click.Choice(list(PRESETS)),
     default="pointer",
     show_default=True,
-    help="pointer copies from the article; seed is the model of J. Su 2018.",
+    help="pointer copies from the article; large learns slower and further, for an"
+    " hour or more; seed is the model of J. Su 2018.",
 )
 @train_options
 @click.option(

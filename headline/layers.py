@@ -10,7 +10,7 @@ import keras
 from keras import KerasTensor, ops
 
 from headline.config import BIGRAM_FACTOR, NORM_EPSILON
-from headline.tokenizer import EOS
+from headline.tokenizer import EOS, UNK
 
 
 def lowest(dtype: str) -> float:
@@ -157,6 +157,36 @@ class BigramEmbedding(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "buckets": self.buckets, "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class TokenDropout(keras.layers.Layer):
+    """Reads some tokens as UNK in a training, so that none is relied on alone.
+
+    Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287, sec. 4.2, but for each
+    occurrence by itself; in the decoder, as Bowman et al. 2016, sec. 3.1.
+
+    Call arguments:
+        ids: int, shape ``(B, S)``, below V. Special tokens stay.
+
+    Returns:
+        the same, but for UNK in places.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, ids: KerasTensor, training: bool = False) -> KerasTensor:
+        if not training or not self.rate:
+            return ids
+        drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
+        dropped = ops.logical_and(drawn < self.rate, ids > EOS)
+        return ops.where(dropped, ops.cast(UNK, ids.dtype), ids)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate}
 
 
 @keras.saving.register_keras_serializable(package="headline")

@@ -17,6 +17,7 @@ from headline.layers import (
     MultiHeadAttention,
     Pointer,
     SourcePrior,
+    TokenDropout,
     attention_bias,
     lowest,
     match_features,
@@ -69,6 +70,7 @@ class HeadlineModel(keras.Model):
         self.dropout = keras.layers.Dropout(
             config.dropout, name="dropout", dtype=policy
         )
+        self.token_dropout = TokenDropout(config.token_dropout, name="token_dropout")
 
     def _make_encoder(self, config: ModelConfig) -> None:
         policy, layers = self.dtype_policy, range(config.encoder_layers)
@@ -159,12 +161,14 @@ class HeadlineModel(keras.Model):
             ``prior_logits`` (B, V) and ``condition`` (B, H).
         """
         source_mask = ops.not_equal(source_ids, PAD)
-        states = self.embedding(source_ids)
+        seen = self.token_dropout(source_ids, training=training)
+        states = self.embedding(seen)
         if self.config.bigrams:
-            states = states + self.bigrams(source_ids)
+            states = states + self.bigrams(seen)
         states = self.dropout(states, training=training)
         for norm, layer in zip(self.encoder_norms, self.encoder_layers, strict=True):
             states = layer(norm(states), source_mask=source_mask)
+            states = self.dropout(states, training=training)
         keys, values = self.attention.project(states)
         encoded = {
             "bias": attention_bias(
@@ -216,9 +220,11 @@ class HeadlineModel(keras.Model):
         Returns:
             what ``read_out`` returns, for T queries.
         """
-        outputs = self.dropout(self.embedding(decoder_input), training=training)
+        seen = self.token_dropout(decoder_input, training=training)
+        outputs = self.dropout(self.embedding(seen), training=training)
         for index, layer in enumerate(self.decoder_layers):
             outputs = layer(self._norm(index, outputs, encoded))
+            outputs = self.dropout(outputs, training=training)
         most = self.config.match_length
         matches = (
             match_features(*match_runs(labels, copy_ids, most), most) if most else None

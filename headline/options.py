@@ -152,6 +152,7 @@ train_options = options(
         "Epochs without a better ROUGE-L that end the training; 0 is off.",
     ),
     option(ModelConfig, "dropout", "Share of values dropped."),
+    option(ModelConfig, "token_dropout", "Share of tokens read as unknown."),
     option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),
     option(ModelConfig, "decoder_layers", "LSTM layers."),

@@ -127,6 +127,7 @@ def _test_settings(run: Run) -> dict[str, Any]:
         "optimizer": run.train.optimizer,
         "clip norm": run.train.clip_norm,
         "dropout": run.model.dropout,
+        "token dropout": run.model.token_dropout,
         "seed": run.train.seed,
     }
 

@@ -62,6 +62,7 @@ def refusal(config: type[Config], **raw: Any) -> str:
         (ModelConfig, "decoder_layers", [1, 64], [0, 65]),
         (ModelConfig, "heads", [1, 2, 128], [-1, 0, 3, 256]),
         (ModelConfig, "dropout", [0, 0.99], [-0.01, 1.0]),
+        (ModelConfig, "token_dropout", [0, 0.99], [-0.01, 1.0]),
         (DecodeConfig, "beam_size", [1, 1024], [0, 1025]),
         (DecodeConfig, "min_length", [1, 40], [0, 41]),
         (DecodeConfig, "max_length", [1, 1000], [0, 1001]),
@@ -239,7 +240,7 @@ def test_seed_preset_is_the_model_of_2018() -> None:
 
     changed = {name for name in model if model[name] != default[name]}
     parts = {"pointer", "match_length", "bigrams", "source_prior", "conditional_norm"}
-    assert changed == {"dropout", "encoder_layers", *parts}
+    assert changed == {"dropout", "token_dropout", "encoder_layers", *parts}
     assert not model["match_length"] and not model["bigrams"]
     assert model["width"] == 8 * 16
     assert model["heads"] == 8

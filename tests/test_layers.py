@@ -14,12 +14,13 @@ from headline.layers import (
     MultiHeadAttention,
     Pointer,
     SourcePrior,
+    TokenDropout,
     attention_bias,
     match_runs,
     next_match_runs,
     reverse_sequences,
 )
-from headline.tokenizer import PAD
+from headline.tokenizer import EOS, PAD, UNK
 
 MASKS = pytest.mark.parametrize("lengths", [[5, 5], [5, 2], [1, 4]])
 WIDTH = 6
@@ -159,6 +160,7 @@ def test_bias_is_finite_and_a_row_of_padding_stays_a_distribution(dtype: str) ->
         MultiHeadAttention(WIDTH, heads=3),
         Pointer(WIDTH),
         SourcePrior(),
+        TokenDropout(0.3),
     ],
 )
 def test_a_layer_comes_back_from_its_config(layer: keras.layers.Layer) -> None:
@@ -214,3 +216,17 @@ def test_a_bigram_embedding_knows_both_neighbours_and_nothing_further() -> None:
     # Padding behind a row is what its end is followed by anyway.
     padded = np.pad(ids, ((0, 0), (0, 2)))
     np.testing.assert_allclose(np.asarray(layer(padded))[:, :5], after)
+
+
+def test_token_dropout_reads_its_share_as_unknown_in_a_training_alone() -> None:
+    layer = TokenDropout(0.3)
+    ids = np.tile(np.arange(10, dtype=np.int32), (400, 1))
+
+    dropped, again = (array(layer(ids, training=True)) for _ in range(2))
+
+    assert set(np.unique(dropped[dropped != ids])) == {UNK}
+    assert (dropped[:, : EOS + 1] == ids[:, : EOS + 1]).all()  # special tokens stay
+    share = (dropped != ids)[:, EOS + 1 :].mean()
+    assert share == pytest.approx(0.3, abs=0.04)
+    assert (dropped != again).any()
+    np.testing.assert_array_equal(array(layer(ids)), ids)

@@ -180,6 +180,6 @@ def test_fit_lowers_the_loss_and_mixed_precision_keeps_float32_log_probs() -> No
 def test_the_prior_counts_each_character_once_and_no_padding() -> None:
     model = random_model(TINY["seed"])
     source = np.array([[5, 5, 7, PAD], [9, PAD, PAD, PAD]], np.int32)
-    bag = array(model._bag(embeddable(model.config, source)))
+    bag = array(model.bag(embeddable(model.config, source)))
     rows = [np.flatnonzero(row).tolist() for row in bag]
     assert rows == [[5, 7], [9]] and set(bag.ravel().tolist()) == {0, 1}
