@@ -106,7 +106,7 @@ class Task:
         return article
 
     def _stdin_batches(self) -> Iterator[Sequence[Article]]:
-        encoding, size = self.form.encoding, self.generator.config.batch_size
+        encoding, size = self.form.encoding, self.generator.ready_size
         if self.lines:
             return ready_batches(stream_lines(sys.stdin.buffer, encoding), size)
         return iter([[whole_text(sys.stdin.buffer, encoding)]])

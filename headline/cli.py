@@ -322,6 +322,7 @@ def evaluate(
     source_column: str | None,
     target_column: str | None,
     device: Device,
+    workers: int | None,
     **settings: Any,
 ) -> None:
     """Score a model's headlines for the articles of FILE against its own.
@@ -353,12 +354,12 @@ def evaluate(
     form = CorpusFormat(
         encoding=encoding, source_column=source_column, target_column=target_column
     )
-    generator = make_generator(load_bundle(model_dir), settings, device)
+    generator = make_generator(load_bundle(model_dir), settings, device, workers)
     result: Evaluation | Scored
     if scoring:
         result = score_file(generator, file, form)
     elif compare is not None and compare.is_dir():
-        other = make_generator(load_bundle(compare), settings, device)
+        other = make_generator(load_bundle(compare), settings, device, workers)
         result = evaluate_model(generator, file, form, other)
     else:
         result = evaluate_model(generator, file, form, compare)
@@ -422,6 +423,7 @@ def generate(
     encoding: str,
     source_column: str | None,
     device: Device,
+    workers: int | None,
     **settings: Any,
 ) -> None:
     """Write headlines for articles.
@@ -445,7 +447,7 @@ def generate(
 
     form = CorpusFormat(encoding=encoding, source_column=source_column)
     bundle = load_bundle(model_dir)
-    generator = make_generator(bundle, settings, device)
+    generator = make_generator(bundle, settings, device, workers)
     with explaining(explain_path, bundle) as explain, written(output) as stream:
         task = Task(
             generator, form, headline_column, lines, with_scores, explain=explain
@@ -480,13 +482,23 @@ def explaining(path: Path | None, bundle: "Bundle") -> "Iterator[Explain | None]
 
 
 def make_generator(
-    bundle: "Bundle", settings: dict[str, Any], device: Device
+    bundle: "Bundle", settings: dict[str, Any], device: Device, workers: int | None
 ) -> "Generator":
-    """Runs a model with its own way to search, but for the options given."""
+    """Runs a model with its own way to search, but for the options given.
+
+    Args:
+        workers: processes on a CPU; None for as many as there are cores.
+    """
     from headline.generator import Generator
+    from headline.parallel import ParallelGenerator
+    from headline.workers import cores
 
     decode = replace(bundle.decode, **given(settings))
-    return Generator.from_bundle(bundle, decode, device)
+    generator = Generator.from_bundle(bundle, decode, device)
+    if device == "gpu":
+        return generator
+    workers = workers or cores()
+    return generator if workers == 1 else ParallelGenerator(generator, workers)
 
 
 def utf8_stdout() -> TextIO:

@@ -34,3 +34,7 @@ class BundleError(HeadlineError):
 
 class TrainingError(HeadlineError):
     """Training cannot start or go on with these settings on this machine."""
+
+
+class WorkerError(HeadlineError):
+    """A worker process ended before its work did."""

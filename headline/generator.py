@@ -126,6 +126,11 @@ class Generator:
         """Articles to hand over at once, so that sorting them by length pays."""
         return WINDOW * self.config.batch_size
 
+    @property
+    def ready_size(self) -> int:
+        """Articles to hand over at once, where one waits for their headlines."""
+        return self.config.batch_size
+
     def score(self, articles: Sequence[str], headlines: Sequence[str]) -> list[float]:
         """Returns how likely the model finds a headline of each article.
 

@@ -18,6 +18,8 @@ from headline.config import (
 )
 from headline.errors import ConfigError
 
+MOST_WORKERS = 1024
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -246,6 +248,12 @@ decode_options = options(
         default="cpu",
         show_default=True,
         help="cpu runs on NumPy alone; gpu loads Keras.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, MOST_WORKERS),
+        show_default="the cores there are",
+        help="Processes on the CPU; few articles are written by one.",
     ),
 )
 

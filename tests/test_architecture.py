@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "headline"
 ORDER = [
     "errors",
     "files",
+    "workers",
     "config",
     "text",
     "runs",
@@ -41,6 +42,7 @@ ORDER = [
     "sampling",
     "search",
     "generator",
+    "parallel",
     "metrics",
     "significance",
     "scores",

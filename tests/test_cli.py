@@ -457,6 +457,42 @@ def test_batching_changes_no_headline(model_dir: Path, options: list[str]) -> No
     assert result.stdout.splitlines() == expected(model_dir, ARTICLES)
 
 
+def test_any_number_of_processes_writes_the_same_file(
+    untrained: Path, tmp_path: Path
+) -> None:
+    corpus = write_pairs(tmp_path / "news.csv", bracket_pairs(30, seed=99))
+    options: list[str | Path] = [
+        "generate",
+        "-m",
+        untrained,
+        corpus,
+        "--batch-size",
+        "3",
+    ]
+    outputs = [
+        headline(*options, *workers).stdout
+        for workers in ([], ["--workers", "1"], ["--workers", "3"])
+    ]
+    assert outputs[0].count("\n") == 31
+    assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_lines_of_a_fast_pipe_too(untrained: Path) -> None:
+    command = [sys.executable, "-m", "headline", "generate", "-m", str(untrained)]
+    text = "\n".join(ARTICLES * 4).encode() + b"\n"
+    one, two = (
+        subprocess.run(
+            [*command, "--lines", "--batch-size", "2", "--workers", str(workers)],
+            input=text,
+            capture_output=True,
+            check=True,
+        )
+        for workers in (1, 2)
+    )
+    assert one.stdout == two.stdout and one.stdout.count(b"\n") == 4 * len(ARTICLES)
+    assert one.stderr == two.stderr == b""
+
+
 def test_hostile_bytes_on_stdin_give_a_headline_and_no_traceback(
     model_dir: Path,
 ) -> None:
@@ -543,11 +579,14 @@ def test_a_reader_that_goes_away_is_not_told_as_a_page_that_cannot_be_written(
     assert not place.exists()
 
 
-def test_without_explain_its_modules_are_not_loaded(untrained: Path) -> None:
+def test_one_article_loads_no_modules_of_explanations_or_processes(
+    untrained: Path,
+) -> None:
     program = (
         "import sys; from headline.cli import main\n"
         "main(['generate', '-m', sys.argv[1]], standalone_mode=False)\n"
-        "print({'headline.explain', 'headline.page'} & sys.modules.keys())"
+        "print({'headline.explain', 'headline.page', 'multiprocessing',"
+        " 'concurrent', 'jieba', 'tqdm', 'keras'} & sys.modules.keys())"
     )
     run = [sys.executable, "-c", program, str(untrained)]
     assert subprocess.check_output(run, input=b"").endswith(b"set()\n")
@@ -671,6 +710,7 @@ def test_a_file_without_articles_names_the_option(
             ["generate", "-m", "m", "--min-length", "9", "--max-length", "8"],
             "min_length",
         ),
+        (["generate", "-m", "m", "--workers", "0"], "--workers"),
         (["generate"], "--model"),
         (["generate", "-m", "m", "no-such-file.csv"], "no-such-file.csv"),
         (["train", "data", "-o", "m", "--learning-rate", "-1"], "learning_rate"),

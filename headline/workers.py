@@ -1,0 +1,119 @@
+"""Worker processes: one function over many parts, results in the order of the parts.
+
+The processes start when the first part comes. What they run with reaches them once:
+by ``fork`` they share the memory of this process, else they get a copy.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from headline.errors import WorkerError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+AHEAD = 2  # parts that wait for each worker, so that it never waits for one
+
+
+def cores() -> int:
+    """Returns how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers(Generic[Part, Result]):
+    """Runs a function in several processes.
+
+    They end with this one, however it ends; an interrupt from the keyboard is this
+    process's to handle, theirs to ignore.
+
+    Args:
+        work: maps a part to its result; where processes cannot be forked, it and what
+            it is bound to are pickled, as parts and results always are.
+        count: of processes.
+    """
+
+    def __init__(self, work: Callable[[Part], Result], count: int) -> None:
+        self.count = count
+        self._work = work
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, parts: Iterable[Part]) -> Iterator[Result]:
+        """Yields the result of each part, in their order.
+
+        No more than ``AHEAD`` parts for each worker are under way, so memory does not
+        grow with their number.
+
+        Raises:
+            WorkerError: a process was killed.
+        """
+        from concurrent.futures.process import BrokenProcessPool
+
+        if self._pool is None:
+            self._pool = self._started()
+        pending: deque[Future[Result]] = deque()
+        try:
+            for part in parts:
+                if len(pending) == AHEAD * self.count:
+                    yield pending.popleft().result()
+                pending.append(self._pool.submit(_run, part))
+            while pending:
+                yield pending.popleft().result()
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise WorkerError(
+                "a worker process was killed, perhaps for want of memory: "
+                "try --workers 1"
+            ) from error
+        finally:
+            for future in pending:  # of a caller who wants no more
+                future.cancel()
+
+    def _started(self) -> "ProcessPoolExecutor":
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        return ProcessPoolExecutor(
+            self.count, get_context(start_method()), _begin, (self._work,)
+        )
+
+
+def start_method() -> str:
+    """Returns how processes start: the fastest way that is safe here."""
+    # A fork copies the locks that other threads hold, and not the threads.
+    if sys.platform == "linux" and threading.active_count() == 1:
+        return "fork"
+    return "spawn"
+
+
+# What this worker process runs.
+_work: Callable[[Any], Any]
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run(part: Any) -> Any:
+    return _work(part)

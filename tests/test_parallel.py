@@ -1,0 +1,94 @@
+"""Several processes write what one writes."""
+
+from dataclasses import replace
+
+import pytest
+
+from headline.config import DecodeConfig
+from headline.errors import ConfigError
+from headline.generator import BLANK, Generator, Headline
+from headline.parallel import FEW, ParallelGenerator
+from headline.workers import Workers
+from tests.scripted import tiny_bundle, word_bundle
+
+HAN = "央行今日宣布下调存款准备金率"
+CONFIG = DecodeConfig(max_length=8, batch_size=2, num_headlines=2)
+# Of many lengths in no order; some blank, some with unknown characters.
+ARTICLES = [HAN[at % 7 :] * (1 + at * 5 % 4) + "罕😀"[: at % 3] for at in range(37)]
+ARTICLES[5], ARTICLES[30] = "", " "
+
+
+def assert_same(found: list[list[Headline]], expected: list[list[Headline]]) -> None:
+    """The same texts in the same order; sums of unlike batches end in other digits."""
+    assert texts(found) == texts(expected)
+    scores, others = (
+        [headline.score for headlines in side for headline in headlines]
+        for side in (found, expected)
+    )
+    assert scores == pytest.approx(others, abs=1e-4)
+
+
+def texts(found: list[list[Headline]]) -> list[list[str]]:
+    return [[headline.text for headline in headlines] for headlines in found]
+
+
+def pair_of(config: DecodeConfig = CONFIG) -> tuple[Generator, ParallelGenerator]:
+    single = Generator.from_bundle(tiny_bundle(HAN), config)
+    return single, ParallelGenerator(single, 2)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        replace(CONFIG, sample=True, seed=3),
+        replace(CONFIG, num_headlines=3, diversity=1.0, beam_size=3),
+    ],
+)
+def test_the_headlines_and_their_order_are_those_of_one_process(
+    config: DecodeConfig,
+) -> None:
+    single, parallel = pair_of(config)
+    found = parallel.generate(ARTICLES)
+    assert_same(found, single.generate(ARTICLES))
+    assert found[5] == found[30] == [BLANK]
+    assert list(parallel.stream(ARTICLES)) == found
+
+
+def test_each_article_has_its_own_config() -> None:
+    single, parallel = pair_of()
+    configs = [replace(CONFIG, prefix=HAN[at % 5]) for at in range(len(ARTICLES))]
+    found = parallel.generate(ARTICLES, configs)
+    assert_same(found, single.generate(ARTICLES, configs))
+    assert found[7][0].text.startswith(HAN[2])
+
+
+def test_words_too() -> None:
+    single = Generator.from_bundle(word_bundle(HAN), CONFIG)
+    parallel = ParallelGenerator(single, 2)
+    assert_same(parallel.generate(ARTICLES), single.generate(ARTICLES))
+
+
+def test_few_articles_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_process(*_: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(Workers, "_started", no_process)
+    single, parallel = pair_of()
+    few = ARTICLES[: FEW * CONFIG.batch_size]
+    assert_same(parallel.generate(few), single.generate(few))
+    with pytest.raises(AssertionError, match="a process was started"):
+        parallel.generate(ARTICLES)
+
+
+def test_what_contradicts_itself_is_told_as_in_one_process() -> None:
+    _, parallel = pair_of()
+    wrong = [replace(CONFIG, must_include=("长",), max_length=1, prefix="下")]
+    with pytest.raises(ConfigError):
+        parallel.generate(ARTICLES, wrong * len(ARTICLES))
+
+
+def test_a_window_keeps_every_process_busy() -> None:
+    single, parallel = pair_of()
+    assert parallel.window_size == 2 * single.window_size
+    assert FEW * CONFIG.batch_size < parallel.ready_size <= parallel.window_size
