@@ -1,13 +1,15 @@
 """Worker processes: one function over many parts, results in the order of the parts.
 
 The processes start when the first part comes. What they run with reaches them once:
-by ``fork`` they share the memory of this process, else they get a copy.
+by ``fork`` they share the memory of this process, else they make a copy.
 """
 
 import os
+import pickle
 import signal
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,6 +18,7 @@ from headline.errors import WorkerError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
+    from multiprocessing.shared_memory import SharedMemory
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -82,9 +85,27 @@ class Workers(Generic[Part, Result]):
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
-        return ProcessPoolExecutor(
-            self.count, get_context(start_method()), _begin, (self._work,)
-        )
+        method = start_method()
+        context = get_context(method)
+        if method == "fork":
+            return ProcessPoolExecutor(self.count, context, _begin, (self._work,))
+        name = self._shared()
+        return ProcessPoolExecutor(self.count, context, _begin_spawned, (name,))
+
+    def _shared(self) -> str:
+        """Puts the work into memory that the processes share; returns its name.
+
+        Python would write it into a pipe, and wait for ever if the process at the
+        other end dies before it has read all of what the pipe cannot hold.
+        """
+        from multiprocessing.shared_memory import SharedMemory
+
+        pickled = pickle.dumps(self._work)
+        memory = SharedMemory(create=True, size=len(pickled))
+        assert memory.buf is not None  # until it is closed
+        memory.buf[: len(pickled)] = pickled
+        weakref.finalize(self, _forget, memory)
+        return memory.name
 
 
 def start_method() -> str:
@@ -104,6 +125,21 @@ def _begin(work: Callable[[Any], Any]) -> None:
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _begin_spawned(name: str) -> None:
+    from multiprocessing.shared_memory import SharedMemory
+
+    memory = SharedMemory(name)
+    assert memory.buf is not None
+    work = pickle.loads(memory.buf)  # what the parent has put there
+    memory.close()
+    _begin(work)
+
+
+def _forget(memory: "SharedMemory") -> None:
+    memory.close()
+    memory.unlink()
 
 
 def _leave_with_parent() -> None:

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +98,54 @@ def test_a_killed_process_is_told_and_replaced() -> None:
 
 def test_cores_are_those_this_process_may_use() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+# Without the guard that a process needs which is spawned from a script.
+UNGUARDED = textwrap.dedent(
+    """
+    import threading
+    from functools import partial
+    from headline.errors import WorkerError
+    from headline.workers import Workers
+
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    try:
+        list(Workers(partial(max, b" " * 10_000_000), 1).map([b"a"]))
+    except WorkerError as error:
+        print(error)
+    """
+)
+
+
+def test_a_process_that_ends_at_its_start_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    run = [sys.executable, str(script)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("a worker process")
+
+
+def test_nothing_that_was_shared_stays(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import threading
+        from headline.workers import Workers
+
+        if __name__ == "__main__":
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            workers = Workers(abs, 2)
+            assert list(workers.map([-1, -2])) == [1, 2]
+            print(workers._shared())
+        """
+    )
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(done.stdout.strip())
 
 
 SLEEPER = textwrap.dedent(
