@@ -24,6 +24,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         epoch: the epoch to begin with; None plans once and for all, for validation.
+        first: of the batches to begin with; those before it are over.
         count_labels: says how many labels of a batch count in the loss; needed where an
             update takes several batches.
     """
@@ -35,6 +36,7 @@ class Batches(keras.utils.PyDataset):
         config: TrainConfig,
         epoch: int | None = None,
         count_labels: CountLabels | None = None,
+        first: int = 0,
     ) -> None:
         super().__init__()
         self.split = dataset.splits[split]
@@ -42,6 +44,7 @@ class Batches(keras.utils.PyDataset):
         self.config = config
         self.epoch = epoch
         self.count_labels = count_labels
+        self.first = first
         self.parts = 1 if count_labels is None else config.accumulate
         self._buckets = self.split.buckets()
         self._plan = self._plan_epoch()
@@ -53,10 +56,10 @@ class Batches(keras.utils.PyDataset):
         return plan_batches(self._buckets, size, seed, epoch, corpora)
 
     def __len__(self) -> int:
-        return len(self._plan) * self.parts
+        return len(self._plan) * self.parts - self.first
 
     def __getitem__(self, index: int) -> tuple[Batch]:
-        number, part = divmod(index, self.parts)
+        number, part = divmod(self.first + index, self.parts)
         if self._parts[0] != number:
             self._parts = number, self._make_parts(self._plan[number])
         return (self._parts[1][part],)
@@ -75,7 +78,7 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         if self.epoch is not None:
-            self.epoch += 1
+            self.epoch, self.first = self.epoch + 1, 0
             self._plan = self._plan_epoch()
             self._parts = -1, []
 

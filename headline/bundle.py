@@ -1,11 +1,12 @@
 """MODEL_DIR: the only module that knows its file names, formats and checks.
 
-Nothing in it is executable: JSON, CSV and safetensors alone. Every file is written
-beside and renamed; the manifest comes last and names the bytes of the others.
+Nothing in it is executable: JSON, CSV and safetensors alone. The files of a model come
+together, the manifest last, which names the bytes of the others; see ``folders``.
 """
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from headline.files import (
     write_json,
     write_text,
 )
+from headline.folders import NEXT, located, replacing_files, tidy
 from headline.tokenizer import Tokenizer, load_tokenizer
 from headline.weights import Weights, check_weights
 
@@ -56,15 +58,20 @@ class Bundle:
 
 
 def save_bundle(model_dir: Path, bundle: Bundle) -> None:
-    """Writes the bundle in place of the one that is there.
+    """Writes the bundle in place of the one that is there, all of it or nothing.
 
     Raises:
         HeadlineError: the folder cannot be written.
     """
-    _write_arrays(model_dir / WEIGHTS, bundle.weights)
-    bundle.tokenizer.save(model_dir / VOCAB)
+    with replacing_files(model_dir, MANIFEST) as scratch:
+        _write_bundle(scratch, bundle)
+
+
+def _write_bundle(folder: Path, bundle: Bundle) -> None:
+    _write_arrays(folder / WEIGHTS, bundle.weights)
+    bundle.tokenizer.save(folder / VOCAB)
     write_json(
-        model_dir / CONFIG,
+        folder / CONFIG,
         {
             "format": FORMAT,
             "version": __version__,
@@ -74,8 +81,8 @@ def save_bundle(model_dir: Path, bundle: Bundle) -> None:
             "provenance": dict(bundle.provenance),
         },
     )
-    files = {name: sha256(model_dir / name) for name in (CONFIG, VOCAB, WEIGHTS)}
-    write_json(model_dir / MANIFEST, {"format": FORMAT, "sha256": files})
+    files = {name: sha256(folder / name) for name in (CONFIG, VOCAB, WEIGHTS)}
+    write_json(folder / MANIFEST, {"format": FORMAT, "sha256": files})
 
 
 def _write_arrays(
@@ -95,12 +102,24 @@ def _write_arrays(
 
 def is_trained(model_dir: Path) -> bool:
     """Tells whether the folder holds a bundle, even a damaged one."""
-    return any((model_dir / name).exists() for name in (MANIFEST, WEIGHTS))
+    return any(located(model_dir, name).exists() for name in (MANIFEST, WEIGHTS))
+
+
+def has_checkpoint(model_dir: Path) -> bool:
+    """Tells whether a training there can go on."""
+    return (model_dir / CHECKPOINT).exists()
+
+
+def tidy_model(model_dir: Path) -> None:
+    """Removes what a training that was killed has left; to be called under the lock."""
+    tidy(model_dir, (HISTORY, SAMPLES, REPORT, RANGE_TEST))
+    checkpoint = model_dir / CHECKPOINT
+    tidy(checkpoint.parent, (checkpoint.name,))
 
 
 def manifest_sha256(model_dir: Path) -> str:
     """Returns a checksum that only the same bundle has."""
-    return sha256(model_dir / MANIFEST)
+    return sha256(located(model_dir, MANIFEST))
 
 
 def load_bundle(model_dir: Path) -> Bundle:
@@ -109,22 +128,45 @@ def load_bundle(model_dir: Path) -> Bundle:
     Raises:
         BundleError: a file is missing, damaged, of a newer format or of another model.
     """
+    while True:
+        before = _moving(model_dir)
+        try:
+            return _load_bundle(model_dir)
+        except BundleError:
+            # A training may just be putting a better model in its place.
+            if _moving(model_dir) == before:
+                raise
+
+
+def _moving(model_dir: Path) -> tuple[set[str], bytes]:
+    """Returns what differs before and after any step of a replacement."""
+    try:
+        names = set(os.listdir(model_dir / NEXT))
+    except OSError:
+        names = set()
+    try:
+        return names, located(model_dir, MANIFEST).read_bytes()
+    except OSError:
+        return names, b""
+
+
+def _load_bundle(model_dir: Path) -> Bundle:
     _check_manifest(model_dir)
-    path = model_dir / CONFIG
+    path = located(model_dir, CONFIG)
     content = read_json(path, BundleError)
     if content.get("format") != FORMAT:
         raise BundleError(
             f"{path} has format {content.get('format')!r}, this version reads {FORMAT}:"
             " update headline, or train the model anew"
         )
-    tokenizer = load_tokenizer(model_dir / VOCAB, BundleError)
+    tokenizer = load_tokenizer(located(model_dir, VOCAB), BundleError)
     try:
         bundle = Bundle(
             model=ModelConfig.from_dict(OLDER_MODEL | content["model"]),
             decode=DecodeConfig.from_dict(content["decode"]),
             max_source_length=int(content["max_source_length"]),
             tokenizer=tokenizer,
-            weights=_load_weights(model_dir / WEIGHTS),
+            weights=_load_weights(located(model_dir, WEIGHTS)),
             provenance=dict(content["provenance"]),
         )
     except (ConfigError, KeyError, TypeError, ValueError) as error:
@@ -142,7 +184,7 @@ def _check_manifest(model_dir: Path) -> None:
         raise BundleError(
             f"{model_dir} holds no trained model: run `headline train` first"
         )
-    path = model_dir / MANIFEST
+    path = located(model_dir, MANIFEST)
     manifest = read_json(path, BundleError)
     checksums = manifest.get("sha256")
     if manifest.get("format") != FORMAT:
@@ -151,7 +193,7 @@ def _check_manifest(model_dir: Path) -> None:
     if not isinstance(checksums, dict) or {CONFIG, VOCAB, WEIGHTS} - checksums.keys():
         raise BundleError(f"{path} is damaged: it lacks checksums")
     for name in (CONFIG, VOCAB, WEIGHTS):
-        check_sha256(model_dir / name, checksums[name], BundleError)
+        check_sha256(located(model_dir, name), checksums[name], BundleError)
 
 
 def _load_weights(path: Path) -> Weights:

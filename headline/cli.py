@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -27,7 +28,8 @@ from headline.config import (
     Run,
     TrainConfig,
 )
-from headline.errors import ConfigError, HeadlineError
+from headline.errors import ConfigError, HeadlineError, Interrupted
+from headline.interrupt import ending_on_sigterm
 from headline.options import (
     decode_options,
     format_options,
@@ -56,7 +58,12 @@ class HeadlineGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with ending_on_sigterm():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(128 + SIGINT) from None
+        except Interrupted as error:
+            raise SystemExit(error.exit_code) from None
         except ConfigError as error:
             flag = error.setting and f"--{error.setting.replace('_', '-')}: "
             raise click.UsageError(f"{flag or ''}{error}") from error

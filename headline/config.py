@@ -282,6 +282,7 @@ class TrainConfig(Config):
     seed: int = 1
     device: Device = "auto"
     mixed_precision: bool = False  # bfloat16 products, float32 weights
+    checkpoint_minutes: float = 10.0  # within an epoch, at least so far apart
     valid_articles: int = 300  # of the valid split, decoded after each epoch
     samples: int = 4  # headlines shown after each epoch
 
@@ -311,6 +312,8 @@ class TrainConfig(Config):
         yield "patience", self.patience >= 0, "at least 0"
         yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
         yield "device", self.device in get_args(Device), _choices(Device)
+        minutes = self.checkpoint_minutes
+        yield "checkpoint_minutes", 0 < minutes < 1e6, "above 0"
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
 

@@ -17,6 +17,7 @@ from headline.config import PrepareConfig
 from headline.corpus import Pair
 from headline.errors import ConfigError, DataError
 from headline.files import check_sha256, read_json
+from headline.folders import located
 from headline.mixture import Corpus, Places, epoch_places
 from headline.tables import CorpusFormat, open_table
 from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, Vocab, load_tokenizer
@@ -136,7 +137,7 @@ class Dataset:
 
     def text_path(self, split: str) -> Path:
         """Returns the CSV file with the pairs of ``valid`` or ``test`` as text."""
-        return self.path / text_file(split)
+        return located(self.path, text_file(split))
 
     def with_vocab(self, vocab: Vocab) -> "Dataset":
         """Returns the same pairs with the ids of another vocab, read likewise.
@@ -177,28 +178,29 @@ def open_dataset(data_dir: Path) -> Dataset:
     Raises:
         DataError: a file is missing, damaged or of another format version.
     """
-    if not (data_dir / DATA).is_file():
+    path = located(data_dir, DATA)
+    if not path.is_file():
         raise DataError(
             f"{data_dir} holds no prepared corpus: run `headline prepare` first"
         )
-    summary = read_json(data_dir / DATA, DataError)
+    summary = read_json(path, DataError)
     if summary.get("format") != FORMAT:
         got = summary.get("format")
         raise DataError(
-            f"{data_dir / DATA} has format {got!r}, this version reads {FORMAT}: "
+            f"{path} has format {got!r}, this version reads {FORMAT}: "
             "prepare the corpus again"
         )
     try:
         config = PrepareConfig.from_dict(summary["config"])
         checksums = dict(summary["sha256"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{data_dir / DATA} is damaged: {error}") from error
+        raise DataError(f"{path} is damaged: {error}") from error
     names = (*SPLITS, UNPAIRED) if UNPAIRED in summary else SPLITS
     for name in data_files(names):
-        check_sha256(data_dir / name, checksums.get(name, ""), DataError)
-    tokenizer = load_tokenizer(data_dir / VOCAB, DataError)
+        check_sha256(located(data_dir, name), checksums.get(name, ""), DataError)
+    tokenizer = load_tokenizer(located(data_dir, VOCAB), DataError)
     splits = {split: _open_split(data_dir, split) for split in names}
-    splits["train"] = _weighted(splits["train"], data_dir / DATA, summary)
+    splits["train"] = _weighted(splits["train"], path, summary)
     return Dataset(data_dir, config, summary, tokenizer, splits)
 
 
@@ -238,8 +240,8 @@ def _weighted(train: Split, path: Path, summary: Mapping[str, Any]) -> Split:
 
 
 def _open_side(data_dir: Path, split: str, side: str) -> Side:
-    ids = _open_array(data_dir / ids_file(split, side))
-    path = data_dir / offsets_file(split, side)
+    ids = _open_array(located(data_dir, ids_file(split, side)))
+    path = located(data_dir, offsets_file(split, side))
     offsets = _open_array(path)
     whole = (
         offsets.dtype == np.int64

@@ -3,6 +3,8 @@
 A bug is none of these and keeps its traceback.
 """
 
+from signal import Signals
+
 
 class HeadlineError(Exception):
     """A problem that the user can mend; its text says what, where, and the way out."""
@@ -34,6 +36,22 @@ class BundleError(HeadlineError):
 
 class TrainingError(HeadlineError):
     """Training cannot start or go on with these settings on this machine."""
+
+
+class Interrupted(HeadlineError):
+    """A signal asked a training to stop; what it has done is kept.
+
+    Args:
+        signal: which.
+    """
+
+    def __init__(self, signal: Signals) -> None:
+        super().__init__(f"stopped by {signal.name}")
+        self.exit_code = 128 + signal
+
+
+class LockedError(HeadlineError):
+    """Another process writes the folder."""
 
 
 class WorkerError(HeadlineError):

@@ -32,10 +32,22 @@ def replacing(path: Path) -> Iterator[Path]:
             with scratch.open("rb+") as written:
                 os.fsync(written.fileno())  # on disk before the name points at it
             os.replace(scratch, path)
+        sync_folder(path.parent)
     except BrokenPipeError:
         raise  # no file is a pipe: what the body wrote to besides has gone
     except OSError as error:
         raise HeadlineError(f"cannot write {path}: {error.strerror}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Has the names of the folder's files on disk, where the system can do that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

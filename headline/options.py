@@ -177,6 +177,12 @@ train_options = options(
         "Where to train; auto takes a GPU if there is one.",
         type=click.Choice(["auto", "cpu", "gpu"]),
     ),
+    option(
+        TrainConfig,
+        "checkpoint_minutes",
+        "Minutes after which a checkpoint is kept within an epoch; there is always one"
+        " at its end.",
+    ),
     option(TrainConfig, "valid_articles", "Valid articles to decode each epoch."),
     option(TrainConfig, "samples", "Sample headlines to show each epoch."),
 )

@@ -33,8 +33,17 @@ from headline.dataset import (
     offsets_file,
     text_file,
 )
-from headline.errors import CorpusError, DataError, HeadlineError
+from headline.errors import CorpusError, DataError
 from headline.files import sha256, write_json
+from headline.folders import (
+    LOCK,
+    NEXT,
+    SCRATCH,
+    located,
+    locked,
+    replacing_files,
+    tidy,
+)
 from headline.pseudo import UnpairedReader
 from headline.summary import Counts, FileCounts, summarise
 from headline.tables import CorpusFormat
@@ -42,6 +51,9 @@ from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
 
 # Between the pieces of a text in the spool; normalised texts have no such character.
 PIECE_END = "\x1f"
+
+# All files that a dataset can have.
+DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
 
 Advance = Callable[[int], None]
 
@@ -78,7 +90,7 @@ def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
         DataError: the folder is there already, and not to be overwritten.
         HeadlineError: the folder cannot be written.
     """
-    with _replacing_folder(job.data_dir, job.overwrite) as scratch:
+    with _replacing_dataset(job.data_dir, job.overwrite) as scratch:
         with TemporaryDirectory(dir=scratch, prefix=".spool.") as spool:
             counts = _read(job, scratch, Path(spool), advance)
             tokenizer = _make_tokenizer(job.config, counts.pieces)
@@ -319,34 +331,30 @@ def _write_ids(raw: Path, path: Path, highest: int) -> None:
 
 
 @contextmanager
-def _replacing_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """Yields a scratch folder that takes the place of ``folder`` on success."""
-    old = folder.exists()
-    if old:
+def _replacing_dataset(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Yields a scratch folder whose files take the place of a dataset on success."""
+    if folder.exists():
         _check_replaceable(folder, overwrite)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as parent:
-            scratch = Path(parent, "new")
-            scratch.mkdir()
+    with locked(folder):
+        tidy(folder)
+        with replacing_files(folder, DATA) as scratch:
             yield scratch
-            if old:
-                folder.rename(Path(parent, "old"))
-            scratch.rename(folder)
-    except OSError as error:
-        raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
+            new = {path.name for path in scratch.iterdir()}
+        for name in DATASET - new:  # of a dataset with more splits
+            (folder / name).unlink(missing_ok=True)
 
 
 def _check_replaceable(folder: Path, overwrite: bool) -> None:
     if not folder.is_dir():
         raise DataError(f"{folder} is a file: choose another DATA_DIR")
-    names = {entry.name for entry in folder.iterdir()}
-    if not names:
+    ours = (LOCK, NEXT, SCRATCH)
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(ours)}
+    if not names and not located(folder, DATA).exists():
         return
     # Never somebody's folder of other things, whatever the options say.
-    if DATA not in names:
+    if not located(folder, DATA).exists():
         raise DataError(f"{folder} is not empty and holds no prepared corpus")
-    if strange := names - {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}:
+    if strange := names - DATASET:
         raise DataError(
             f"{folder} holds {min(strange)}, which is no part of a prepared corpus: "
             "choose another DATA_DIR"

@@ -1,8 +1,8 @@
 """How far a training has come: kept in checkpoints, and what ``--resume`` goes on from.
 
-A checkpoint is written after each epoch. With the weights, the optimizer and the seeds
-of dropout in it, and the batches planned by epoch, a training that is resumed takes
-the same updates as one that never stopped.
+With the weights, the optimizer, the seeds of dropout and the metrics in a checkpoint,
+and the batches planned by epoch, a training that is resumed takes the same updates as
+one that never stopped, wherever in an epoch that was.
 """
 
 import json
@@ -21,10 +21,22 @@ from headline.model import HeadlineModel
 from headline.phases import ONLY_PAIRS, Phase
 
 # A training may go on elsewhere, and show more or less.
-MAY_DIFFER = {"device", "samples"}
+MAY_DIFFER = {"device", "samples", "checkpoint_minutes"}
 # Checksums, which say nothing to a person.
 FINGERPRINTS = {"data": "the dataset", "init_from": "the model of --init-from"}
 MAY_DIFFER_OF_PAIRS = MAY_DIFFER | {"pretrain_share"}  # where that means nothing
+
+
+@dataclass
+class EpochState:
+    """What is known of an epoch before it is over."""
+
+    batches: int = 0  # that are over
+    seconds: float = 0.0  # of wall time that they took
+    measured: dict[str, list[float]] = field(default_factory=dict)  # see ``Watch``
+    losses: float = 0.0  # sum over the labels, when last looked at
+    labels: float = 0.0  # their number then
+    logs: dict[str, float] = field(default_factory=dict)  # once its updates are over
 
 
 @dataclass
@@ -42,6 +54,8 @@ class TrainingState:
     phase_over: bool = False  # by its time or its updates
     epochs_before: int = 0  # of the phases before it
     updates_before: int = 0  # likewise
+    reserved: float = 0.0  # seconds that the last validation took
+    current: EpochState = field(default_factory=EpochState)
 
     @property
     def phase_update(self) -> int:
@@ -65,8 +79,14 @@ class TrainingState:
         """Returns the phases that are not over; the first one may have begun."""
         on = next((phase for phase in phases if phase.number == self.phase), None)
         over = on is None or self.phase_over or on.is_over(self.phase_update, 0.0)
+        over = over and not self.current.batches  # else it has a validation to come
         first = self.phase + 1 if over else self.phase
         return [phase for phase in phases if phase.number >= first]
+
+    def end_epoch(self) -> None:
+        """Goes on to the next epoch."""
+        self.epoch += 1
+        self.current = EpochState()
 
     def is_stale(self, patience: int) -> bool:
         """Tells whether ``patience`` epochs of this phase brought no better ROUGE-L."""
@@ -85,9 +105,10 @@ class TrainingState:
         try:
             state = cls(**raw)
             best = None if state.best is None else Rouge(**raw["best"])
+            current = EpochState(**raw.get("current", {}))  # older versions kept none
         except TypeError as error:
             raise BundleError(f"the checkpoint is damaged: {error}") from error
-        return replace(state, best=best)
+        return replace(state, best=best, current=current)
 
 
 def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
@@ -138,11 +159,12 @@ def restore(
 
 
 def _variables(model: HeadlineModel) -> dict[str, Any]:
-    """Every variable of the model, its seeds and its optimizer, each by a name."""
+    """Every variable of the model, its seeds, metrics and optimizer, by names."""
     model.optimizer.build(model.trainable_variables)
-    both = [*model.variables, *model.optimizer.variables]
+    metrics = model.metrics_variables
+    found = [*model.variables, *metrics, *model.optimizer.variables]
     # Not the whole path: Keras numbers the models of a process in it.
-    return {f"{place:03d} {one.name}": one for place, one in enumerate(both)}
+    return {f"{place:03d} {one.name}": one for place, one in enumerate(found)}
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -85,8 +85,8 @@ class EventFile:
 
 
 class Events(keras.callbacks.Callback):
-    """Writes what ``Watch`` has seen of an update, and the row and the samples that
-    ``Validation`` has added to the state after an epoch. It stands behind both.
+    """Writes what ``Watch``, which stands before it, has seen of an update; and, asked
+    to, the row and the samples that ``Validation`` has added to the state.
     """
 
     def __init__(self, file: EventFile, state: TrainingState) -> None:
@@ -105,16 +105,14 @@ class Events(keras.callbacks.Callback):
         tags = {f"update/{name}": value for name, value in found.items()}
         self.file.numbers(self.state.update, tags)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def write_epoch(self) -> None:
+        """Writes the last row of the history and its samples."""
         row = self.state.history[-1]
         tags = {f"epoch/{name}": row[name] for name in row if name not in COUNTS}
         self.file.numbers(self.state.update, tags)
         samples = [one for one in self.state.samples if one["epoch"] == row["epoch"]]
         texts = {f"sample/{n}": _text(one) for n, one in enumerate(samples, 1)}
         self.file.texts(self.state.update, texts)
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self.file.close()
 
 
 def _text(sample: Mapping[str, Any]) -> str:

@@ -10,17 +10,30 @@ from keras import ops
 
 from headline.batches import Batches, CountLabels, pipeline
 from headline.bundle import (
+    has_checkpoint,
     is_trained,
     load_bundle,
     load_checkpoint,
+    tidy_model,
     write_range_test,
 )
-from headline.callbacks import Clock, Progress, Report, Schedule, Validation
+from headline.callbacks import (
+    Alarm,
+    Checkpoints,
+    Clock,
+    Progress,
+    Report,
+    Restored,
+    Schedule,
+    Training,
+)
 from headline.config import Run
 from headline.dataset import UNPAIRED, Dataset, open_dataset
 from headline.engines.backend import select_device
-from headline.errors import TrainingError
+from headline.errors import Interrupted, TrainingError
 from headline.find_lr import UPDATES, RangeTest, find_lr_page, story
+from headline.folders import locked
+from headline.interrupt import Interrupt
 from headline.metrics import Rouge
 from headline.model import HeadlineModel, build_model
 from headline.optimizers import make_optimizer
@@ -28,6 +41,7 @@ from headline.phases import Phase, plan_phases
 from headline.progress import TrainingState, restore, settings
 from headline.tensorboard import EventFile, Events
 from headline.transfer import carry_weights, with_base_vocab
+from headline.validation import Validation
 from headline.watch import Watch, watched
 
 
@@ -43,44 +57,88 @@ def train_model(run: Run, report: Report) -> Rouge:
     Raises:
         TrainingError: MODEL_DIR holds a model, or there is nothing to train on.
         DataError: the DATA_DIR is missing or damaged.
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
     """
-    _check_folder(run)
-    select_device(run.train.device)
-    keras.utils.set_random_seed(run.train.seed)
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
+    with locked(run.model_dir):
+        _check_folder(run)
+        tidy_model(run.model_dir)
+        return _train(run, dataset, report)
+
+
+def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
+    select_device(run.train.device)
+    keras.utils.set_random_seed(run.train.seed)
     dataset, model = _fresh_model(run, dataset, report)
     phases = plan_phases(run.train, dataset.splits)
     state = _starting_state(run, dataset, model, phases)
-    clock = Clock(run.train.max_minutes, spent=state.seconds)
+    training = Training(
+        run=run,
+        dataset=dataset,
+        model=model,
+        state=state,
+        clock=Clock(run.train.max_minutes, state),
+        interrupt=Interrupt(report),
+        report=report,
+    )
     report(_opening(run, dataset, model, phases))
-    validation = Validation(run, dataset, clock, state, report)
-    for phase in state.to_come(phases):
-        state.enter(phase)
-        _fit(model, phase, validation)
-    # A pipeline that was left half-way must go before the interpreter does, or
-    # TensorFlow prints an error at the exit.
-    gc.collect()
+    with training.interrupt.listening():
+        try:
+            _fit_phases(training, state.to_come(phases))
+        except Interrupted:
+            training.save_checkpoint()
+            report(
+                f"stopped after {state.update:,} updates: the same command with "
+                "--resume goes on from here"
+            )
+            raise
+        finally:
+            # A pipeline that was left half-way must go before the interpreter does,
+            # or TensorFlow prints an error at the exit.
+            gc.collect()
     assert state.best is not None  # the last epoch, even if cut short, is scored
     return state.best
 
 
-def _fit(model: HeadlineModel, phase: Phase, validation: Validation) -> None:
-    """Trains for a phase, or what is left of it."""
-    run, dataset, state = validation.run, validation.dataset, validation.state
+def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
+    run, state = training.run, training.state
+    validation, events = Validation(training), None
+    if run.tensorboard is not None:
+        events = Events(EventFile(run.tensorboard, state.update), state)
+    for phase in phases:
+        state.enter(phase)
+        while not state.phase_over or state.current.batches:
+            if not state.current.logs:
+                _fit_epoch(training, phase, events)
+            validation.end_epoch()
+            training.save_checkpoint()
+            if events is not None:
+                events.write_epoch()
+    if events is not None:
+        events.file.close()
+
+
+def _fit_epoch(training: Training, phase: Phase, events: Events | None) -> None:
+    """Trains for an epoch, or what is left of it."""
+    run, state, model = training.run, training.state, training.model
     counter = label_counter(model) if run.train.accumulate > 1 else None
-    batches = Batches(dataset, phase.split, run.train, state.epoch, counter)
+    epoch = state.current
+    batches = Batches(
+        training.dataset, phase.split, run.train, state.epoch, counter, epoch.batches
+    )
     model.fit(
         pipeline(batches),
-        validation_data=pipeline(Batches(dataset, "valid", run.train)),
         initial_epoch=state.epoch,
-        epochs=state.epochs_before + phase.epochs,
+        epochs=state.epoch + 1,
         callbacks=[
-            Schedule(run.train, phase, validation.clock, state),
-            Watch(),
-            Progress(),
-            validation,
-            *_events(run, state),
+            *([Restored(model)] if epoch.batches else []),
+            Schedule(run.train, phase, training.clock, state),
+            Watch(epoch),
+            Alarm(state),
+            Progress(epoch),
+            *([events] if events is not None else []),
+            Checkpoints(training),
         ],
         verbose=0,
         shuffle=False,  # the plan of batches is shuffled already
@@ -133,9 +191,14 @@ def _test_settings(run: Run) -> dict[str, Any]:
 
 
 def _check_folder(run: Run) -> None:
-    if is_trained(run.model_dir) and not run.overwrite and not run.resume:
+    if run.overwrite or run.resume:
+        return
+    what = "a trained model" if is_trained(run.model_dir) else ""
+    if not what and has_checkpoint(run.model_dir):
+        what = "a training that was interrupted"
+    if what:
         raise TrainingError(
-            f"{run.model_dir} holds a trained model: choose another folder, "
+            f"{run.model_dir} holds {what}: choose another folder, "
             "or give --overwrite, or --resume to go on with it"
         )
 
@@ -179,12 +242,6 @@ def _fresh_model(
     optimizer = make_optimizer(model, run.train)
     model.compile(watched(optimizer), jit_compile=jit)
     return dataset, model
-
-
-def _events(run: Run, state: TrainingState) -> list[Events]:
-    if run.tensorboard is None:
-        return []
-    return [Events(EventFile(run.tensorboard, state.update), state)]
 
 
 def label_counter(model: HeadlineModel) -> CountLabels:

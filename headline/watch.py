@@ -17,6 +17,7 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from headline.model import POINTER_METRICS, HeadlineModel, read_back, weight_arrays
+from headline.progress import EpochState
 from headline.weights import Weights
 
 EVERY = 20  # updates, one of which is looked at for how far it moves the weights
@@ -112,19 +113,27 @@ class Watch(keras.callbacks.Callback):
     mean per label since the last time, and ``update_ratio_GROUP``.
 
     Logs of an epoch: the means of ``gradient_norm`` and ``update_ratio_GROUP``, and
-    ``source_tokens_per_second`` of wall time without the validation.
+    ``source_tokens_per_second`` of wall time without the validation. They are kept in
+    the state of the epoch, and so is what leads to them.
+
+    Args:
+        epoch: which has begun, or is about to.
     """
+
+    def __init__(self, epoch: EpochState) -> None:
+        super().__init__()
+        self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         names = dict.fromkeys(map(layer_group, weight_arrays(self.model)))
-        self.measured: dict[str, list[float]] = {"gradient_norm": []}
-        self.measured |= {RATIO + name: [] for name in names}
+        if not self.epoch.batches:
+            columns = ["gradient_norm", *(RATIO + name for name in names)]
+            self.epoch.measured = {name: [] for name in columns}
         self.before: Weights | None = None
-        self.losses = self.labels = 0.0  # sums over the epoch, when last looked at
-        self.begin = self.end = time.monotonic()
+        self.begin = time.monotonic() - self.epoch.seconds
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if batch % EVERY == 0:
+        if self.epoch.batches % EVERY == 0:
             read_back(self.model)
             arrays = weight_arrays(self.model)
             # Copies: the update may write where these lie.
@@ -136,11 +145,12 @@ class Watch(keras.callbacks.Callback):
         if self.before is not None:
             found |= self._ratios(self.before)
         for name, value in found.items():
-            self.measured[name].append(value)
+            self.epoch.measured[name].append(value)
         if len(found) > 1:
             logs["recent_loss"] = self._recent_loss()
         logs.update(found)
-        self.end = time.monotonic()
+        self.epoch.batches += 1
+        self.epoch.seconds = time.monotonic() - self.begin
 
     def _ratios(self, before: Weights) -> dict[str, float]:
         ratios = update_ratios(before, weight_arrays(self.model))
@@ -152,11 +162,13 @@ class Watch(keras.callbacks.Callback):
     def _recent_loss(self) -> float:
         mean = self.model.token_loss
         losses, labels = float(mean.total), float(mean.count)
-        recent = (losses - self.losses) / max(labels - self.labels, 1.0)
-        self.losses, self.labels = losses, labels
+        labels_since = max(labels - self.epoch.labels, 1.0)
+        recent = (losses - self.epoch.losses) / labels_since
+        self.epoch.losses, self.epoch.labels = losses, labels
         return recent
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        for name, values in self.measured.items():
+        for name, values in self.epoch.measured.items():
             logs[name] = fmean(values) if values else 0.0
-        logs[SPEED] = float(logs["source_tokens"]) / (self.end - self.begin)
+        logs[SPEED] = float(logs["source_tokens"]) / self.epoch.seconds
+        self.epoch.logs = {name: float(value) for name, value in logs.items()}

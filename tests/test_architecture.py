@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).parent.parent / "headline"
 # Each module may import those above it, never one below.
 ORDER = [
     "errors",
+    "interrupt",
     "files",
+    "folders",
     "workers",
     "config",
     "text",
@@ -65,6 +67,7 @@ ORDER = [
     "tensorboard",
     "callbacks",
     "batches",
+    "validation",
     "optimizers",
     "transfer",
     "training",
@@ -82,6 +85,7 @@ KERAS = {
     "tensorboard",
     "callbacks",
     "batches",
+    "validation",
     "optimizers",
     "transfer",
     "training",

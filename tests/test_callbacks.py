@@ -8,6 +8,7 @@ import pytest
 
 from headline.callbacks import Clock, learning_rate
 from headline.config import TrainConfig
+from headline.progress import TrainingState
 
 
 def test_learning_rate_warms_up_then_falls_or_stays() -> None:
@@ -25,7 +26,7 @@ def test_the_clock_leaves_room_for_the_last_validation(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("headline.callbacks.time.monotonic", lambda: now[0])
-    clock, endless = Clock(1.0), Clock(None)
+    clock, endless = Clock(1.0, TrainingState()), Clock(None, TrainingState())
     now[0] += 25
     assert clock.share() == pytest.approx(25 / 60) and endless.share() == 0
     clock.reserved = 10

@@ -166,7 +166,8 @@ def test_interrupted_training_goes_on_as_if_it_had_never_stopped(
 def test_time_ends_the_phase_and_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("headline.callbacks.time.monotonic", lambda: now[0])
-    state, clock = TrainingState(), Clock(1.0)
+    state = TrainingState()
+    clock = Clock(1.0, state)
     phases = [
         Phase(PSEUDO_PAIRS, UNPAIRED, 0.0, 0.25, updates=10**6, epoch_updates=10),
         Phase(PAIRS, "train", 0.25, 1.0, updates=10**6, epoch_updates=10),

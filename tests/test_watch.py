@@ -10,6 +10,7 @@ import pytest
 
 from headline.config import ModelConfig
 from headline.model import weight_arrays
+from headline.progress import EpochState
 from headline.tokenizer import Ids
 from headline.watch import (
     RATIO,
@@ -64,7 +65,7 @@ def fitted(optimizer: Any, fed: list[dict[str, Ids]]) -> Recorder:
     model.fit(
         ((one,) for one in fed),
         steps_per_epoch=len(fed),
-        callbacks=[Watch(), recorder],
+        callbacks=[Watch(EpochState()), recorder],
         shuffle=False,
         verbose=0,
     )
@@ -162,12 +163,14 @@ def test_gradients_that_are_summed_up_are_looked_at_when_the_weights_move() -> N
 
 
 def test_an_epoch_whose_weights_never_moved_has_the_ratio_zero() -> None:
-    watch, logs = Watch(), {"source_tokens": 9.0}
+    epoch, logs = EpochState(), {"source_tokens": 9.0}
+    watch = Watch(epoch)
     watch.set_model(random_model(CONFIG))
     watch.on_epoch_begin(0)
-    watch.end += 1.0
+    epoch.seconds = 1.0
     watch.on_epoch_end(0, logs)
-    assert logs[RATIO + "encoder"] == 0 and logs[SPEED] == pytest.approx(9, rel=1e-2)
+    assert logs[RATIO + "encoder"] == 0 and logs[SPEED] == 9
+    assert epoch.logs == logs
 
 
 def test_columns_are_of_four_digits_and_gates_those_of_the_validation() -> None:

@@ -1,0 +1,140 @@
+"""Folders whose files belong together: one writer, and all old files or all new ones.
+
+New files are written into a scratch folder inside, which then gets the name ``.next``
+in one step. From there they move into their places, the one that names the others
+last. Whoever reads looks into ``.next`` first, so that at every moment, a crash
+included, there is one whole set of files.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from headline.errors import HeadlineError, LockedError
+from headline.files import sync_folder
+
+NEXT = ".next"
+LOCK = ".lock"
+SCRATCH = ".new."  # what the names of scratch folders begin with
+
+
+def located(folder: Path, name: str) -> Path:
+    """Returns where a file of the folder is now, or would be."""
+    staged = folder / NEXT / name
+    return staged if staged.exists() else folder / name
+
+
+@contextmanager
+def replacing_files(folder: Path, last: str) -> Iterator[Path]:
+    """Yields a scratch folder; its files come to ``folder`` once the body succeeds.
+
+    Args:
+        folder: made if it is missing; to be ``locked``.
+        last: the name of the file that tells of the others.
+
+    Raises:
+        HeadlineError: the operating system refused (no space, no permission).
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        settle(folder, last)
+        with TemporaryDirectory(prefix=SCRATCH, dir=folder) as parent:
+            scratch = Path(parent, "files")
+            scratch.mkdir()
+            yield scratch
+            for path in scratch.iterdir():
+                with path.open("rb+") as written:
+                    os.fsync(written.fileno())
+            sync_folder(scratch)
+            scratch.rename(folder / NEXT)
+        sync_folder(folder)
+        settle(folder, last)
+    except OSError as error:
+        raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def settle(folder: Path, last: str) -> None:
+    """Ends a replacement that was begun: moves the files that are in ``.next``."""
+    staged = folder / NEXT
+    if not staged.is_dir():
+        return
+    for name in sorted(os.listdir(staged), key=lambda name: name == last):
+        os.replace(staged / name, folder / name)
+    sync_folder(folder)
+    staged.rmdir()
+
+
+def tidy(folder: Path, names: Iterable[str] = ()) -> None:
+    """Removes what a writer that was killed has left; to be called under the lock.
+
+    Args:
+        names: of files that ``files.replacing`` writes there.
+    """
+    for beginning in (SCRATCH, *(f".{name}." for name in names)):
+        for path in folder.glob(f"{beginning}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes the folder if it is missing, and keeps other writers out of it.
+
+    The operating system takes the lock back however the process ends. A folder that is
+    empty in the end goes.
+
+    Raises:
+        LockedError: another process is writing there.
+        HeadlineError: the operating system refused.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = _locked_file(path)
+    except OSError as error:
+        raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
+    if stream is None:
+        raise LockedError(
+            f"another process is writing {folder}: wait for it, or choose another"
+        )
+    with stream:
+        try:
+            yield
+        finally:
+            # Where an open file cannot go, or the folder is not empty, it stays.
+            with suppress(OSError):
+                path.unlink()
+                folder.rmdir()
+
+
+def _locked_file(path: Path) -> IO[bytes] | None:
+    """Opens and locks a file; None if another process has locked it."""
+    while True:
+        stream = path.open("ab")
+        if not _lock(stream):
+            stream.close()
+            return None
+        # Its owner may have removed it between the two.
+        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            return stream
+        stream.close()
+
+
+def _lock(stream: IO[bytes]) -> bool:
+    """Locks an open file, if nobody else has."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

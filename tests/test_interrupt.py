@@ -1,0 +1,176 @@
+"""Signals sent to the real commands: what is kept, what is said, the exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from headline.bundle import load_bundle, save_bundle
+from headline.errors import Interrupted
+from headline.interrupt import Interrupt
+from tests.corpora import bracket_pairs, write_pairs
+from tests.scripted import tiny_bundle
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals to a group")
+
+HEADLINE = [sys.executable, "-m", "headline"]
+Args = list[str | Path]
+
+NETWORK = ["--width", "16", "--heads", "2", "--bigrams", "50"]
+
+
+@contextmanager
+def running(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """A command with a process group of its own, as a terminal makes it."""
+    command: Sequence[str | Path] = [*HEADLINE, *args]
+    with subprocess.Popen(
+        command, stdout=-1, stderr=-1, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], beginning: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(beginning):
+            return
+    pytest.fail(f"it never said {beginning!r}")
+
+
+def end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it still says within the ten seconds that it has."""
+    begin = time.monotonic()
+    stdout, stderr = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 10
+    return stdout, stderr
+
+
+def members(group: int) -> list[str]:
+    """The processes of a group that have not ended."""
+    done = subprocess.run(
+        ["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    return [row[2] for row in rows if row[0] == str(group) and row[1][0] != "Z"]
+
+
+def assert_all_end(group: int) -> None:
+    for _ in range(100):
+        if not members(group):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"still there: {members(group)}")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("c") / "c.csv", bracket_pairs(2000))
+
+
+@pytest.fixture(scope="module")
+def data_dir(corpus: Path) -> Path:
+    data_dir = corpus.parent / "prepared"
+    subprocess.run([*HEADLINE, "prepare", corpus, "-o", data_dir], check=True)
+    return data_dir
+
+
+def test_a_training_stops_keeps_what_it_has_and_goes_on(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    model_dir = tmp_path / "m"
+    train: Args = ["train", data_dir, "-o", model_dir, "--epochs", "40", *NETWORK]
+    with running(*train) as process:
+        wait_for(process, "epoch 1:")
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = end(process)
+    assert process.returncode == 143 and stdout == ""
+    assert "SIGTERM: finishing the batch" in stderr
+    assert "the same command with --resume goes on from here" in stderr
+    assert "Traceback" not in stderr and "Error" not in stderr
+    assert load_bundle(model_dir).provenance["epoch"] == 1
+
+    with running(*train, "--resume") as process:
+        wait_for(process, "epoch 2:")
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        _, stderr = end(process)
+    assert process.returncode == 130 and "--resume" in stderr
+
+
+def test_a_second_signal_ends_it_at_once_and_what_was_kept_is_whole(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    model_dir = tmp_path / "m"
+    train: Args = ["train", data_dir, "-o", model_dir, "--epochs", "40", *NETWORK]
+    with running(*train) as process:
+        wait_for(process, "epoch 2:")
+        process.send_signal(signal.SIGTERM)
+        wait_for(process, "SIGTERM")
+        process.send_signal(signal.SIGTERM)
+        end(process)
+    assert process.returncode == 143
+    load_bundle(model_dir)
+
+
+def test_before_an_update_is_over_there_is_nothing_to_stop() -> None:
+    said: list[str] = []
+    interrupt = Interrupt(said.append)
+    before = signal.getsignal(signal.SIGINT)
+    with interrupt.listening():
+        interrupt.check()
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted) as caught:
+            interrupt.check()
+    assert caught.value.exit_code == 130 and "again to leave" in said[0]
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_prepare_leaves_no_half_dataset(number: signal.Signals, tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "c.csv", bracket_pairs(60_000))
+    with running("prepare", corpus, "-o", tmp_path / "d") as process:
+        for _ in range(500):
+            if list(tmp_path.glob("d/.new.*/files/*.csv")):
+                break
+            time.sleep(0.02)
+        os.killpg(process.pid, number)
+        _, stderr = end(process)
+    assert process.returncode == 128 + number and "Traceback" not in stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_generate_leaves_no_half_file_and_no_process(
+    number: signal.Signals, corpus: Path, tmp_path: Path
+) -> None:
+    save_bundle(tmp_path / "m", tiny_bundle("天地玄黄", width=32))
+    args: Args = ["generate", "-m", tmp_path / "m", corpus, "--workers", "2"]
+    with running(*args, "-o", tmp_path / "out.csv", "--batch-size", "8") as process:
+        for _ in range(500):
+            if len(members(process.pid)) == 3:
+                break
+            time.sleep(0.02)
+        os.killpg(process.pid, number)
+        stdout, stderr = end(process)
+        assert_all_end(process.pid)
+    assert process.returncode == 128 + number and (stdout, stderr) == ("", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(corpus: Path, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "m", tiny_bundle("天地玄黄"))
+    args: Args = ["generate", "-m", tmp_path / "m", corpus, "--workers", "2"]
+    with running(*args, "--batch-size", "8") as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "title,content,headline\n"
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait(timeout=60) in (0, 1)
+        assert_all_end(process.pid)
