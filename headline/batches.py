@@ -1,4 +1,4 @@
-"""What ``fit`` reads: the batches of a split, in another order each epoch."""
+"""What ``fit`` reads: the batches of an epoch, planned by its number alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,14 +16,14 @@ CountLabels = Callable[[Mapping[str, Any]], int]
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of a split, in another order each epoch.
+    """The batches of a split, in another order for each epoch.
 
     Where an update takes several batches, they are parts of one large batch, and each
     holds, as ``DIVISOR``, the number of labels of the large one divided by the number
     of its parts.
 
     Args:
-        epoch: the epoch to begin with; None plans once and for all, for validation.
+        epoch: its number; None for validation.
         first: of the batches to begin with; those before it are over.
         count_labels: says how many labels of a batch count in the loss; needed where an
             update takes several batches.
@@ -76,11 +76,18 @@ class Batches(keras.utils.PyDataset):
             batches = [batch | {DIVISOR: mean} for batch in batches]
         return batches
 
+
+class EndlessBatches(Batches):
+    """The batches of one epoch after the other, for a ``fit`` of several.
+
+    Which epoch is the first, is Keras's to say: under JAX it looks at a batch, and
+    begins anew.
+    """
+
     def on_epoch_end(self) -> None:
-        if self.epoch is not None:
-            self.epoch, self.first = self.epoch + 1, 0
-            self._plan = self._plan_epoch()
-            self._parts = -1, []
+        self.epoch = (self.epoch or 0) + 1
+        self._plan = self._plan_epoch()
+        self._parts = -1, []
 
 
 def pipeline(batches: Batches) -> Any:

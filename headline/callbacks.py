@@ -181,7 +181,10 @@ class Restored(keras.callbacks.Callback):
 
     def __init__(self, model: HeadlineModel) -> None:
         super().__init__()
-        self.values = [metric.numpy() for metric in model.metrics_variables]
+        self.values = [
+            keras.ops.convert_to_numpy(metric).copy()
+            for metric in model.metrics_variables
+        ]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # ``fit`` has just set them to nothing.

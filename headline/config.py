@@ -34,6 +34,8 @@ RATES: Mapping[OptimizerKind, float] = {
     "sgd": 0.5,
 }
 
+LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
+MOST_WEIGHT = 1000.0  # of a corpus
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
 
 
@@ -200,7 +202,9 @@ class DecodeConfig(Config):
         for name in ("beam_size", "num_headlines", "batch_size"):
             within = 1 <= getattr(self, name) <= MOST_HYPOTHESES
             yield name, within, f"1 to {MOST_HYPOTHESES}"
-        yield "shortlist", 0 <= self.shortlist <= 1_000_000, "0 to 1000000"
+        few = 0 < self.shortlist < LEAST_SHORTLIST
+        within = not few and 0 <= self.shortlist <= 1_000_000
+        yield "shortlist", within, f"0, or {LEAST_SHORTLIST} to 1000000"
         yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
         most = self.max_length
         within = 1 <= self.min_length <= most

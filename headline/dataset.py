@@ -6,14 +6,14 @@ each pair begins; they are read by memory map, so a corpus need not fit into mem
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import PrepareConfig
+from headline.config import MOST_WEIGHT, PrepareConfig
 from headline.corpus import Pair
 from headline.errors import ConfigError, DataError
 from headline.files import check_sha256, read_json
@@ -156,9 +156,16 @@ class Dataset:
         return replace(self, tokenizer=tokenizer, splits=splits)
 
     def sample(self, split: str, wanted: int) -> list[Pair]:
-        """Returns up to ``wanted`` pairs of ``valid`` or ``test``, evenly spread."""
+        """Returns up to ``wanted`` pairs of ``valid`` or ``test``, evenly spread.
+
+        Raises:
+            DataError: their file is damaged.
+        """
         places = set(spread(len(self.splits[split]), wanted))
-        with open_table(self.text_path(split), CorpusFormat()) as table:
+        path = self.text_path(split)
+        with open_table(path, CorpusFormat()) as table:
+            if missing := {"content", "title"} - set(table.columns):
+                raise DataError(f"{path} is damaged: no column {min(missing)}")
             return [
                 Pair(row.values["content"], row.values["title"])
                 for place, row in enumerate(table)
@@ -232,7 +239,9 @@ def _weighted(train: Split, path: Path, summary: Mapping[str, Any]) -> Split:
         raise DataError(f"{path} is damaged: {error!r} in its corpora") from error
     if all(corpus.weight == 1 for corpus in corpora):
         return train
-    if not all(0 < corpus.weight < inf and corpus.pairs >= 0 for corpus in corpora):
+    if not all(
+        0 < corpus.weight <= MOST_WEIGHT and corpus.pairs >= 0 for corpus in corpora
+    ):
         raise DataError(f"{path} is damaged: its corpora have impossible weights")
     if sum(corpus.pairs for corpus in corpora) != len(train):
         raise DataError(f"{path} is damaged: its corpora have other pairs than train")
@@ -259,8 +268,9 @@ def _open_side(data_dir: Path, split: str, side: str) -> Side:
 def _open_array(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+    except (OSError, ValueError, EOFError, TokenError, SyntaxError) as error:
+        # NumPy quotes the header, which may be anything.
+        raise DataError(f"{path} is damaged: it is no array of NumPy's") from error
     if array.ndim != 1:
         raise DataError(f"{path} is damaged: it must have one axis")
     return array

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from headline.config import (
+    MOST_WEIGHT,
     RATES,
     Config,
     DecodeConfig,
@@ -269,7 +269,7 @@ def weights_of(values: Sequence[str], files: Sequence[Path]) -> dict[Path, float
 
     Raises:
         ConfigError: it is written otherwise, a file is none of ``files`` or stands
-            there twice, or a factor is no number above 0.
+            there twice, or a factor is no number above 0 and at most ``MOST_WEIGHT``.
     """
     weights: dict[Path, float] = {}
     for value in values:
@@ -291,8 +291,11 @@ def _factor(name: str, written: str) -> float:
         factor = float(written)
     except ValueError:
         factor = 0.0
-    if not 0 < factor < inf:
-        message = f"the factor of {name!r} must be a number above 0; got {written!r}"
+    if not 0 < factor <= MOST_WEIGHT:
+        message = (
+            f"the factor of {name!r} must be a number above 0, at most "
+            f"{MOST_WEIGHT:g}; got {written!r}"
+        )
         raise ConfigError(message, "weight")
     return factor
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from headline.batches import Batches, CountLabels, pipeline
+from headline.batches import Batches, CountLabels, EndlessBatches, pipeline
 from headline.bundle import (
     has_checkpoint,
     is_trained,
@@ -161,7 +161,7 @@ def find_learning_rate(run: Run, report: Report) -> float:
     large = run.train.batch_size * run.train.accumulate
     run = replace(run, train=replace(run.train, batch_size=large, accumulate=1))
     dataset, model = _fresh_model(run, open_dataset(run.data_dir), report)
-    batches = Batches(dataset, "train", run.train, epoch=0)
+    batches = EndlessBatches(dataset, "train", run.train, epoch=0)
     report(_opening(run, dataset, model, plan_phases(run.train, dataset.splits)[-1:]))
     test = RangeTest()
     # As many epochs as it takes: the test ends the training.

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from headline.config import ModelConfig
 from headline.errors import BundleError
 
+LARGEST = 1e6  # of a weight: with greater ones float32 comes to its end
+
 Weights = Mapping[str, NDArray[np.float32]]
 
 
@@ -86,5 +88,7 @@ def _check_weight(name: str, shape: tuple[int, ...], weights: Weights) -> None:
         raise BundleError(f"the weight {name} must have shape {shape}; got {found}")
     if weights[name].dtype != np.float32:
         raise BundleError(f"the weight {name} must be of float32")
-    if not np.isfinite(weights[name]).all():
-        raise BundleError(f"the weight {name} holds numbers that are not finite")
+    if not (np.abs(weights[name]) <= LARGEST).all():  # of NaN: not
+        raise BundleError(
+            f"the weight {name} holds numbers that are not finite, or beyond any use"
+        )

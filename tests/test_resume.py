@@ -12,6 +12,7 @@ import pytest
 
 from headline.bundle import load_bundle, load_checkpoint, write_report
 from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
+from headline.dataset import SOURCE_STEP
 from headline.errors import Interrupted, TrainingError
 from headline.interrupt import Interrupt
 from headline.prepare import Job, prepare
@@ -28,8 +29,10 @@ CONFIG = TrainConfig(
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
+    # Of one width, so that there is little to compile.
+    short = [pair for pair in bracket_pairs(1500) if len(pair[1]) <= SOURCE_STEP]
     job = Job(
-        files=[write_pairs(folder / "corpus.csv", bracket_pairs(150))],
+        files=[write_pairs(folder / "corpus.csv", short[:150])],
         data_dir=folder / "prepared",
         format=CorpusFormat(),
         config=PrepareConfig(valid_size=0.2, test_size=0.0),
