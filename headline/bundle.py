@@ -5,6 +5,7 @@ together, the manifest last, which names the bytes of the others; see ``folders`
 """
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -258,8 +259,20 @@ class Checkpoint:
 
 def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint in place of the last one; one file, so never half of it."""
-    metadata = {"format": str(FORMAT), "state": json.dumps(checkpoint.state)}
+    state = json.dumps(checkpoint.state)
+    digest = _digest(state, checkpoint.arrays)
+    metadata = {"format": str(FORMAT), "state": state, "sha256": digest}
     _write_arrays(model_dir / CHECKPOINT, checkpoint.arrays, metadata)
+
+
+def _digest(state: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Returns a checksum of all that is in a checkpoint."""
+    digest = hashlib.sha256(state.encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name], order="C")
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def load_checkpoint(model_dir: Path) -> Checkpoint:
@@ -277,10 +290,13 @@ def load_checkpoint(model_dir: Path) -> Checkpoint:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        state = json.loads(metadata["state"])
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        text = metadata["state"]
+        if metadata.get("format") != str(FORMAT):
+            got = metadata.get("format")
+            raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}")
+        if metadata.get("sha256") != _digest(text, arrays):
+            raise ValueError("it is not what was written")
+        state = json.loads(text)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path} is damaged: {error}") from error
-    if metadata.get("format") != str(FORMAT):
-        got = metadata.get("format")
-        raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}")
     return Checkpoint(state, arrays)

@@ -4,6 +4,7 @@ Each split has two flat arrays of ids, one behind the other, with the offset at 
 each pair begins; they are read by memory map, so a corpus need not fit into memory.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,9 @@ SIDES = ("source", "target")
 # Lengths are padded to multiples of these, so that there are few shapes to compile.
 SOURCE_STEP = 16
 TARGET_STEP = 4
+
+# What NumPy raises where a file is no array.
+DAMAGES = OSError, ValueError, TypeError, EOFError, TokenError, SyntaxError, Warning
 
 Offsets = NDArray[np.int64]
 
@@ -267,8 +271,10 @@ def _open_side(data_dir: Path, split: str, side: str) -> Side:
 
 def _open_array(path: Path) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError, TokenError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy's, of types that nobody wrote
+            array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except DAMAGES as error:
         # NumPy quotes the header, which may be anything.
         raise DataError(f"{path} is damaged: it is no array of NumPy's") from error
     if array.ndim != 1:
