@@ -82,6 +82,10 @@ bench: $(INSTALLED) ## time MODEL on the test split of CORPUS: a table, and benc
 controls: $(INSTALLED) ## tables of what the controls of the search cost and give
 	$(BIN)/python -m tests.benchmarks.controls $(MODEL) $(DATA)/test.csv
 
+stress: $(INSTALLED) ## break things on purpose for half an hour: kills, full disks, damages, inputs
+	$(BIN)/python -m tests.stress.damage
+	$(BIN)/python -m tests.stress.kills
+
 clean: ## remove all that these targets make
 	rm -rf $(VENV) prepared models build dist bench.json *.egg-info \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis

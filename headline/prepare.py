@@ -314,17 +314,15 @@ def _encode_split(
 
 def _write_ids(raw: Path, path: Path, highest: int) -> None:
     """Turns raw int32 ids into an array file of the smallest type that holds them."""
-    dtype = np.uint16 if highest < 2**16 else np.uint32
-    total = raw.stat().st_size // 4
-    if not total:
-        np.save(path, np.zeros(0, dtype))
-        return
-    source = np.memmap(raw, np.int32, "r")
-    target = np.lib.format.open_memmap(path, "w+", dtype, (total,))
-    chunk = 1 << 22
-    for begin in range(0, total, chunk):
-        target[begin : begin + chunk] = source[begin : begin + chunk]
-    target.flush()
+    dtype = np.dtype(np.uint16 if highest < 2**16 else np.uint32)
+    total, chunk = raw.stat().st_size // 4, 1 << 22
+    header = {"descr": dtype.str, "fortran_order": False, "shape": (total,)}
+    # Not a memory map: where the disk is full, the process would die by a signal.
+    with raw.open("rb") as source, path.open("wb") as target:
+        np.lib.format.write_array_header_1_0(target, header)
+        for begin in range(0, total, chunk):
+            ids = np.fromfile(source, np.int32, min(chunk, total - begin))
+            target.write(ids.astype(dtype).tobytes())
 
 
 # --- the folder -------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 import gc
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from traceback import walk_stack, walk_tb
 from typing import Any
 
 import keras
@@ -30,7 +32,7 @@ from headline.callbacks import (
 from headline.config import Run
 from headline.dataset import UNPAIRED, Dataset, open_dataset
 from headline.engines.backend import select_device
-from headline.errors import Interrupted, TrainingError
+from headline.errors import HeadlineError, Interrupted, TrainingError
 from headline.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.folders import locked
 from headline.interrupt import Interrupt
@@ -86,12 +88,14 @@ def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
     with training.interrupt.listening():
         try:
             _fit_phases(training, state.to_come(phases))
-        except Interrupted:
-            training.save_checkpoint()
-            report(
-                f"stopped after {state.update:,} updates: the same command with "
-                "--resume goes on from here"
-            )
+        except HeadlineError as error:
+            if isinstance(error, Interrupted):
+                training.save_checkpoint()
+                report(
+                    f"stopped after {state.update:,} updates: the same command with "
+                    "--resume goes on from here"
+                )
+            _release(error)
             raise
         finally:
             # A pipeline that was left half-way must go before the interpreter does,
@@ -99,6 +103,17 @@ def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
             gc.collect()
     assert state.best is not None  # the last epoch, even if cut short, is scored
     return state.best
+
+
+def _release(error: BaseException | None) -> None:
+    """Empties the frames that an error came through: they hold the pipeline."""
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            # Keras leaves its own frames out, but they are still behind the others.
+            for caller, _ in walk_stack(frame):
+                with suppress(RuntimeError):  # it is still running
+                    caller.clear()
+        error = error.__cause__
 
 
 def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
