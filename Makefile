@@ -19,7 +19,7 @@ INSTALLED = $(VENV)/.installed
 CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prepare train evaluate generate test test-jax check lint types \
+.PHONY: stress help setup demo prepare train evaluate generate test test-jax check lint types \
 	format bench controls clean
 
 help: ## list the targets

@@ -315,7 +315,7 @@ def _encode_split(
 def _write_ids(raw: Path, path: Path, highest: int) -> None:
     """Turns raw int32 ids into an array file of the smallest type that holds them."""
     dtype = np.dtype(np.uint16 if highest < 2**16 else np.uint32)
-    total, chunk = raw.stat().st_size // 4, 1 << 22
+    total, chunk = raw.stat().st_size // 4, 1 << 16
     header = {"descr": dtype.str, "fortran_order": False, "shape": (total,)}
     # Not a memory map: where the disk is full, the process would die by a signal.
     with raw.open("rb") as source, path.open("wb") as target:
