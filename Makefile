@@ -85,6 +85,7 @@ controls: $(INSTALLED) ## tables of what the controls of the search cost and giv
 stress: $(INSTALLED) ## break things on purpose for half an hour: kills, full disks, damages, inputs
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills
+	$(BIN)/python -m tests.stress.inputs --large
 
 clean: ## remove all that these targets make
 	rm -rf $(VENV) prepared models build dist bench.json *.egg-info \

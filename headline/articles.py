@@ -19,6 +19,7 @@ from headline.tables import (
     CorpusFormat,
     Row,
     as_text,
+    check_can_be_read_again,
     find_column,
     open_table,
 )
@@ -115,6 +116,7 @@ class Task:
         """What files must share to be written into one output."""
         if is_text(path):
             return ("text",)
+        check_can_be_read_again(path)
         with open_table(path, self.form) as table:
             find_column(table, self.form.source_column, SOURCE_COLUMNS, "source")
             return ("jsonl",) if is_jsonl(path) else ("table", *table.columns)

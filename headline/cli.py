@@ -8,10 +8,11 @@ usage errors come at once, and only ``train`` loads Keras.
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from io import TextIOWrapper
+from itertools import count
 from pathlib import Path
 from signal import SIGINT
 from typing import TYPE_CHECKING, Any, TextIO
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from headline.generator import Generator
     from headline.scoring import Scored
 
+MOST_TOLD = 20  # rows that cannot be read
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -122,6 +124,7 @@ def prepare(
     data_dir: Path,
     encoding: str,
     source_column: str | None,
+    strict: bool,
     target_column: str | None,
     weights: Sequence[str],
     unpaired: Sequence[Path],
@@ -156,7 +159,10 @@ def prepare(
         files=files,
         data_dir=data_dir,
         format=CorpusFormat(
-            encoding=encoding, source_column=source_column, target_column=target_column
+            encoding=encoding,
+            source_column=source_column,
+            target_column=target_column,
+            strict=strict,
         ),
         config=PrepareConfig(**given(settings)),
         overwrite=overwrite,
@@ -327,6 +333,7 @@ def evaluate(
     scoring: bool,
     encoding: str,
     source_column: str | None,
+    strict: bool,
     target_column: str | None,
     device: Device,
     workers: int | None,
@@ -359,7 +366,11 @@ def evaluate(
     from headline.tables import CorpusFormat
 
     form = CorpusFormat(
-        encoding=encoding, source_column=source_column, target_column=target_column
+        encoding=encoding,
+        source_column=source_column,
+        target_column=target_column,
+        strict=strict,
+        tell=telling_some(),
     )
     generator = make_generator(load_bundle(model_dir), settings, device, workers)
     result: Evaluation | Scored
@@ -429,6 +440,7 @@ def generate(
     explain_path: Path | None,
     encoding: str,
     source_column: str | None,
+    strict: bool,
     device: Device,
     workers: int | None,
     **settings: Any,
@@ -452,7 +464,12 @@ def generate(
     from headline.bundle import load_bundle
     from headline.tables import CorpusFormat
 
-    form = CorpusFormat(encoding=encoding, source_column=source_column)
+    form = CorpusFormat(
+        encoding=encoding,
+        source_column=source_column,
+        strict=strict,
+        tell=telling_some(),
+    )
     bundle = load_bundle(model_dir)
     generator = make_generator(bundle, settings, device, workers)
     with explaining(explain_path, bundle) as explain, written(output) as stream:
@@ -506,6 +523,20 @@ def make_generator(
         return generator
     workers = workers or cores()
     return generator if workers == 1 else ParallelGenerator(generator, workers)
+
+
+def telling_some() -> Callable[[str], None]:
+    """Returns what tells a person a line, of many lines the first."""
+    places = count(1)
+
+    def tell(line: str) -> None:
+        place = next(places)
+        if place <= MOST_TOLD:
+            click.echo(line, err=True)
+        elif place == MOST_TOLD + 1:
+            click.echo("of more such rows nothing is told", err=True)
+
+    return tell
 
 
 def utf8_stdout() -> TextIO:

@@ -56,6 +56,8 @@ format_options = options(
                  help="Encoding of the files, such as gb18030."),
     click.option("--source-column", metavar="NAME", show_default="found by its name",
                  help="Column of the articles."),
+    click.option("--strict", is_flag=True,
+                 help="Stop at a row that cannot be read, instead of leaving it out."),
 )  # fmt: skip
 target_option = click.option(
     "--target-column",

@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, islice
@@ -35,7 +35,8 @@ class CorpusFormat:
 
     A column of ``None`` is found by its name, see ``SOURCE_COLUMNS`` and
     ``TARGET_COLUMNS``. ``encoding`` is any text codec of Python; a byte order mark is
-    dropped.
+    dropped. Of a row that cannot be read, ``tell`` gets a line with file, row and
+    reason; a ``strict`` reader stops there.
 
     Raises:
         CorpusError: there is no such encoding.
@@ -44,6 +45,8 @@ class CorpusFormat:
     encoding: str = "utf-8"
     source_column: str | None = None
     target_column: str | None = None
+    strict: bool = False
+    tell: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -117,7 +120,33 @@ def open_table(path: Path, format: CorpusFormat) -> Iterator[Table]:
             columns, rows = _delimited(lines, _DELIMITERS[suffix])
         else:
             columns, rows = _json_lines(lines)
-        yield Table(path, columns, rows, file)
+        yield Table(path, columns, _looked_at(path, rows, format), file)
+
+
+def _looked_at(path: Path, rows: Iterator[Row], format: CorpusFormat) -> Iterator[Row]:
+    """Yields the rows, and tells of those that cannot be read.
+
+    Raises:
+        CorpusError: there is one, and the format is strict.
+    """
+    for row in rows:
+        if row.problem is not None:
+            line = f"{path}, row {row.number}: {row.problem}"
+            if format.strict:
+                raise CorpusError(f"{line}; without --strict it would be left out")
+            if format.tell is not None:
+                format.tell(line)
+        yield row
+
+
+def check_can_be_read_again(path: Path) -> None:
+    """Looks whether a table is a file, and no pipe, which can be read only once.
+
+    Raises:
+        CorpusError: it is none.
+    """
+    if path.exists() and not path.is_file():
+        raise CorpusError(f"{path} is no file that can be read twice: save it as one")
 
 
 def find_column(

@@ -128,7 +128,7 @@ def test_prepare_says_why_no_pair_is_usable(tmp_path: Path) -> None:
     path.write_text("title,content\n标题,\n题,短\n", "utf-8")
     result = headline("prepare", path, "-o", tmp_path / "data")
     assert_one_line_error(result, "no usable pair", "bad.csv", "empty article")
-    assert not (tmp_path / "data").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["news.csv"]
 
 
 def test_prepare_weighs_corpora_by_their_names(tmp_path: Path) -> None:
@@ -675,6 +675,24 @@ def assert_one_line_error(result: Result, *parts: str) -> None:
     assert result.stderr.count("\n") == 1
     for part in parts:
         assert part in result.stderr
+
+
+def test_bad_rows_are_told_and_strict_stops(untrained: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "news.csv"
+    article = ARTICLES[0].encode()
+    corpus.write_bytes(b"title,content\na," + article + b"\n" + b"b,\xff\n" * 30)
+    result = headline("generate", "-m", untrained, corpus)
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 32
+    told = result.stderr.splitlines()
+    assert len(told) == 21 and told[0].startswith(f"{corpus}, row 3: ")
+    for command in (
+        ["generate", "-m", str(untrained), str(corpus), "-o", str(tmp_path / "o.csv")],
+        ["evaluate", str(untrained), str(corpus)],
+        ["prepare", str(corpus), "-o", str(tmp_path / "data")],
+    ):
+        result = headline(*command, "--strict")
+        assert_one_line_error(result, "row 3", "without --strict")
+    assert [path.name for path in tmp_path.iterdir()] == ["news.csv"]
 
 
 def test_a_damaged_model_is_named_in_one_line(model_dir: Path, tmp_path: Path) -> None:

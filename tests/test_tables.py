@@ -411,3 +411,23 @@ def test_one_column_cannot_be_both(tmp_path: Path) -> None:
 
 def test_candidates_share_no_name() -> None:
     assert not set(SOURCE_COLUMNS) & set(TARGET_COLUMNS)
+
+
+# --- rows that cannot be read ---------------------------------------------------------
+
+
+def test_a_bad_row_is_told_with_its_file_and_number_or_ends_a_strict_reading(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "news.csv"
+    path.write_bytes(b"title,content\na,b\nc,\xff\nd,e\n")
+    told: list[str] = []
+    with open_table(path, CorpusFormat(tell=told.append)) as table:
+        assert [row.values["title"] for row in table] == ["a", "c", "d"]
+    assert len(told) == 1 and told[0].startswith(f"{path}, row 3: ")
+
+    with (
+        open_table(path, CorpusFormat(strict=True)) as table,
+        pytest.raises(CorpusError, match=r"row 3: .*without --strict"),
+    ):
+        list(table)

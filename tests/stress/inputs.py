@@ -1,0 +1,249 @@
+"""Feeds the commands what nobody should write, and counts what comes out.
+
+    python -m tests.stress.inputs [--minutes N] [--seed N] [--large]
+
+Whatever a file holds: a command ends with 0, or with 1 and one line; lines out are
+lines in; each output is read back by a strict reader; ``prepare`` counts every row.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from headline.bundle import save_bundle
+from headline.cli import main as headline
+from headline.text import normalise
+from tests.scripted import tiny_bundle
+
+HAN = "央行今日宣布下调存款准备金率天地玄黄宇宙洪荒"
+PIECES = [
+    *HAN, HAN, HAN * 40, *"\0\ufeff\u202e\x1f\x85\u2028\r\n\t\"',\\é①㍿¾Ⅷ𠮷龘ꙮ ",
+    "\u3000", "\u200b\u200d", "\r\n", '""', "e\u0301\u0302\u0303", "ﬁ", "ａＢ１２",
+    "。！？", "……",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f3f3\ufe0f\u200d\U0001f308",
+    "שלום", "مرحبا", "《》", "12.95万亿", "-3%", "1,000", "2026", "iPhone", "<b>",
+    "&amp;", "&#0;", "&#xD800;", "<pad>", "<unk>", "<bos>", "<eos>", "[PAD]",
+]  # fmt: skip
+NAMES = ["title", "content", "标题", "正文", "text", "", "headline", "prefix"]
+
+
+class Inputs:
+    """Makes hostile files from a seed.
+
+    Args:
+        folder: to write them to.
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.rng = folder, random.Random(seed)
+        self.model = folder / "model"
+        save_bundle(self.model, tiny_bundle(HAN, vocab_size=24))
+        self.runner = CliRunner()
+        self.outcomes: Counter[str] = Counter()
+
+    def text(self) -> str:
+        """A text of a few pieces; at times none, or long."""
+        number = self.rng.choice([0, 1, 1, 2, 3, 5, 8, 30])
+        return "".join(self.rng.choices(PIECES, k=number))
+
+    def spoilt(self, content: bytes) -> bytes:
+        """The bytes as they are, or with some of them exchanged, lost or put in."""
+        raw = bytearray(content)
+        for _ in range(self.rng.choice([0, 0, 0, 1, 3, 20])):
+            place = self.rng.randrange(len(raw) + 1)
+            odd = self.rng.choice([b"\xff", b"\x80", b"\0", b'"', b"\n", b"\xe5", b""])
+            raw[place : place + self.rng.choice([0, 1, 2])] = odd
+        return bytes(raw)
+
+    def table(self) -> bytes:
+        """A CSV file, with rows of too many columns and too few."""
+        stream = io.StringIO()
+        ends = self.rng.choice(["\n", "\r\n", "\r"])
+        writer = csv.writer(stream, lineterminator=ends)
+        names = ["title", "content", *self.rng.sample(NAMES, self.rng.randrange(3))]
+        if self.rng.random() < 0.95:
+            writer.writerow(names)
+        for _ in range(self.rng.choice([0, 1, 3, 12])):
+            width = max(1, len(names) + self.rng.choice([0, 0, 0, 0, -1, 1, 5]))
+            writer.writerow([self.text()[:4], *(self.text() for _ in range(width - 1))])
+        codec = self.rng.choice(["utf-8"] * 8 + ["utf-8-sig", "gb18030"])
+        return self.spoilt(stream.getvalue().encode(codec, "ignore"))
+
+    def objects(self) -> bytes:
+        """A JSONL file, with values of every type and lines that are no objects."""
+        lines = []
+        for _ in range(self.rng.choice([0, 1, 3, 12])):
+            names = ["content", *self.rng.sample(NAMES, self.rng.randrange(4))]
+            odd: list[Any] = [None, 1, [], {}, True, "\ud800", "beam_size"]
+            values = [
+                self.text() if self.rng.random() < 0.8 else self.rng.choice(odd)
+                for _ in names
+            ]
+            record = dict(zip(names, values, strict=True))
+            lines.append(json.dumps(record, ensure_ascii=self.rng.random() < 0.5))
+        lines += self.rng.choices(["", "[]", "{", "null", '{"content": NaN}'], k=2)
+        self.rng.shuffle(lines)
+        return self.spoilt("\n".join(lines).encode("utf-8", "ignore"))
+
+    # --- the trials -----------------------------------------------------------------
+
+    def run(self) -> None:
+        """Makes one of each kind, and gives it to every command."""
+        for name, content in (("c.csv", self.table()), ("o.jsonl", self.objects())):
+            path = self.folder / name
+            path.write_bytes(content)
+            self._prepare(path)
+            self._generate(path)
+            self._ends(["evaluate", self.model, path, "--json"], "evaluate")
+            self._ends(["generate", "-m", self.model, path, "--strict"], "strict")
+        self._lines(self.spoilt((self.text() + "\n" + self.text()).encode("utf-8")))
+
+    def _ends(self, args: Sequence[str | Path], what: str) -> Result:
+        result = self.runner.invoke(headline, [str(arg) for arg in args])
+        self._check(result)
+        self.outcomes[f"{what}: {'told' if result.exit_code else 'worked'}"] += 1
+        return result
+
+    def _check(self, result: Result) -> None:
+        """Raises AssertionError unless the command worked or said one line of why."""
+        if result.exit_code and not isinstance(result.exception, SystemExit):
+            raise AssertionError(repr(result.exception)) from result.exception
+        assert result.exit_code in (0, 1), result.output
+        if result.exit_code:
+            assert result.stderr.splitlines()[-1].startswith("Error: "), result.stderr
+
+    def _prepare(self, path: Path) -> None:
+        output = self.folder / "data"
+        sizes = ["--valid-size", "0", "--test-size", "0", "--min-source-length", "2"]
+        lengths = ["--min-target-length", "1", "--min-count", "1", "--overwrite"]
+        result = self._ends(
+            ["prepare", path, "-o", output, *sizes, *lengths], "prepare"
+        )
+        if result.exit_code:
+            return
+        counts = json.loads((output / "data.json").read_text("utf-8"))
+        rejects = counts["rejects"]
+        pairs = sum(counts["counts"][split] for split in ("train", "valid", "test"))
+        assert pairs + sum(rejects.values()) == counts["counts"]["rows"]
+        with (output / "rejects.csv").open(encoding="utf-8", newline="") as stream:
+            assert len(list(csv.reader(stream, strict=True))) == 1 + sum(
+                rejects.values()
+            )
+
+    def _generate(self, path: Path) -> None:
+        output = self.folder / f"out{path.suffix}"
+        output.unlink(missing_ok=True)
+        args: list[str | Path] = ["generate", "-m", self.model, path, "-o", output]
+        result = self._ends([*args, "--headline-column", "new"], "generate")
+        assert output.exists() == (result.exit_code == 0)
+        if result.exit_code:
+            return
+        text = output.read_bytes().decode("utf-8")  # strictly
+        if path.suffix == ".jsonl":
+            records = [json.loads(line) for line in text.split("\n")[:-1]]
+            assert all("new" in record for record in records)
+            return
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        assert {len(row) for row in rows} == {len(rows[0])}
+        for row in rows[1:]:
+            record = dict(zip(rows[0], row, strict=True))
+            self._check_headline(record.get("content", ""), record["new"])
+
+    def _check_headline(self, article: str, text: str) -> None:
+        assert text == normalise(text)
+        if not text:
+            # Blank, or of a row that could not be read, which may end in anything.
+            self.outcomes["blank headlines"] += 1
+        else:
+            assert normalise(article), (article, text)
+
+    def _lines(self, content: bytes) -> None:
+        args = ["generate", "-m", str(self.model), "--lines"]
+        result = self.runner.invoke(headline, args, input=content)
+        self._check(result)
+        assert result.exit_code == 0
+        lines = content.decode("utf-8", "ignore").split("\n")
+        found = result.stdout.split("\n")
+        # A last line without an end gets one.
+        assert len(found) - 1 == len(lines) - (lines[-1] == "")
+        for article, text in zip(lines, found, strict=False):
+            assert bool(text) == bool(normalise(article)), (article, text)
+        self.outcomes["lines"] += len(lines)
+
+
+def no_files(folder: Path) -> None:
+    """A folder, a pipe and an empty file in the place of a corpus."""
+    runner, model = CliRunner(), folder / "none"
+    save_bundle(model, tiny_bundle(HAN))
+    (folder / "folder.csv").mkdir()
+    (folder / "empty.csv").touch()
+    (folder / "header.csv").write_text("title,content\n")
+    for name in ("folder.csv", "empty.csv", "header.csv"):
+        for args in (
+            ["prepare", str(folder / name), "-o", str(folder / "x")],
+            ["evaluate", str(model), str(folder / name)],
+        ):
+            result = runner.invoke(headline, args)
+            assert result.exit_code in (1, 2), result.output
+            assert result.stderr.splitlines()[-1].startswith("Error: ")
+    _pipe(folder / "pipe.csv", model)
+
+
+def _pipe(path: Path, model: Path) -> None:
+    """A pipe can be read once, and a table is opened more often."""
+    os.mkfifo(path)
+    command = [sys.executable, "-m", "headline", "generate", "-m", str(model)]
+    done = subprocess.run([*command, str(path)], capture_output=True, timeout=20)
+    assert done.returncode == 1 and done.stderr.startswith(b"Error: "), done.stderr
+
+
+def large(folder: Path) -> None:
+    """200 MB in one line, and a million lines of a character."""
+    model = folder / "large"
+    save_bundle(model, tiny_bundle(HAN))
+    command = [sys.executable, "-m", "headline", "generate", "-m", str(model)]
+    for name, content in (
+        ("200 MB in a line", HAN.encode() * (200_000_000 // len(HAN.encode()))),
+        ("a million lines", b"\xe5\xa4\xa9\n" * 1_000_000),
+    ):
+        begin = time.monotonic()
+        done = subprocess.run(
+            [*command, "--lines"], input=content, capture_output=True, check=True
+        )
+        assert done.stdout.count(b"\n") == max(1, content.count(b"\n"))
+        print(f"{name}: {time.monotonic() - begin:.0f} s")
+
+
+def main() -> None:
+    """Feeds for some minutes, and prints what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--large", action="store_true", help="200 MB in a line, too")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, begin = Inputs(Path(folder), args.seed), time.monotonic()
+        while time.monotonic() - begin < 60 * args.minutes:
+            inputs.run()
+        for outcome, times in sorted(inputs.outcomes.items()):
+            print(f"{times:7} {outcome}")
+        no_files(Path(folder))
+        if args.large:
+            large(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
