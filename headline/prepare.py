@@ -3,19 +3,19 @@
 Two passes. The first reads the files, splits and cuts the texts, and counts their
 tokens, with the texts in files of its own; the second turns those into ids. Articles
 without headlines come after the pairs, as pseudo-pairs in a split of their own. Memory
-holds the counts of the tokens, a hash of each pair and the length of each side.
+holds the counts of tokens and lengths, and a hash of each pair.
 """
 
 import csv
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from struct import Struct
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -51,6 +51,7 @@ from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
 
 # Between the pieces of a text in the spool; normalised texts have no such character.
 PIECE_END = "\x1f"
+OFFSET = Struct("=q")
 
 # All files that a dataset can have.
 DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
@@ -149,7 +150,7 @@ class _Sorter:
         kept = pair._replace(source=pair.source[:longest])
         for side in SIDES:
             if split != UNPAIRED:
-                counts.lengths[side].append(len(getattr(pair, side)))
+                counts.lengths[side][len(getattr(pair, side))] += 1
             pieces = self.split_pieces(getattr(kept, side))
             if split in ("train", UNPAIRED):
                 counts.pieces.update(pieces)
@@ -284,45 +285,70 @@ def _check_vocab(config: PrepareConfig, tokenizer: Tokenizer) -> None:
 def _encode_split(
     tokenizer: Tokenizer, spool_dir: Path, scratch: Path, split: str
 ) -> None:
-    ends = {side: array("q", [0]) for side in SIDES}
     with ExitStack() as stack:
-        files = [
+
+        def opened(side: str, kind: str) -> BinaryIO:
+            path = spool_dir / f"{split}.{side}.{kind}"
+            return stack.enter_context(path.open("w+b"))
+
+        texts = [
             stack.enter_context(
                 _spool_file(spool_dir, split, side).open(encoding="utf-8", newline="\n")
             )
             for side in SIDES
         ]
-        raw = {
-            side: stack.enter_context((spool_dir / f"{split}.{side}.ids").open("wb"))
-            for side in SIDES
-        }
-        highest = 0
-        for lines in zip(*files, strict=True):
-            extra: Sequence[str] = ()
-            for side, line in zip(SIDES, lines, strict=True):
-                encoded = tokenizer.encode_pieces(line[:-1].split(PIECE_END), extra)
-                extra = encoded.extra
-                raw[side].write(encoded.ids.tobytes())
-                ends[side].append(ends[side][-1] + len(encoded.ids))
-                highest = max(highest, int(encoded.ids.max()))
-    for side in SIDES:
-        raw_ids = spool_dir / f"{split}.{side}.ids"
-        _write_ids(raw_ids, scratch / ids_file(split, side), highest)
-        offsets = np.frombuffer(ends[side], dtype=np.int64)
-        np.save(scratch / offsets_file(split, side), offsets)
+        ids = {side: opened(side, "ids") for side in SIDES}
+        offsets = {side: opened(side, "offsets") for side in SIDES}
+        highest = _encode_lines(tokenizer, zip(*texts, strict=True), ids, offsets)
+        kind = np.dtype(np.uint16 if highest < 2**16 else np.uint32)
+        for side in SIDES:
+            _write_array(ids[side], np.int32, scratch / ids_file(split, side), kind)
+            path = scratch / offsets_file(split, side)
+            _write_array(offsets[side], np.int64, path, np.dtype(np.int64))
 
 
-def _write_ids(raw: Path, path: Path, highest: int) -> None:
-    """Turns raw int32 ids into an array file of the smallest type that holds them."""
-    dtype = np.dtype(np.uint16 if highest < 2**16 else np.uint32)
-    total, chunk = raw.stat().st_size // 4, 1 << 16
-    header = {"descr": dtype.str, "fortran_order": False, "shape": (total,)}
+def _encode_lines(
+    tokenizer: Tokenizer,
+    pairs: Iterable[Sequence[str]],
+    ids: Mapping[str, BinaryIO],
+    offsets: Mapping[str, BinaryIO],
+) -> int:
+    """Writes the int32 ids and the int64 offsets of each side; returns the highest id.
+
+    Args:
+        pairs: of each pair a line of pieces for each side.
+    """
+    highest, ends = 0, dict.fromkeys(SIDES, 0)
+    for stream in offsets.values():
+        stream.write(OFFSET.pack(0))
+    for lines in pairs:
+        extra: Sequence[str] = ()
+        for side, line in zip(SIDES, lines, strict=True):
+            encoded = tokenizer.encode_pieces(line[:-1].split(PIECE_END), extra)
+            extra = encoded.extra
+            ids[side].write(encoded.ids.tobytes())
+            ends[side] += len(encoded.ids)
+            offsets[side].write(OFFSET.pack(ends[side]))
+            highest = max(highest, int(encoded.ids.max()))
+    return highest
+
+
+def _write_array(
+    raw: BinaryIO,
+    raw_type: type[np.signedinteger[Any]],
+    path: Path,
+    kind: np.dtype[Any],
+) -> None:
+    """Turns raw numbers into an array file of another type, a piece at a time."""
+    total, chunk = raw.tell() // np.dtype(raw_type).itemsize, 1 << 16
+    header = {"descr": kind.str, "fortran_order": False, "shape": (total,)}
+    raw.seek(0)
     # Not a memory map: where the disk is full, the process would die by a signal.
-    with raw.open("rb") as source, path.open("wb") as target:
+    with path.open("wb") as target:
         np.lib.format.write_array_header_1_0(target, header)
         for begin in range(0, total, chunk):
-            ids = np.fromfile(source, np.int32, min(chunk, total - begin))
-            target.write(ids.astype(dtype).tobytes())
+            numbers = np.fromfile(raw, raw_type, min(chunk, total - begin))
+            target.write(numbers.astype(kind).tobytes())
 
 
 # --- the folder -------------------------------------------------------------------

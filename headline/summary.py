@@ -1,6 +1,5 @@
 """What ``headline prepare`` has read: counts, lengths, data.json, and its table."""
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -47,8 +46,8 @@ class Counts:
     cut: int = 0  # articles longer than ``max_source_length``
     rejects: Counter[str] = field(default_factory=Counter)
     pieces: Counter[str] = field(default_factory=Counter)  # that are trained on
-    lengths: Mapping[str, "array[int]"] = field(  # characters of every pair
-        default_factory=lambda: {side: array("I") for side in SIDES}
+    lengths: Mapping[str, Counter[int]] = field(  # pairs of so many characters
+        default_factory=lambda: {side: Counter() for side in SIDES}
     )
 
     def pairs(self, split: str) -> int:
@@ -83,13 +82,15 @@ def summarise(
     }
 
 
-def _percentiles(lengths: "array[int]") -> dict[str, int]:
-    values = np.percentile(
-        np.frombuffer(lengths, dtype=np.uint32), PERCENTILES, method="nearest"
-    )
+def _percentiles(lengths: Counter[int]) -> dict[str, int]:
+    """Returns the lengths nearest to the shares, as of all of them in order."""
+    values = sorted(lengths)
+    below = np.cumsum([lengths[value] for value in values])
+    places = np.around(np.array(PERCENTILES) / 100 * (below[-1] - 1))
+    found = np.searchsorted(below, places, side="right").tolist()
     return {
-        f"p{share}": int(value)
-        for share, value in zip(PERCENTILES, values, strict=True)
+        f"p{share}": values[place]
+        for share, place in zip(PERCENTILES, found, strict=True)
     }
 
 

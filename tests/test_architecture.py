@@ -20,6 +20,7 @@ ORDER = [
     "text",
     "runs",
     "tables",
+    "digests",
     "corpus",
     "pseudo",
     "tokenizer",
