@@ -111,7 +111,7 @@ class Generator:
         ]
         results = [[BLANK] for _ in tasks]
         for places in self._batches(tasks):
-            found = self._search([tasks[place] for place in places])
+            found = self._search_in_memory([tasks[place] for place in places])
             for place, headlines in zip(places, found, strict=True):
                 results[place] = headlines or [BLANK]
         return results
@@ -181,6 +181,17 @@ class Generator:
             # Neighbours in length share a batch, so that little of it is padding.
             places.sort(key=lambda place: len(tasks[place].source.encoded.ids))
             yield from windows(places, self.config.batch_size)
+
+    def _search_in_memory(self, batch: Sequence["Task"]) -> list[list[Headline]]:
+        """Searches a batch, or its halves where there is no memory for all of it."""
+        try:
+            return self._search(batch)
+        except MemoryError:
+            if len(batch) == 1:
+                raise
+        half = len(batch) // 2
+        parts = batch[:half], batch[half:]
+        return [found for part in parts for found in self._search_in_memory(part)]
 
     def _search(self, batch: Sequence["Task"]) -> list[list[Headline]]:
         """Searches once, and again with more hypotheses where there was no room.

@@ -132,7 +132,7 @@ def _begin_spawned(name: str) -> None:
 
     memory = SharedMemory(name)
     assert memory.buf is not None
-    work = pickle.loads(memory.buf)  # what the parent has put there
+    work = pickle.loads(memory.buf)  # noqa: S301  the parent has put it there
     memory.close()
     _begin(work)
 

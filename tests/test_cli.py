@@ -592,6 +592,39 @@ def test_one_article_loads_no_modules_of_explanations_or_processes(
     assert subprocess.check_output(run, input=b"").endswith(b"set()\n")
 
 
+NO_NETWORK = """
+import socket, sys
+def refuse(*_):
+    raise AssertionError("the network was asked for")
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.create_connection = socket.getaddrinfo = refuse
+from headline.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["prepare", "CORPUS", "-o", "NEW"],
+        ["generate", "-m", "MODEL", "CORPUS", "--workers", "2", "--batch-size", "2"],
+        ["evaluate", "MODEL", "CORPUS"],
+    ],
+)
+def test_no_command_asks_for_the_network(
+    command: list[str], untrained: Path, tmp_path: Path
+) -> None:
+    places = {
+        "CORPUS": write_pairs(tmp_path / "c.csv", bracket_pairs(200)),
+        "MODEL": untrained,
+        "NEW": tmp_path / "new",
+    }
+    args = [str(places.get(part, part)) for part in command]
+    run = [sys.executable, "-c", NO_NETWORK, *args]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 # --- the controls of the search -------------------------------------------------------
 
 

@@ -529,3 +529,23 @@ def test_the_limit_that_nobody_asked_for_is_no_reason_to_look_again() -> None:
         config = DecodeConfig(max_length=most)
         Generator(char_tokenizer(article), engine, config, 50).generate([article])
         assert len(engine.shapes) == searches
+
+
+# --- memory ---------------------------------------------------------------------------
+
+
+class Cramped(CopyEngine):
+    """An engine without memory for more than two articles."""
+
+    def encode(self, source_ids: Any, copy_ids: Any) -> Any:
+        if len(copy_ids) > 2:
+            raise MemoryError
+        return super().encode(source_ids, copy_ids)
+
+
+def test_without_memory_for_a_batch_its_parts_are_searched() -> None:
+    articles = [HAN[at % 5 :] for at in range(9)]
+    roomy, cramped = copying(batch_size=8), copying(batch_size=8)
+    cramped.engine = Cramped(4)
+    assert texts(cramped.generate(articles)) == texts(roomy.generate(articles))
+    assert max(shape[0] for shape in cramped.engine.shapes) == 2

@@ -1,5 +1,6 @@
 """Several processes write what one writes."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -92,3 +93,20 @@ def test_a_window_keeps_every_process_busy() -> None:
     single, parallel = pair_of()
     assert parallel.window_size == 2 * single.window_size
     assert FEW * CONFIG.batch_size < parallel.ready_size <= parallel.window_size
+
+
+def test_nothing_about_the_run_changes_a_headline() -> None:
+    """Not the batch, nor the processes, nor what comes before or after."""
+    rng = random.Random(1)
+    articles = [
+        "".join(rng.choices(HAN + "罕 12", k=rng.randrange(60))) for _ in range(200)
+    ]
+    config = replace(CONFIG, num_headlines=1, beam_size=4)
+    expected = pair_of(config)[0].generate(articles)
+    for batch_size, count in ((1, 1), (7, 2), (32, 3), (200, 1)):
+        order = rng.sample(range(200), k=200)
+        single, _ = pair_of(replace(config, batch_size=batch_size))
+        found = ParallelGenerator(single, count).generate(
+            [articles[at] for at in order]
+        )
+        assert_same(found, [expected[at] for at in order])
