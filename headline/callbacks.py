@@ -60,6 +60,11 @@ class Training:
     interrupt: Interrupt
     report: Report
 
+    @property
+    def config(self) -> TrainConfig:
+        """The settings, with the batches that there is memory for."""
+        return self.run.train.halved(self.state.halvings)
+
     def save_checkpoint(self) -> None:
         """Keeps all that going on from here needs."""
         read_back(self.model)
@@ -165,7 +170,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.last = training.clock.seconds()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        training, config = self.training, self.training.run.train
+        training, config = self.training, self.training.config
         ends_epoch = batch + 1 == self.params["steps"] or self.model.stop_training
         if ends_epoch or (batch + 1) % config.accumulate:
             return  # the validation comes next; or the update is not whole

@@ -321,6 +321,26 @@ class TrainConfig(Config):
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
 
+    def halved(self, times: int) -> "TrainConfig":
+        """Returns the settings with batches cut in halves, of which as many more make
+        the same update.
+
+        Raises:
+            ConfigError: a batch cannot be cut so often.
+        """
+        parts = 1 << times
+        if self.batch_size % parts:
+            raise ConfigError(
+                f"batches of {self.batch_size} pairs cannot be halved {times} times: "
+                "give a lower batch_size, and a higher accumulate",
+                "batch_size",
+            )
+        return replace(
+            self,
+            batch_size=self.batch_size // parts,
+            accumulate=self.accumulate * parts,
+        )
+
     @property
     def peak_rate(self) -> float:
         """The highest learning rate: the one given, or the optimizer's own."""

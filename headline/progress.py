@@ -55,6 +55,7 @@ class TrainingState:
     epochs_before: int = 0  # of the phases before it
     updates_before: int = 0  # likewise
     reserved: float = 0.0  # seconds that the last validation took
+    halvings: int = 0  # of the batches, for want of memory
     current: EpochState = field(default_factory=EpochState)
 
     @property
@@ -137,6 +138,12 @@ def capture(
         for name, variable in _variables(model).items()
     }
     return Checkpoint({"settings": settings, "state": asdict(state)}, arrays)
+
+
+def halvings_of(checkpoint: Checkpoint) -> int:
+    """Returns how often the batches had been halved."""
+    state = checkpoint.state.get("state", {})
+    return int(state.get("halvings", 0))  # older versions never did
 
 
 def restore(

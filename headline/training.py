@@ -31,16 +31,16 @@ from headline.callbacks import (
 )
 from headline.config import Run
 from headline.dataset import UNPAIRED, Dataset, open_dataset
-from headline.engines.backend import select_device
-from headline.errors import HeadlineError, Interrupted, TrainingError
+from headline.engines.backend import is_out_of_memory, select_device
+from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingError
 from headline.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.folders import locked
 from headline.interrupt import Interrupt
 from headline.metrics import Rouge
 from headline.model import HeadlineModel, build_model
-from headline.optimizers import make_optimizer
+from headline.optimizers import exchange_optimizer, make_optimizer
 from headline.phases import Phase, plan_phases
-from headline.progress import TrainingState, restore, settings
+from headline.progress import TrainingState, halvings_of, restore, settings
 from headline.tensorboard import EventFile, Events
 from headline.transfer import carry_weights, with_base_vocab
 from headline.validation import Validation
@@ -135,12 +135,23 @@ def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
 
 
 def _fit_epoch(training: Training, phase: Phase, events: Events | None) -> None:
-    """Trains for an epoch, or what is left of it."""
-    run, state, model = training.run, training.state, training.model
-    counter = label_counter(model) if run.train.accumulate > 1 else None
+    """Trains for an epoch, or what is left of it; in halves if memory is short."""
+    while True:
+        try:
+            return _fit_batches(training, phase, events)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            _release(error)
+        _halve_batches(training)
+
+
+def _fit_batches(training: Training, phase: Phase, events: Events | None) -> None:
+    config, state, model = training.config, training.state, training.model
+    counter = label_counter(model) if config.accumulate > 1 else None
     epoch = state.current
     batches = Batches(
-        training.dataset, phase.split, run.train, state.epoch, counter, epoch.batches
+        training.dataset, phase.split, config, state.epoch, counter, epoch.batches
     )
     model.fit(
         pipeline(batches),
@@ -148,7 +159,7 @@ def _fit_epoch(training: Training, phase: Phase, events: Events | None) -> None:
         epochs=state.epoch + 1,
         callbacks=[
             *([Restored(model)] if epoch.batches else []),
-            Schedule(run.train, phase, training.clock, state),
+            Schedule(config, phase, training.clock, state),
             Watch(epoch),
             Alarm(state),
             Progress(epoch),
@@ -158,6 +169,34 @@ def _fit_epoch(training: Training, phase: Phase, events: Events | None) -> None:
         verbose=0,
         shuffle=False,  # the plan of batches is shuffled already
     )
+
+
+def _halve_batches(training: Training) -> None:
+    """Goes on with batches of half the size, which make the same updates.
+
+    Raises:
+        TrainingError: they cannot be smaller.
+    """
+    state, epoch = training.state, training.state.current
+    # The update that failed is begun anew.
+    updates = epoch.batches // training.config.accumulate
+    state.halvings += 1
+    try:
+        config = training.config
+    except ConfigError as error:
+        raise TrainingError(f"there is no memory for a batch: {error}") from error
+    epoch.batches = updates * config.accumulate
+    _compile(training.model, exchange_optimizer(training.model, config))
+    training.report(
+        f"out of memory: from now on batches of {config.batch_size} pairs, "
+        f"{config.accumulate} of them for an update"
+    )
+
+
+def _compile(model: HeadlineModel, optimizer: keras.Optimizer) -> None:
+    # Not XLA under TensorFlow: it would compile each shape of a batch anew.
+    jit = keras.backend.backend() == "jax"
+    model.compile(watched(optimizer), jit_compile=jit)
 
 
 def find_learning_rate(run: Run, report: Report) -> float:
@@ -225,7 +264,10 @@ def _starting_state(
     if not run.resume:
         return TrainingState()
     same = settings(run, dataset)
-    state = restore(model, load_checkpoint(run.model_dir), same)
+    checkpoint = load_checkpoint(run.model_dir)
+    if halvings := halvings_of(checkpoint):
+        _compile(model, make_optimizer(model, run.train.halved(halvings)))
+    state = restore(model, checkpoint, same)
     minutes = run.train.max_minutes
     if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
         raise TrainingError(f"the training of {run.model_dir} has come to its end")
@@ -252,10 +294,7 @@ def _fresh_model(
     model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
     if base is not None:
         report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
-    # Not XLA under TensorFlow: it would compile each shape of a batch anew.
-    jit = keras.backend.backend() == "jax"
-    optimizer = make_optimizer(model, run.train)
-    model.compile(watched(optimizer), jit_compile=jit)
+    _compile(model, make_optimizer(model, run.train))
     return dataset, model
 
 

@@ -10,7 +10,7 @@ from headline.batches import Batches
 from headline.config import ClipScope, PrepareConfig, TrainConfig
 from headline.dataset import Dataset, open_dataset
 from headline.model import DIVISOR, HeadlineModel, build_model, weight_arrays
-from headline.optimizers import make_optimizer
+from headline.optimizers import exchange_optimizer, make_optimizer
 from headline.prepare import Job, prepare
 from headline.tables import CorpusFormat
 from headline.tokenizer import PAD
@@ -65,6 +65,31 @@ def test_an_update_of_several_batches_is_that_of_one_large_batch(
     expected = weight_arrays(whole)
     for name, weight in weight_arrays(parted).items():
         np.testing.assert_allclose(weight, expected[name], atol=1e-5, err_msg=name)
+
+
+def test_an_optimizer_that_is_exchanged_between_two_updates_goes_on(
+    dataset: Dataset,
+) -> None:
+    config = TrainConfig(batch_size=8, optimizer="adam", learning_rate=0.01)
+    halved = config.halved(1)
+    assert (halved.batch_size, halved.accumulate) == (4, 2)
+    whole, parted = fresh_model(dataset, config), fresh_model(dataset, config)
+    large = Batches(dataset, "train", config, 0)
+    small = Batches(dataset, "train", halved, 0, label_counter(parted), first=2)
+    for model in (whole, parted):
+        model.train_on_batch(large[0][0])
+
+    parted.compile(exchange_optimizer(parted, halved), run_eagerly=True)
+    for index in range(1, len(large)):
+        whole.train_on_batch(large[index][0])
+        for part in range(2):
+            parted.train_on_batch(small[2 * (index - 1) + part][0])
+
+    assert int(parted.optimizer.iterations) == int(whole.optimizer.iterations)
+    expected = weight_arrays(whole)
+    for name, weight in weight_arrays(parted).items():
+        # Adam makes much of the noise of tiny gradients.
+        assert np.abs(weight - expected[name]).mean() < 1e-4, name
 
 
 def test_parts_hold_every_pair_once_and_an_empty_one_counts_nothing(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from headline.bundle import load_bundle, load_checkpoint, write_report
+from headline.callbacks import Schedule
 from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
 from headline.dataset import SOURCE_STEP
 from headline.errors import Interrupted, TrainingError
@@ -165,6 +166,35 @@ def second_time_fails() -> Callable[..., None]:
         writer(*args)
 
     return write
+
+
+def test_without_memory_for_a_batch_its_halves_make_the_same_update(
+    straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a stop after that changes nothing, either."""
+    run, lines = replace(straight, model_dir=tmp_path / "m"), list[str]()
+    begin = Schedule.on_train_batch_begin
+
+    def cramped(self: Schedule, batch: int, logs: Any = None) -> None:
+        if self.state.update == 3 and self.config.batch_size > 4:
+            raise MemoryError
+        begin(self, batch, logs)
+
+    stops = Stops([6])
+    with monkeypatch.context() as patch:
+        patch.setattr(Schedule, "on_train_batch_begin", cramped)
+        patch.setattr(Interrupt, "check", lambda self: stops.check())
+        with pytest.raises(Interrupted):
+            train_model(run, lines.append)
+        quietly(replace(run, resume=True))
+    assert "out of memory: from now on batches of 4 pairs, 2 of them" in lines[1]
+    one, other = load_bundle(run.model_dir), load_bundle(straight.model_dir)
+    rows, expected = history_of(run.model_dir), history_of(straight.model_dir)
+    for row, wanted in zip(rows, expected, strict=True):
+        assert row["updates"] == wanted["updates"]
+        # Dropout falls otherwise in other batches.
+        assert float(row["loss"]) == pytest.approx(float(wanted["loss"]), rel=0.2)
+    assert one.weights.keys() == other.weights.keys()
 
 
 def test_numbers_that_are_none_end_the_training(data_dir: Path, tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def _is_descriptor_2(stream: TextIO) -> bool:
         return False
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Tells whether a batch asked for more memory than there is."""
+    # Of TensorFlow, of JAX: neither need be loaded here.
+    names = "ResourceExhaustedError", "RESOURCE_EXHAUSTED"
+    text = f"{type(error).__name__}: {error}"
+    return isinstance(error, MemoryError) or any(name in text for name in names)
+
+
 def select_device(device: Device) -> None:
     """Makes Keras run on the device; to be called before anything has run.
 
