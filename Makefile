@@ -61,7 +61,8 @@ test: $(INSTALLED) ## run the whole test suite
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,jax]'
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/engines tests/test_layers.py \
-		tests/test_model.py tests/test_callbacks.py tests/test_training.py tests/test_resume.py
+		tests/test_model.py tests/test_callbacks.py tests/test_training.py \
+		tests/test_resume.py::test_stopped_again_and_again_it_comes_to_the_same
 
 check: lint types ## ruff and mypy, as CI runs them
 
@@ -82,10 +83,11 @@ bench: $(INSTALLED) ## time MODEL on the test split of CORPUS: a table, and benc
 controls: $(INSTALLED) ## tables of what the controls of the search cost and give
 	$(BIN)/python -m tests.benchmarks.controls $(MODEL) $(DATA)/test.csv
 
-stress: $(INSTALLED) ## break things on purpose for half an hour: kills, full disks, damages, inputs
+stress: $(INSTALLED) ## break things on purpose for two hours: kills, full disks, damages, inputs
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills
 	$(BIN)/python -m tests.stress.inputs --large
+	$(BIN)/python -m tests.stress.soak
 
 clean: ## remove all that these targets make
 	rm -rf $(VENV) prepared models build dist bench.json *.egg-info \

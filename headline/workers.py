@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headline.errors import WorkerError
@@ -63,6 +64,7 @@ class Workers(Generic[Part, Result]):
 
         if self._pool is None:
             self._pool = self._started()
+            weakref.finalize(self, _end, self._pool)
         pending: deque[Future[Result]] = deque()
         try:
             for part in parts:
@@ -106,6 +108,14 @@ class Workers(Generic[Part, Result]):
         memory.buf[: len(pickled)] = pickled
         weakref.finalize(self, _forget, memory)
         return memory.name
+
+
+def _end(pool: "ProcessPoolExecutor") -> None:
+    # Left to Python, it may be half closed when the interpreter ends. So is one whose
+    # process was killed; and its own thread, which must not wait for itself, may be
+    # the one that collects the garbage.
+    with suppress(OSError, RuntimeError):
+        pool.shutdown(cancel_futures=True)
 
 
 def start_method() -> str:

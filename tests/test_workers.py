@@ -148,6 +148,22 @@ def test_nothing_that_was_shared_stays(tmp_path: Path) -> None:
         SharedMemory(done.stdout.strip())
 
 
+def test_nothing_is_said_at_the_end(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        from headline.workers import Workers
+
+        def work() -> None:
+            assert list(Workers(abs, 2).map(range(8))) == [*range(8)]
+
+        work()
+        """
+    )
+    for _ in range(10):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 SLEEPER = textwrap.dedent(
     """
     import os, time
