@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from headline.errors import Interrupted
@@ -36,7 +36,10 @@ class Interrupt:
         if self.received is not None:
             os._exit(128 + number)  # files are replaced whole, so none is half
         self.received = signal.Signals(number)
-        self._report(f"{self.received.name}: finishing the batch; again to leave now")
+        with suppress(RuntimeError):  # it came in the middle of another line
+            self._report(
+                f"{self.received.name}: finishing the batch; again to leave now"
+            )
 
     def check(self) -> None:
         """Stops if somebody wants it.
