@@ -181,6 +181,7 @@ class DecodeConfig(Config):
     beam_size: int = 4
     length_penalty: float = 0.6  # alpha in Wu et al. 2016, eq. 14; 0 turns it off
     num_headlines: int = 1  # of each article, best first
+    consensus: bool = False  # of all hypotheses, those most like the others first
     diversity: float = 0.0  # lambda in Vijayakumar et al. 2018, eq. 4; 0 turns it off
     sample: bool = False  # draw headlines instead of looking for the best
     temperature: float = 1.0  # divides the logits of a sample
@@ -221,6 +222,8 @@ class DecodeConfig(Config):
         yield "diversity", 0 <= self.diversity <= 100, "between 0 and 100"
         both = self.sample and self.diversity > 0
         yield "diversity", not both, "0 with sample, whose headlines differ anyway"
+        alone = not self.consensus or not (self.sample or self.diversity)
+        yield "consensus", alone, "off with sample and with diversity"
         yield "temperature", 0 < self.temperature <= 100, "above 0 and at most 100"
         yield "top_p", 0 < self.top_p <= 1, "above 0 and at most 1"
         for name in ("temperature", "top_p"):
@@ -239,6 +242,11 @@ class DecodeConfig(Config):
         if self.groups > 1:
             return max(2, -(-self.beam_size // self.groups))
         return max(self.beam_size, self.num_headlines)
+
+    @property
+    def searched(self) -> int:
+        """Ended hypotheses of an article that the search needs."""
+        return self.group_size if self.consensus else self.num_headlines
 
     @property
     def kept(self) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from headline.beams import Hypothesis
 from headline.bundle import Bundle, load_bundle
 from headline.config import MOST_HYPOTHESES, DecodeConfig, Device
+from headline.consensus import consensus_order
 from headline.constraints import Constraint, Source, constraint
 from headline.dataset import pad
 from headline.engines.base import Engine
@@ -254,7 +255,12 @@ class Generator:
             )
             if text:
                 headlines.setdefault(text, headline)
-        return list(headlines.values())[: task.config.num_headlines]
+        found = list(headlines.values())
+        if task.config.consensus:
+            scores = [headline.score for headline in found]
+            order = consensus_order([headline.text for headline in found], scores)
+            found = [found[place] for place in order]
+        return found[: task.config.num_headlines]
 
 
 @dataclass(frozen=True)

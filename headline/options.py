@@ -192,6 +192,12 @@ decode_options = options(
     option(DecodeConfig, "beam_size", "Hypotheses kept at each step; 1 is greedy."),
     option(
         DecodeConfig,
+        "consensus",
+        "Of the hypotheses of the beam, write those most like all of them.",
+        flags="--consensus/--no-consensus",
+    ),
+    option(
+        DecodeConfig,
         "length_penalty",
         "Alpha in rank = log P / ((5 + length) / 6)^alpha. Higher favours longer"
         " headlines; 0 is off.",

@@ -308,7 +308,7 @@ def _drop_done(beams: Beams, search: Search) -> Beams:
 
 def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
     different = {one.ids for group in groups for one in group.best}
-    return len(different) >= config.num_headlines
+    return len(different) >= config.searched
 
 
 def _is_done(
@@ -326,7 +326,7 @@ def _is_done(
     """
     if live == IMPOSSIBLE:
         return True
-    enough = config.num_headlines if config.groups == 1 else 1
+    enough = config.searched if config.groups == 1 else 1
     if len(ended.best) < enough:
         return False
     worst = ended.best[enough - 1].score

@@ -44,6 +44,7 @@ ORDER = [
     "rules",
     "sampling",
     "search",
+    "consensus",
     "generator",
     "parallel",
     "metrics",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
 from headline.config import DecodeConfig
+from headline.consensus import consensus_order
 from headline.errors import ConfigError
 from headline.generator import BLANK, WINDOW, Generator, Headline
 from headline.runs import runs
@@ -549,3 +550,25 @@ def test_without_memory_for_a_batch_its_parts_are_searched() -> None:
     cramped.engine = Cramped(4)
     assert texts(cramped.generate(articles)) == texts(roomy.generate(articles))
     assert max(shape[0] for shape in cramped.engine.shapes) == 2
+
+
+# --- consensus ------------------------------------------------------------------------
+
+
+def test_consensus_puts_the_headlines_of_the_beam_in_another_order() -> None:
+    article = [HAN]
+    plain = random_model(beam_size=6, num_headlines=6).generate(article)
+    agreed = random_model(beam_size=6, num_headlines=6, consensus=True)
+    (found,) = agreed.generate(article)
+    assert sorted(one.text for one in found) == sorted(texts(plain)[0])
+    order = consensus_order(texts(plain)[0], [one.score for one in plain[0]])
+    assert [one.text for one in found] == [plain[0][place].text for place in order]
+    # Asked for one, it still looks at all of the beam.
+    (best,) = random_model(beam_size=6, consensus=True).generate(article)
+    assert [one.text for one in best] == [found[0].text]
+
+
+@pytest.mark.parametrize("other", [{"sample": True}, {"diversity": 1.0}])
+def test_consensus_is_of_a_beam_alone(other: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="consensus"):
+        DecodeConfig(consensus=True, **other)
