@@ -211,7 +211,7 @@ def prepare(
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from the last epoch of an interrupted training.",
+    help="Go on with an interrupted training where it stopped.",
 )
 @click.option(
     "--tensorboard",
