@@ -128,7 +128,7 @@ def test_prepare_says_why_no_pair_is_usable(tmp_path: Path) -> None:
     path.write_text("title,content\n标题,\n题,短\n", "utf-8")
     result = headline("prepare", path, "-o", tmp_path / "data")
     assert_one_line_error(result, "no usable pair", "bad.csv", "empty article")
-    assert [path.name for path in tmp_path.iterdir()] == ["news.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
 def test_prepare_weighs_corpora_by_their_names(tmp_path: Path) -> None:

@@ -261,13 +261,19 @@ class Trial:
         self.folder, self.use, self.forge = folder, use, forge
         self.outcomes: Counter[str] = Counter()
         self.faults: list[str] = []
-        tracemalloc.start()
-        use(folder)  # what is loaded once
-        self.usual = self._memory_of_use()
+        self.usual = 0  # bytes that opening the whole folder takes
 
     def run(self, flips: int, share: float = 1.0, seed: int = 1) -> None:
         """Tries everything, or a share of it drawn at random."""
-        rng = random.Random(seed)
+        self.use(self.folder)  # what is loaded once
+        tracemalloc.start()
+        try:
+            self.usual = self._memory_of_use()
+            self._try_all(flips, share, random.Random(seed))
+        finally:
+            tracemalloc.stop()
+
+    def _try_all(self, flips: int, share: float, rng: random.Random) -> None:
         names = sorted(path.name for path in self.folder.iterdir())
         for name in names:
             path = self.folder / name
