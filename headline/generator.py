@@ -187,8 +187,10 @@ class Generator:
         """Searches a batch, or its halves where there is no memory for all of it."""
         try:
             return self._search(batch)
-        except MemoryError:
-            if len(batch) == 1:
+        except Exception as error:
+            from headline.engines.backend import is_out_of_memory
+
+            if len(batch) == 1 or not is_out_of_memory(error):
                 raise
         half = len(batch) // 2
         parts = batch[:half], batch[half:]

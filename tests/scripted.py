@@ -9,6 +9,7 @@ import numpy as np
 from headline.bundle import Bundle
 from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.generator import Headline
 from headline.tokenizer import EOS, PAD, UNK, CharTokenizer, Vocab, WordTokenizer
 from headline.weights import Weights, weight_shapes
 
@@ -110,3 +111,8 @@ def word_bundle(text: str) -> Bundle:
     model = replace(plain.model, vocab_size=vocab.vocab_size)
     tokenizer, weights = WordTokenizer(vocab), random_weights(model)
     return replace(plain, model=model, tokenizer=tokenizer, weights=weights)
+
+
+def texts(found: list[list[Headline]]) -> list[list[str]]:
+    """The texts alone of the headlines of each article."""
+    return [[headline.text for headline in headlines] for headlines in found]

@@ -20,7 +20,7 @@ from headline.generator import BLANK, WINDOW, Generator, Headline
 from headline.runs import runs
 from headline.text import normalise
 from headline.tokenizer import EOS, SPECIAL_TOKENS
-from tests.scripted import CopyEngine, char_tokenizer, tiny_bundle, word_bundle
+from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle
 
 stable = settings(derandomize=True, deadline=None, max_examples=30)
 
@@ -48,10 +48,6 @@ def ending_model() -> Bundle:
     bias = BUNDLE.weights["output/bias"].copy()
     bias[EOS] += 6
     return replace(BUNDLE, weights={**BUNDLE.weights, "output/bias": bias})
-
-
-def texts(found: list[list[Headline]]) -> list[list[str]]:
-    return [[headline.text for headline in headlines] for headlines in found]
 
 
 # --- one by one, together, as a stream ------------------------------------------------
@@ -572,3 +568,20 @@ def test_consensus_puts_the_headlines_of_the_beam_in_another_order() -> None:
 def test_consensus_is_of_a_beam_alone(other: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="consensus"):
         DecodeConfig(consensus=True, **other)
+
+
+class CrampedDevice(Cramped):
+    """As a GPU of TensorFlow says it."""
+
+    def encode(self, source_ids: Any, copy_ids: Any) -> Any:
+        try:
+            return super().encode(source_ids, copy_ids)
+        except MemoryError as error:
+            raise type("ResourceExhaustedError", (Exception,), {})("OOM") from error
+
+
+def test_so_they_are_without_memory_on_a_device() -> None:
+    articles = [HAN[at % 5 :] for at in range(9)]
+    roomy, cramped = copying(batch_size=8), copying(batch_size=8)
+    cramped.engine = CrampedDevice(4)
+    assert texts(cramped.generate(articles)) == texts(roomy.generate(articles))

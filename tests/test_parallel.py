@@ -10,7 +10,7 @@ from headline.errors import ConfigError
 from headline.generator import BLANK, Generator, Headline
 from headline.parallel import FEW, ParallelGenerator
 from headline.workers import Workers
-from tests.scripted import tiny_bundle, word_bundle
+from tests.scripted import texts, tiny_bundle, word_bundle
 
 HAN = "央行今日宣布下调存款准备金率"
 CONFIG = DecodeConfig(max_length=8, batch_size=2, num_headlines=2)
@@ -27,10 +27,6 @@ def assert_same(found: list[list[Headline]], expected: list[list[Headline]]) -> 
         for side in (found, expected)
     )
     assert scores == pytest.approx(others, abs=1e-4)
-
-
-def texts(found: list[list[Headline]]) -> list[list[str]]:
-    return [[headline.text for headline in headlines] for headlines in found]
 
 
 def pair_of(config: DecodeConfig = CONFIG) -> tuple[Generator, ParallelGenerator]:
