@@ -7,7 +7,6 @@ together, the manifest last, which names the bytes of the others; see ``folders`
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from headline.files import (
     write_json,
     write_text,
 )
-from headline.folders import NEXT, located, replacing_files, tidy
+from headline.folders import located, read_whole, replacing_files, tidy
 from headline.tokenizer import Tokenizer, load_tokenizer
 from headline.weights import Weights, check_weights
 
@@ -129,26 +128,7 @@ def load_bundle(model_dir: Path) -> Bundle:
     Raises:
         BundleError: a file is missing, damaged, of a newer format or of another model.
     """
-    while True:
-        before = _moving(model_dir)
-        try:
-            return _load_bundle(model_dir)
-        except BundleError:
-            # A training may just be putting a better model in its place.
-            if _moving(model_dir) == before:
-                raise
-
-
-def _moving(model_dir: Path) -> tuple[set[str], bytes]:
-    """Returns what differs before and after any step of a replacement."""
-    try:
-        names = set(os.listdir(model_dir / NEXT))
-    except OSError:
-        names = set()
-    try:
-        return names, located(model_dir, MANIFEST).read_bytes()
-    except OSError:
-        return names, b""
+    return read_whole(model_dir, MANIFEST, _load_bundle)
 
 
 def _load_bundle(model_dir: Path) -> Bundle:

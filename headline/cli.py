@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from headline.evaluation import Evaluation
     from headline.generator import Generator
     from headline.scoring import Scored
+    from headline.tables import CorpusFormat
 
 MOST_TOLD = 20  # rows that cannot be read
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -122,10 +123,6 @@ def main() -> None:
 def prepare(
     files: Sequence[Path],
     data_dir: Path,
-    encoding: str,
-    source_column: str | None,
-    strict: bool,
-    target_column: str | None,
     weights: Sequence[str],
     unpaired: Sequence[Path],
     overwrite: bool,
@@ -153,18 +150,13 @@ def prepare(
     from headline.prepare import Job
     from headline.prepare import prepare as prepare_corpus
     from headline.summary import summary_table
-    from headline.tables import CorpusFormat, total_bytes
+    from headline.tables import total_bytes
 
     job = Job(
         files=files,
         data_dir=data_dir,
-        format=CorpusFormat(
-            encoding=encoding,
-            source_column=source_column,
-            target_column=target_column,
-            strict=strict,
-        ),
-        config=PrepareConfig(**given(settings)),
+        format=corpus_format(settings),
+        config=PrepareConfig(**pick(PrepareConfig, given(settings))),
         overwrite=overwrite,
         weights=weights_of(weights, files),
         unpaired=unpaired,
@@ -331,10 +323,6 @@ def evaluate(
     output: Path | None,
     compare: Path | None,
     scoring: bool,
-    encoding: str,
-    source_column: str | None,
-    strict: bool,
-    target_column: str | None,
     device: Device,
     workers: int | None,
     **settings: Any,
@@ -363,15 +351,8 @@ def evaluate(
     from headline.bundle import load_bundle
     from headline.evaluation import evaluate as evaluate_model
     from headline.scoring import score_file
-    from headline.tables import CorpusFormat
 
-    form = CorpusFormat(
-        encoding=encoding,
-        source_column=source_column,
-        target_column=target_column,
-        strict=strict,
-        tell=telling_some(),
-    )
+    form = corpus_format(settings, telling_some())
     generator = make_generator(load_bundle(model_dir), settings, device, workers)
     result: Evaluation | Scored
     if scoring:
@@ -438,9 +419,6 @@ def generate(
     headline_column: str,
     with_scores: bool,
     explain_path: Path | None,
-    encoding: str,
-    source_column: str | None,
-    strict: bool,
     device: Device,
     workers: int | None,
     **settings: Any,
@@ -462,14 +440,8 @@ def generate(
     single_blas_thread()
     from headline.articles import Task
     from headline.bundle import load_bundle
-    from headline.tables import CorpusFormat
 
-    form = CorpusFormat(
-        encoding=encoding,
-        source_column=source_column,
-        strict=strict,
-        tell=telling_some(),
-    )
+    form = corpus_format(settings, telling_some())
     bundle = load_bundle(model_dir)
     generator = make_generator(bundle, settings, device, workers)
     with explaining(explain_path, bundle) as explain, written(output) as stream:
@@ -517,12 +489,21 @@ def make_generator(
     from headline.parallel import ParallelGenerator
     from headline.workers import cores
 
-    decode = replace(bundle.decode, **given(settings))
+    decode = replace(bundle.decode, **pick(DecodeConfig, given(settings)))
     generator = Generator.from_bundle(bundle, decode, device)
     if device == "gpu":
         return generator
     workers = workers or cores()
     return generator if workers == 1 else ParallelGenerator(generator, workers)
+
+
+def corpus_format(
+    settings: dict[str, Any], tell: Callable[[str], None] | None = None
+) -> "CorpusFormat":
+    """Returns how to read the files; see there for ``tell``."""
+    from headline.tables import CorpusFormat
+
+    return CorpusFormat(**pick(CorpusFormat, settings), tell=tell)
 
 
 def telling_some() -> Callable[[str], None]:

@@ -18,7 +18,7 @@ from headline.config import MOST_WEIGHT, PrepareConfig
 from headline.corpus import Pair
 from headline.errors import ConfigError, DataError
 from headline.files import check_sha256, read_json
-from headline.folders import located
+from headline.folders import located, read_whole
 from headline.mixture import Corpus, Places, epoch_places
 from headline.tables import CorpusFormat, open_table
 from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, Vocab, load_tokenizer
@@ -189,6 +189,10 @@ def open_dataset(data_dir: Path) -> Dataset:
     Raises:
         DataError: a file is missing, damaged or of another format version.
     """
+    return read_whole(data_dir, DATA, _open_dataset)
+
+
+def _open_dataset(data_dir: Path) -> Dataset:
     path = located(data_dir, DATA)
     if not path.is_file():
         raise DataError(

@@ -19,7 +19,7 @@ class DigestSet:
         bucket = self._buckets.setdefault(digest[:PREFIX], bytearray())
         suffix = digest[PREFIX:]
         place = bucket.find(suffix)
-        while place % SUFFIX > 0 and place >= 0:  # across two others
+        while place > 0 and place % SUFFIX:  # across two others
             place = bucket.find(suffix, place + 1)
         if place >= 0:
             return False

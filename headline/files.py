@@ -29,14 +29,19 @@ def replacing(path: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             scratch = Path(folder, path.name)
             yield scratch
-            with scratch.open("rb+") as written:
-                os.fsync(written.fileno())  # on disk before the name points at it
+            sync_file(scratch)  # on disk before the name points at it
             os.replace(scratch, path)
         sync_folder(path.parent)
     except BrokenPipeError:
         raise  # no file is a pipe: what the body wrote to besides has gone
     except OSError as error:
         raise HeadlineError(f"cannot write {path}: {error.strerror}") from error
+
+
+def sync_file(path: Path) -> None:
+    """Has the content of a file on disk."""
+    with path.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 def sync_folder(folder: Path) -> None:

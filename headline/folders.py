@@ -9,14 +9,16 @@ included, there is one whole set of files.
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, TypeVar
 
 from headline.errors import HeadlineError, LockedError
-from headline.files import sync_folder
+from headline.files import sync_file, sync_folder
+
+Content = TypeVar("Content")
 
 NEXT = ".next"
 LOCK = ".lock"
@@ -27,6 +29,34 @@ def located(folder: Path, name: str) -> Path:
     """Returns where a file of the folder is now, or would be."""
     staged = folder / NEXT / name
     return staged if staged.exists() else folder / name
+
+
+def read_whole(folder: Path, last: str, read: Callable[[Path], Content]) -> Content:
+    """Reads files that belong together, again if they were replaced meanwhile.
+
+    Args:
+        last: the name of the file that tells of the others.
+        read: raises a HeadlineError where the files do not go together.
+    """
+    while True:
+        before = _moment(folder, last)
+        try:
+            return read(folder)
+        except HeadlineError:
+            if _moment(folder, last) == before:
+                raise
+
+
+def _moment(folder: Path, last: str) -> tuple[set[str], bytes]:
+    """Returns what differs before and after any step of a replacement."""
+    try:
+        names = set(os.listdir(folder / NEXT))
+    except OSError:
+        names = set()
+    try:
+        return names, located(folder, last).read_bytes()
+    except OSError:
+        return names, b""
 
 
 @contextmanager
@@ -48,8 +78,7 @@ def replacing_files(folder: Path, last: str) -> Iterator[Path]:
             scratch.mkdir()
             yield scratch
             for path in scratch.iterdir():
-                with path.open("rb+") as written:
-                    os.fsync(written.fileno())
+                sync_file(path)
             sync_folder(scratch)
             scratch.rename(folder / NEXT)
         sync_folder(folder)

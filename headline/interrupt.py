@@ -8,6 +8,8 @@ from types import FrameType
 
 from headline.errors import Interrupted
 
+Handler = Callable[[int, FrameType | None], None]
+
 WISHES = signal.SIGINT, signal.SIGTERM
 
 
@@ -25,12 +27,8 @@ class Interrupt:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Takes the signals as wishes while the body runs."""
-        before = {number: signal.signal(number, self._wish) for number in WISHES}
-        try:
+        with _handling(self._wish, *WISHES):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _wish(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
@@ -58,8 +56,15 @@ def ending_on_sigterm() -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    with _handling(leave, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handling(handler: Handler, *numbers: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -487,6 +487,6 @@ def assign_weights(model: HeadlineModel, arrays: Weights) -> None:
 
 
 def weight_name(weight: keras.Variable) -> str:
-    """Returns the name of a weight in ``weight_arrays``."""
-    # The path begins with the model's own name, which says nothing.
+    """Returns the name of a weight in ``weight_arrays``, or of a variable alike."""
+    # The path begins with the owner's name, which says nothing.
     return str(weight.path).split("/", 1)[1]

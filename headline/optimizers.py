@@ -49,12 +49,12 @@ def exchange_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optim
     Args:
         config: differs in how many batches make an update.
     """
-    before = {_name(one): keras.ops.convert_to_numpy(one) for one in _kept(model)}
+    before = {weight_name(one): keras.ops.convert_to_numpy(one) for one in _kept(model)}
     updates = int(model.optimizer.iterations)
     optimizer = make_optimizer(model, config)
     for variable in optimizer.variables:
-        if _name(variable) in before:
-            variable.assign(before[_name(variable)])
+        if weight_name(variable) in before:
+            variable.assign(before[weight_name(variable)])
     # Keras counts batches there.
     optimizer.variables[0].assign(updates * config.accumulate)
     return optimizer
@@ -63,10 +63,6 @@ def exchange_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optim
 def _kept(model: HeadlineModel) -> list[keras.Variable]:
     sums = "gradient_accumulator"  # nothing between two updates
     return [one for one in model.optimizer.variables if sums not in one.name]
-
-
-def _name(variable: keras.Variable) -> str:
-    return str(variable.path).split("/", 1)[1]
 
 
 def _layerwise(kind: type[keras.Optimizer]) -> Any:

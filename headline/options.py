@@ -322,7 +322,7 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pick(config: type[Config], settings: dict[str, Any]) -> dict[str, Any]:
+def pick(config: type[Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Returns those of the settings that belong to ``config``."""
     known = {setting.name for setting in fields(config)}
     return {name: value for name, value in settings.items() if name in known}

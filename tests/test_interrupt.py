@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ import pytest
 from headline.bundle import load_bundle, save_bundle
 from headline.errors import Interrupted
 from headline.interrupt import Interrupt
+from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals to a group")
 
-HEADLINE = [sys.executable, "-m", "headline"]
 Args = list[str | Path]
 
 NETWORK = ["--width", "16", "--heads", "2", "--bigrams", "50"]
@@ -83,11 +82,15 @@ def data_dir(corpus: Path) -> Path:
     return data_dir
 
 
+def train_command(data_dir: Path, model_dir: Path) -> Args:
+    return ["train", data_dir, "-o", model_dir, "--epochs", "40", *NETWORK]
+
+
 def test_a_training_stops_keeps_what_it_has_and_goes_on(
     data_dir: Path, tmp_path: Path
 ) -> None:
     model_dir = tmp_path / "m"
-    train: Args = ["train", data_dir, "-o", model_dir, "--epochs", "40", *NETWORK]
+    train = train_command(data_dir, model_dir)
     with running(*train) as process:
         wait_for(process, "epoch 1:")
         process.send_signal(signal.SIGTERM)
@@ -109,7 +112,7 @@ def test_a_second_signal_ends_it_at_once_and_what_was_kept_is_whole(
     data_dir: Path, tmp_path: Path
 ) -> None:
     model_dir = tmp_path / "m"
-    train: Args = ["train", data_dir, "-o", model_dir, "--epochs", "40", *NETWORK]
+    train = train_command(data_dir, model_dir)
     with running(*train) as process:
         wait_for(process, "epoch 2:")
         process.send_signal(signal.SIGTERM)

@@ -12,7 +12,7 @@ import pytest
 
 from headline.bundle import load_bundle, load_checkpoint, write_report
 from headline.callbacks import Schedule
-from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
+from headline.config import PrepareConfig, Run, TrainConfig
 from headline.dataset import SOURCE_STEP
 from headline.errors import Interrupted, TrainingError
 from headline.interrupt import Interrupt
@@ -21,6 +21,7 @@ from headline.tables import CorpusFormat
 from headline.training import train_model
 from headline.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
+from tests.trainings import small_run
 
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, learning_rate=0.01, warmup_updates=5, valid_articles=20
@@ -42,15 +43,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "prepared"
 
 
-def small_run(data_dir: Path, model_dir: Path, train: TrainConfig = CONFIG) -> Run:
-    model = replace(PRESETS["pointer"].model, width=16, heads=2, bigrams=50)
-    return Run(
-        data_dir=data_dir,
-        model_dir=model_dir,
-        preset="pointer",
-        model=model,
-        train=train,
-    )
+def tiny_run(data_dir: Path, model_dir: Path, train: TrainConfig = CONFIG) -> Run:
+    return small_run(data_dir, model_dir, train, width=16, heads=2, bigrams=50)
 
 
 def quietly(run: Run) -> None:
@@ -60,7 +54,7 @@ def quietly(run: Run) -> None:
 @pytest.fixture(scope="module")
 def straight(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A training that was never stopped."""
-    run = small_run(data_dir, tmp_path_factory.mktemp("models") / "m")
+    run = tiny_run(data_dir, tmp_path_factory.mktemp("models") / "m")
     quietly(run)
     return run
 
@@ -140,7 +134,7 @@ def test_so_it_does_where_an_update_takes_several_batches(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = replace(CONFIG, epochs=1, accumulate=2)
-    whole, parted = (small_run(data_dir, tmp_path / name, train) for name in "ab")
+    whole, parted = (tiny_run(data_dir, tmp_path / name, train) for name in "ab")
     quietly(whole)
     stopping(parted, [2], monkeypatch)
     assert_same(parted.model_dir, whole.model_dir)
@@ -202,4 +196,4 @@ def test_numbers_that_are_none_end_the_training(data_dir: Path, tmp_path: Path) 
     with pytest.raises(
         TrainingError, match=r"batch \d+ of epoch \d .*lower --learning-rate"
     ):
-        quietly(small_run(data_dir, tmp_path / "m", train))
+        quietly(tiny_run(data_dir, tmp_path / "m", train))

@@ -29,6 +29,7 @@ from headline.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
 from tests.events import read_events
 from tests.pages import parse
+from tests.trainings import small_run
 
 QUICK = TrainConfig(
     epochs=3, batch_size=32, learning_rate=0.01, warmup_updates=5, valid_articles=20
@@ -51,15 +52,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "prepared"
 
 
-def small_run(data_dir: Path, model_dir: Path, train: TrainConfig = QUICK) -> Run:
-    model = replace(PRESETS["pointer"].model, width=32, heads=4, dropout=0.1)
-    return Run(
-        data_dir=data_dir,
-        model_dir=model_dir,
-        preset="pointer",
-        model=model,
-        train=train,
-    )
+def quick_run(data_dir: Path, model_dir: Path, train: TrainConfig = QUICK) -> Run:
+    return small_run(data_dir, model_dir, train, width=32, heads=4, dropout=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +63,7 @@ def trained(
     """A MODEL_DIR, and the lines that its training showed."""
     model_dir = tmp_path_factory.mktemp("models") / "model"
     lines: list[str] = []
-    run = replace(small_run(data_dir, model_dir), tensorboard=events_of(model_dir))
+    run = replace(quick_run(data_dir, model_dir), tensorboard=events_of(model_dir))
     train_model(run, lines.append)
     return model_dir, lines
 
@@ -193,12 +187,12 @@ def test_a_trained_model_is_not_replaced_unless_told(
     model_dir, _ = trained
     before = (model_dir / "weights.safetensors").read_bytes()
     with pytest.raises(TrainingError, match=r"holds a trained model.*--overwrite"):
-        train_model(small_run(data_dir, model_dir), print)
+        train_model(quick_run(data_dir, model_dir), print)
     assert (model_dir / "weights.safetensors").read_bytes() == before
     # Nor is what would be one, had it not been interrupted.
     shutil.copytree(model_dir / "checkpoint", tmp_path / "checkpoint")
     with pytest.raises(TrainingError, match=r"was interrupted.*--resume"):
-        train_model(small_run(data_dir, tmp_path), print)
+        train_model(quick_run(data_dir, tmp_path), print)
 
 
 def test_of_two_trainings_into_one_folder_the_second_is_refused(
@@ -208,7 +202,7 @@ def test_of_two_trainings_into_one_folder_the_second_is_refused(
         locked(tmp_path / "m"),
         pytest.raises(LockedError, match="another process is writing"),
     ):
-        train_model(small_run(data_dir, tmp_path / "m"), print)
+        train_model(quick_run(data_dir, tmp_path / "m"), print)
     assert not (tmp_path / "m").exists()
 
 
@@ -217,7 +211,7 @@ def test_the_same_seed_gives_the_same_model_and_another_gives_another(
 ) -> None:
     config = replace(QUICK, epochs=1)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run = small_run(data_dir, tmp_path / name, replace(config, seed=seed))
+        run = quick_run(data_dir, tmp_path / name, replace(config, seed=seed))
         train_model(run, lambda line: None)
     a, b, c = (load_bundle(tmp_path / name).weights for name in "abc")
     for name in a:
@@ -228,7 +222,7 @@ def test_the_same_seed_gives_the_same_model_and_another_gives_another(
 def test_resume_names_the_settings_that_differ(
     data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
-    run = replace(small_run(data_dir, trained[0]), resume=True)
+    run = replace(quick_run(data_dir, trained[0]), resume=True)
     other = replace(run, train=replace(QUICK, learning_rate=0.5, epochs=9))
     with pytest.raises(TrainingError, match=r"epochs was 3, is 9.*learning_rate"):
         train_model(other, print)
@@ -240,7 +234,7 @@ def test_max_minutes_ends_an_epoch_early_and_leaves_a_model(
     data_dir: Path, tmp_path: Path
 ) -> None:
     config = replace(QUICK, epochs=1000, max_minutes=0.05)
-    train_model(small_run(data_dir, tmp_path / "m", config), lambda line: None)
+    train_model(quick_run(data_dir, tmp_path / "m", config), lambda line: None)
     rows = history_of(tmp_path / "m")
     assert len(rows) < 1000
     # A few updates of a slow machine are a good part of the three seconds.
@@ -279,7 +273,7 @@ def test_an_empty_valid_split_is_refused(tmp_path: Path) -> None:
     )
     prepare(job)
     with pytest.raises(TrainingError, match=r"valid split.*--valid-size"):
-        train_model(small_run(tmp_path / "data", tmp_path / "m"), print)
+        train_model(quick_run(tmp_path / "data", tmp_path / "m"), print)
     assert not (tmp_path / "m").exists()
 
 
@@ -309,7 +303,7 @@ def test_weights_repeat_pairs_and_a_resume_knows_them(
     assert counts.total() == train.epoch_pairs == round(1.5 * len(train))
     assert len(batches) == -(-train.epoch_pairs // QUICK.batch_size)
     assert len(counts) == len(train) and set(counts.values()) == {1, 2}
-    run = replace(small_run(weighted, trained[0]), resume=True)
+    run = replace(quick_run(weighted, trained[0]), resume=True)
     with pytest.raises(TrainingError, match="the dataset is another"):
         train_model(run, print)
 
@@ -335,7 +329,7 @@ def test_a_training_without_progress_ends_early_and_keeps_the_best(
 ) -> None:
     """At a rate of nearly nothing no epoch is better than the first."""
     config = replace(QUICK, epochs=9, learning_rate=1e-12, patience=2)
-    run = small_run(data_dir, tmp_path / "m", config)
+    run = quick_run(data_dir, tmp_path / "m", config)
     lines: list[str] = []
     train_model(run, lines.append)
     assert len(history_of(tmp_path / "m")) == 3
@@ -356,7 +350,7 @@ def test_updates_are_counted_and_planned_in_groups_of_batches(
     data_dir: Path, tmp_path: Path
 ) -> None:
     config = replace(QUICK, epochs=1, batch_size=16, accumulate=2)
-    train_model(small_run(data_dir, tmp_path / "m", config), lambda line: None)
+    train_model(quick_run(data_dir, tmp_path / "m", config), lambda line: None)
     pairs = len(open_dataset(data_dir).splits["train"])
     (row,) = history_of(tmp_path / "m")
     assert row["updates"] == -(-pairs // 32)

@@ -11,7 +11,7 @@ import pytest
 
 from headline.bundle import load_bundle
 from headline.callbacks import Clock, Schedule, learning_rate
-from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
+from headline.config import PrepareConfig, Run, TrainConfig
 from headline.dataset import UNPAIRED, Dataset, open_dataset
 from headline.errors import TrainingError
 from headline.phases import PAIRS, PSEUDO_PAIRS, Phase, plan_phases
@@ -21,6 +21,7 @@ from headline.tables import CorpusFormat
 from headline.training import train_model
 from headline.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
+from tests.trainings import small_run
 
 # Six updates on pseudo-pairs, of which an epoch has four, then six on pairs.
 CONFIG = TrainConfig(
@@ -58,18 +59,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return dataset
 
 
-def small_run(dataset: Dataset, model_dir: Path, resume: bool = False) -> Run:
-    network = replace(
-        PRESETS["pointer"].model, width=16, heads=2, encoder_layers=1, decoder_layers=1
-    )
-    return Run(
-        data_dir=dataset.path,
-        model_dir=model_dir,
-        preset="pointer",
-        model=network,
-        train=CONFIG,
-        resume=resume,
-    )
+def phased_run(dataset: Dataset, model_dir: Path, resume: bool = False) -> Run:
+    sizes = {"width": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+    run = small_run(dataset.path, model_dir, CONFIG, **sizes)
+    return replace(run, resume=resume)
 
 
 STOPS = ("epoch 2 on pseudo-pairs", "epoch 3")  # within a phase, and between two
@@ -92,7 +85,7 @@ def trained(
         if (stop := line.split(":")[0]) in STOPS:
             shutil.copytree(model_dir, model_dir.parent / stop)
 
-    train_model(small_run(dataset, model_dir), report)
+    train_model(phased_run(dataset, model_dir), report)
     return model_dir, lines
 
 
@@ -146,7 +139,7 @@ def test_interrupted_training_goes_on_as_if_it_had_never_stopped(
     dataset: Dataset, trained: tuple[Path, list[str]], stop: str
 ) -> None:
     model_dir, _ = trained
-    run = small_run(dataset, model_dir.parent / stop, resume=True)
+    run = phased_run(dataset, model_dir.parent / stop, resume=True)
 
     train_model(run, lambda line: None)
 
@@ -198,7 +191,7 @@ def test_checkpoint_of_before_goes_on_without_phases(dataset: Dataset) -> None:
     assert state.to_come(phases) == phases
     assert (state.phase_update, state.phase_column) == (3, {})
     assert not TrainingState.from_dict(raw | {"epoch": 2, "update": 6}).to_come(phases)
-    run = small_run(dataset, Path("m"))
+    run = phased_run(dataset, Path("m"))
     assert settings(run, dataset).keys() - settings(run, pairs).keys() == {
         "train.pretrain_share"
     }

@@ -220,22 +220,24 @@ def replaced(value: Any, place: tuple[Any, ...], new: Any) -> Any:
     """Returns the JSON value with another one at a place."""
     if not place:
         return new
-    copy = json.loads(json.dumps(value))
-    parent = copy
-    for name in place[:-1]:
-        parent = parent[name]
+    copy, parent = copied(value, place)
     parent[place[-1]] = new
     return copy
 
 
 def without(value: Any, place: tuple[Any, ...]) -> Any:
     """Returns the JSON value without the name at a place."""
-    copy = replaced(value, place, None)
-    parent = copy
-    for name in place[:-1]:
-        parent = parent[name]
+    copy, parent = copied(value, place)
     del parent[place[-1]]
     return copy
+
+
+def copied(value: Any, place: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Returns a copy of a JSON value, and within it what holds the place."""
+    copy = parent = json.loads(json.dumps(value))
+    for name in place[:-1]:
+        parent = parent[name]
+    return copy, parent
 
 
 def put(path: Path, content: bytes) -> None:

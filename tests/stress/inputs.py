@@ -13,7 +13,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from click.testing import CliRunner, Result
 from headline.bundle import save_bundle
 from headline.cli import main as headline
 from headline.text import normalise
+from tests.commands import HEADLINE
 from tests.scripted import tiny_bundle
 
 HAN = "央行今日宣布下调存款准备金率天地玄黄宇宙洪荒"
@@ -205,7 +205,7 @@ def no_files(folder: Path) -> None:
 def _pipe(path: Path, model: Path) -> None:
     """A pipe can be read once, and a table is opened more often."""
     os.mkfifo(path)
-    command = [sys.executable, "-m", "headline", "generate", "-m", str(model)]
+    command = [*HEADLINE, "generate", "-m", str(model)]
     done = subprocess.run([*command, str(path)], capture_output=True, timeout=20)
     assert done.returncode == 1 and done.stderr.startswith(b"Error: "), done.stderr
 
@@ -214,7 +214,7 @@ def large(folder: Path) -> None:
     """200 MB in one line, and a million lines of a character."""
     model = folder / "large"
     save_bundle(model, tiny_bundle(HAN))
-    command = [sys.executable, "-m", "headline", "generate", "-m", str(model)]
+    command = [*HEADLINE, "generate", "-m", str(model)]
     for name, content in (
         ("200 MB in a line", HAN.encode() * (200_000_000 // len(HAN.encode()))),
         ("a million lines", b"\xe5\xa4\xa9\n" * 1_000_000),

@@ -28,10 +28,10 @@ from headline.bundle import (
 )
 from headline.dataset import open_dataset
 from headline.errors import HeadlineError
+from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
 
-HEADLINE = [sys.executable, "-m", "headline"]
 NETWORK = ["--width", "8", "--heads", "2", "--bigrams", "10", "--valid-articles", "4"]
 # A checkpoint after each update, so that many a kill comes while one is written.
 TRAIN = [*NETWORK, "--epochs", "2", "--samples", "0", "--checkpoint-minutes", "1e-9"]

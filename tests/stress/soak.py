@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from headline.bundle import save_bundle
+from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs
 from tests.scripted import tiny_bundle
 
-HEADLINE = [sys.executable, "-m", "headline"]
 ARTICLE = "天地玄黄「宇宙洪荒」日月盈昃"
 WARM_UP = 0.1  # share of the run
 MOST_GROWTH = 20e6  # bytes
