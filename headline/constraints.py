@@ -201,6 +201,8 @@ class Constraint:
 
     def written(self, state: int) -> int:
         """Returns how many characters of the asked words stand in the headline."""
+        if not self.words:
+            return 0
         progress = self._states[state]
         overlaps = (overlap for _, overlap in self._missing(progress))
         whole = (

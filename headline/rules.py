@@ -89,12 +89,14 @@ class Rules:
 
     def wanted(self, beams: Beams) -> Ids | None:
         """Returns tokens that must be among the candidates: (B K, W), or None."""
-        batch, beam = beams.states.shape
-        rows: list[list[int]] = [[] for _ in range(batch * beam)]
-        for place, bound in self._bound(beams):
-            for hypothesis, state in enumerate(beams.states[place].tolist()):
-                if state or not bound.is_plain:
-                    rows[place * beam + hypothesis] = sorted(bound.wanted(state))
+        rows: list[list[int]] = [[] for _ in range(beams.states.size)]
+        asks = (beams.states != 0) | self._asking(beams)
+        places, hypotheses = (axis.tolist() for axis in np.nonzero(asks))
+        followed = zip(places, hypotheses, beams.states[asks].tolist(), strict=True)
+        for place, hypothesis, state in followed:
+            bound = self._constraint(beams, place)
+            row = place * beams.states.shape[1] + hypothesis
+            rows[row] = sorted(bound.wanted(state))
         most = max(map(len, rows))
         if not most:
             return None
@@ -164,28 +166,57 @@ class Rules:
             if bound is not None:
                 yield place, bound
 
+    def _constraint(self, beams: Beams, place: int) -> Constraint:
+        """Returns the constraint of an article that has one."""
+        bound: Constraint | None = self.constraints[beams.articles[place]]
+        assert bound is not None
+        return bound
+
+    def _asking(self, beams: Beams) -> Flags:
+        """Which articles ask for more than whole runs, shape ``(B, 1)``."""
+        asking: Flags = self._asks[beams.articles, None]
+        return asking
+
+    @cached_property
+    def _asks(self) -> Flags:
+        return np.array(
+            [bound is not None and not bound.is_plain for bound in self.constraints]
+        )
+
+    @cached_property
+    def _binds(self) -> Flags:
+        return np.array([bound is not None for bound in self.constraints])
+
     def _follow(self, candidates: Candidates, beams: Beams) -> tuple[Ids, Ids, Flags]:
         """Of each candidate: its state, characters needed, if it may repeat n-grams."""
         before = np.take_along_axis(beams.states, candidates.origins, axis=1)
-        looked_at = self._looked_at(candidates, before)
         states, needs = np.zeros((2, *before.shape), np.int32)
         continues = np.zeros(before.shape, bool)
-        for place, bound in self._bound(beams):
-            columns = looked_at[place] if bound.is_plain else candidates.possible[place]
-            for column in np.flatnonzero(columns).tolist():
-                origin = int(before[place, column])
-                token = int(candidates.ids[place, column])
-                state = origin if token == EOS else bound.follow(origin, token)
-                states[place, column] = state
-                if state != FORBIDDEN:
-                    needs[place, column] = bound.need(state)
-                    continues[place, column] = bound.goes_on(origin, state)
+        looked_at = self._looked_at(candidates, before, beams)
+        followed = zip(
+            *(axis.tolist() for axis in np.nonzero(looked_at)),
+            before[looked_at].tolist(),
+            candidates.ids[looked_at].tolist(),
+            strict=True,
+        )
+        for place, column, origin, token in followed:
+            bound = self._constraint(beams, place)
+            state = origin if token == EOS else bound.follow(origin, token)
+            states[place, column] = state
+            if state != FORBIDDEN:
+                needs[place, column] = bound.need(state)
+                continues[place, column] = bound.goes_on(origin, state)
         return states, needs, continues
 
-    def _looked_at(self, candidates: Candidates, before: Ids) -> Flags:
-        """Which candidates begin, continue or end a run; for the others, state 0."""
-        begins = self.tokens.in_runs(candidates.ids)
-        looked_at: Flags = candidates.possible & (begins | (before != 0))
+    def _looked_at(self, candidates: Candidates, before: Ids, beams: Beams) -> Flags:
+        """Which candidates a constraint must follow.
+
+        Where it binds runs alone, those that begin, continue or end one; the state of
+        the others is 0.
+        """
+        run = self.tokens.in_runs(candidates.ids) | (before != 0)
+        bound = self._binds[beams.articles, None]
+        looked_at: Flags = bound & candidates.possible & (run | self._asking(beams))
         return looked_at
 
     def _repeats(self, candidates: Candidates, beams: Beams) -> Flags:

@@ -377,9 +377,10 @@ class NumpyEngine:
     # --- layers ------------------------------------------------------------------
 
     def _plain_norm(self, name: str, values: Floats) -> Floats:
-        scaled = norm(values) * self.weights[f"{name}/gamma"]
-        shifted: Floats = scaled + self.weights[f"{name}/beta"]
-        return shifted
+        normed = norm(values)
+        normed *= self.weights[f"{name}/gamma"]
+        normed += self.weights[f"{name}/beta"]
+        return normed
 
     def _decoder_norm(
         self, layer: int | str, values: Floats, state: NumpyState

@@ -151,10 +151,11 @@ def exact_sigmoid(values: Floats) -> Floats:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Returns the softmax over the last axis."""
-    weights: Floats = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
-    return weights
+    """Returns the softmax over the last axis, in the place of the scores."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores
 
 
 def log_softmax(scores: Floats) -> Floats:
@@ -166,7 +167,7 @@ def log_softmax(scores: Floats) -> Floats:
 
 def norm(values: Floats) -> Floats:
     """Returns LayerNorm over the last axis, without scale and shift."""
-    centred = values - values.mean(axis=-1, keepdims=True)
+    centred: Floats = values - values.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
-    normed: Floats = centred / np.sqrt(variance + np.float32(NORM_EPSILON))
-    return normed
+    centred /= np.sqrt(variance + np.float32(NORM_EPSILON))
+    return centred
