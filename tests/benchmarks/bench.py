@@ -1,98 +1,135 @@
-"""Times a trained model: cold start, one article at a time, and in bulk.
+"""Measures speed and memory: of ``generate``, ``train`` and ``prepare``.
 
-    python -m tests.benchmarks.bench MODEL_DIR CORPUS [--output bench.json]
+    python -m tests.benchmarks.bench --corpus news.csv --model models/news
 
-Not a test: the figures are those of one machine, and only ratios of one run compare.
+Prints one table and writes it to a file. Not a test: the figures are those of one
+machine, and only the ratios of one run compare.
 """
 
-import argparse
 import json
 import os
-import platform
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `headline generate` does
 
-from headline.generator import Generator
-from headline.tables import (
-    SOURCE_COLUMNS,
-    CorpusFormat,
-    as_text,
-    find_column,
-    open_table,
+import click
+
+from tests.benchmarks import bulk, cold, growth, machine, preparing, single, training
+from tests.benchmarks.processes import run
+from tests.benchmarks.rows import Row, table
+from tests.benchmarks.subject import Subject
+from tests.commands import HEADLINE
+
+THEMES: Mapping[str, Callable[[Subject], Iterable[Row]]] = {
+    "cold": cold.measure,
+    "bulk": bulk.measure,
+    "single": single.measure,
+    "growth": growth.measure,
+    "prepare": preparing.measure,
+    "training": training.measure,
+}
+DEFAULTS = {field.name: field.default for field in fields(Subject)}
+
+
+def size(name: str, help: str) -> Callable[[Any], Any]:
+    """An option for one of the sizes of a ``Subject``."""
+    flag, default = f"--{name.replace('_', '-')}", DEFAULTS[name]
+    return click.option(flag, default=default, show_default=True, help=help)
+
+
+@click.command()
+@click.option(
+    "--corpus",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    default="data/sample.csv",
+    show_default=True,
+    help="Articles and headlines to measure with.",
 )
+@click.option(
+    "--model",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    metavar="MODEL_DIR",
+    help="The model; if left out, one is trained on the corpus for --minutes.",
+)
+@click.option("--only", metavar="THEMES", help=f"Some of {','.join(THEMES)}.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the table as JSON, with the machine.",
+)
+@size("rounds", "Rounds of what is compared.")
+@size("articles", "Articles written in bulk.")
+@size("seconds", "Seconds of each point of a growth in a round.")
+@size("minutes", "Longest training.")
+@size("rouge_l", "Validation score that a training is to come to.")
+@size("training_pairs", "Pairs of an epoch whose speed is measured.")
+@size("megabytes", "Size of the corpus to prepare.")
+@click.option(
+    "--against-training",
+    metavar="COMMAND",
+    help="Compare with a command that prints JSON: source_characters_per_second.",
+)
+@click.option(
+    "--against-bulk",
+    metavar="COMMAND",
+    help="The same with articles_per_second; {articles} is the CSV file to write for.",
+)
+def main(
+    corpus: Path,
+    model: Path | None,
+    only: str | None,
+    output: Path | None,
+    **sizes: Any,
+) -> None:
+    """Measure speed and memory of a model and a corpus on this machine."""
+    themes = chosen(only)
+    with TemporaryDirectory(prefix="headline-bench-") as folder:
+        scratch = Path(folder)
+        data_dir = scratch / "data"
+        run([*HEADLINE, "prepare", str(corpus), "-o", str(data_dir)])
+        subject = Subject(
+            model_dir=model or trained(data_dir, scratch / "model", sizes["minutes"]),
+            corpus=corpus,
+            data_dir=data_dir,
+            scratch=scratch,
+            **sizes,
+        )
+        rows = list(measured(subject, themes))
+    click.echo(table(rows))
+    if output is not None:
+        found = {"machine": machine.describe(), "rows": [row.to_dict() for row in rows]}
+        output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_articles(path: Path, most: int) -> list[str]:
-    """The first ``most`` articles of a corpus."""
-    form = CorpusFormat()
-    with open_table(path, form) as table:
-        column = find_column(table, None, SOURCE_COLUMNS, "source")
-        rows = islice(table, most)
-        return [as_text(row.values.get(column)) or "" for row in rows]
+def chosen(only: str | None) -> list[str]:
+    """Returns the themes that are asked for, in their order.
+
+    Raises:
+        click.UsageError: there is no such theme.
+    """
+    names = list(THEMES) if only is None else only.split(",")
+    for name in set(names) - set(THEMES):
+        raise click.UsageError(f"no theme {name!r}; choose from: {', '.join(THEMES)}")
+    return [name for name in THEMES if name in names]
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """The wall time of one call."""
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
+def trained(data_dir: Path, model_dir: Path, minutes: float) -> Path:
+    """Trains a model for so many minutes."""
+    click.echo(f"training a model for {minutes:g} minutes", err=True)
+    run(training.train_command(data_dir, model_dir, "--max-minutes", str(minutes)))
+    return model_dir
 
 
-def cold_start(model_dir: Path, article: str, runs: int = 7) -> float:
-    """Median seconds of a whole process that writes one headline."""
-    command = [sys.executable, "-m", "headline", "generate", "-m", str(model_dir)]
-
-    def process() -> None:
-        subprocess.run(command, input=article.encode(), stdout=-3, check=True)
-
-    return statistics.median(seconds(process) for _ in range(runs))
-
-
-def one_by_one(generator: Generator, articles: list[str]) -> float:
-    """Median seconds of one article in a warm process."""
-    return statistics.median(
-        seconds(partial(generator.generate, [article])) for article in articles[:100]
-    )
-
-
-def measure(model_dir: Path, articles: list[str]) -> dict[str, float]:
-    """All figures by name."""
-    generator = Generator.load(model_dir)
-    generator.generate(articles[:8])
-    single = one_by_one(generator, articles)
-    bulk = seconds(lambda: generator.generate(articles))
-    characters = statistics.fmean(len(article) for article in articles)
-    return {
-        "articles": len(articles),
-        "characters_per_article": round(characters, 1),
-        "cold_start_seconds": round(cold_start(model_dir, articles[0]), 4),
-        "warm_article_seconds": round(single, 5),
-        "bulk_articles_per_second": round(len(articles) / bulk, 1),
-    }
-
-
-def main() -> None:
-    """Prints a table and writes the figures to a file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model_dir", type=Path)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("--articles", type=int, default=1000)
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
-    figures = measure(args.model_dir, read_articles(args.corpus, args.articles))
-    for name, figure in figures.items():
-        print(f"{name.replace('_', ' '):28}{figure:>12}")
-    if args.output:
-        machine = {"machine": platform.machine(), "cores": os.cpu_count()}
-        args.output.write_text(json.dumps(machine | figures, indent=1) + "\n")
+def measured(subject: Subject, themes: Iterable[str]) -> Iterator[Row]:
+    """Yields the rows of all themes, and tells what it is at."""
+    for theme in themes:
+        click.echo(f"measuring: {theme}", err=True)
+        yield from THEMES[theme](subject)
 
 
 if __name__ == "__main__":
