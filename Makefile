@@ -1,5 +1,6 @@
 # Every target works from a clean clone: each makes .venv first if it is missing.
-# Variables: make train CORPUS=news.csv MODEL=models/news MINUTES=10
+# Variables: make train CORPUS=news.csv MODEL=models/news MINUTES=10; and for bench,
+# its options: make bench BENCH='--only bulk,single'
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -77,8 +78,11 @@ format: $(INSTALLED) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## time MODEL on the test split of CORPUS: a table, and bench.json
-	$(BIN)/python -m tests.benchmarks.bench $(MODEL) $(DATA)/test.csv --output bench.json
+# A MODEL that was not asked for need not be there: one is trained then.
+bench: $(INSTALLED) ## measure speed and memory with MODEL and CORPUS: a table, and bench.json
+	$(BIN)/python -m tests.benchmarks.bench --corpus $(CORPUS) --output bench.json \
+		$(if $(findstring command,$(origin MODEL))$(wildcard $(MODEL)/manifest.json),--model $(MODEL)) \
+		$(BENCH)
 
 controls: $(INSTALLED) ## tables of what the controls of the search cost and give
 	$(BIN)/python -m tests.benchmarks.controls $(MODEL) $(DATA)/test.csv

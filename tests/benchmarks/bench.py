@@ -20,7 +20,7 @@ import click
 
 from tests.benchmarks import bulk, cold, growth, machine, preparing, single, training
 from tests.benchmarks.processes import run
-from tests.benchmarks.rows import Row, table
+from tests.benchmarks.rows import Row, line
 from tests.benchmarks.subject import Subject
 from tests.commands import HEADLINE
 
@@ -99,8 +99,7 @@ def main(
             scratch=scratch,
             **sizes,
         )
-        rows = list(measured(subject, themes))
-    click.echo(table(rows))
+        rows = list(printed(measured(subject, themes)))
     if output is not None:
         found = {"machine": machine.describe(), "rows": [row.to_dict() for row in rows]}
         output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
@@ -130,6 +129,13 @@ def measured(subject: Subject, themes: Iterable[str]) -> Iterator[Row]:
     for theme in themes:
         click.echo(f"measuring: {theme}", err=True)
         yield from THEMES[theme](subject)
+
+
+def printed(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yields the rows, and prints each as it comes: all takes minutes."""
+    for row in rows:
+        click.echo(line(row))
+        yield row
 
 
 if __name__ == "__main__":

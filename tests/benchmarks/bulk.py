@@ -136,7 +136,7 @@ def _write_file(subject: Subject, times: int) -> Finished:
 
 def _against(subject: Subject, command: str) -> Row:
     """Compares with another system: its articles a second of the same file."""
-    command = command.format(articles=subject.scratch / "articles-1.csv")
+    command = command.replace("{articles}", str(subject.scratch / "articles-1.csv"))
     systems: list[str] = []
 
     def ours() -> float:

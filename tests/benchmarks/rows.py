@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+NAME_WIDTH = 54  # columns
+
 Samples = Mapping[str, Sequence[float]]  # by name, one of each round
 
 
@@ -58,14 +60,10 @@ def compared(theme: str, samples: Samples, unit: str, to: str) -> Iterator[Row]:
             yield Row(theme, name, median(values), unit, ratio, to)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Returns the rows as a table for a person."""
-    names = max((len(row.name) for row in rows), default=0)
-    return "\n".join(
-        f"{row.theme:<10}{row.name:<{names}}{_number(row.value):>11} {row.unit:<20}"
-        f"{_compared(row)}".rstrip()
-        for row in rows
-    )
+def line(row: Row) -> str:
+    """Returns the row as a line of a table for a person."""
+    start = f"{row.theme:<10}{row.name:<{NAME_WIDTH}}{_number(row.value):>11}"
+    return f"{start} {row.unit:<21}{_compared(row)}".rstrip()
 
 
 def _number(value: float) -> str:

@@ -25,7 +25,7 @@ class Subject:
     seconds: float = 1.0  # of each point of a growth in a round
     minutes: float = 3.0  # of a training, at most
     rouge_l: float = 60.0  # that a training is to come to
-    training_pairs: int = 2000  # of an epoch whose speed is measured
+    training_pairs: int = 1500  # of an epoch whose speed is measured
     megabytes: float = 100.0  # of the corpus to prepare
     against_training: str | None = None  # commands to compare with
     against_bulk: str | None = None

@@ -22,7 +22,7 @@ from tests.benchmarks import bench, cold, growth, processes, training
 from tests.benchmarks.engines import FixedSteps, Staying
 from tests.benchmarks.flops import Cost, article_flops
 from tests.benchmarks.processes import Finished, run
-from tests.benchmarks.rows import Row, compared, table
+from tests.benchmarks.rows import Row, compared, line
 from tests.benchmarks.texts import of_length, write_repeated
 from tests.commands import HEADLINE
 from tests.corpora import CHARACTERS, bracket_pairs, write_pairs
@@ -41,19 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(folder: Path, theme: str) -> list[dict[str, Any]]:
     """The rows of a theme as they come to the file, with sizes as small as can be."""
-    sizes = [
-        "--rounds",
-        "1",
-        "--articles",
-        "80",
-        "--seconds",
-        "0.001",
-        "--megabytes",
-        "0.08",
-    ]
+    sizes = {"rounds": 1, "articles": 80, "seconds": 0.001, "megabytes": 0.08}
     names = ["--corpus", folder / "corpus.csv", "--model", folder / "model"]
     names += ["--only", theme, "--output", folder / "bench.json"]
-    arguments = [*map(str, names), *sizes]
+    arguments = [*map(str, names), *(f"--{key}={size}" for key, size in sizes.items())]
     result = CliRunner().invoke(bench.main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     found = json.loads((folder / "bench.json").read_text("utf-8"))
@@ -82,7 +73,7 @@ def test_the_ratio_is_that_of_a_round_whatever_drifts() -> None:
 
     assert (slow.value, slow.ratio) == (8, None)
     assert (fast.value, fast.ratio, fast.to) == (2, 0.25, "slow")
-    assert "0.25 times slow" in table([slow, fast])
+    assert "0.25 times slow" in line(fast)
 
 
 PLAIN = ModelConfig(
