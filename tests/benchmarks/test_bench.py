@@ -268,7 +268,7 @@ if sys.argv[1] == "train":
     if "--width" in sys.argv:
         width = int(sys.argv[sys.argv.index("--width") + 1])
     model_dir.mkdir(exist_ok=True)
-    rows = [(5, 30), (64000 // width, 61), (64000 // width, 59)]
+    rows = [(5, 30), (51200 // width, 61), (76800 // width, 59)]
     lines = ["source_tokens_per_second,rouge_l", *("%d,%d" % row for row in rows)]
     (model_dir / "history.csv").write_text("\\n".join(lines))
     if "--max-minutes" in sys.argv:
