@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headline.errors import WorkerError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
+HELD = signal.SIGINT, signal.SIGTERM
 AHEAD = 2  # parts that wait for each worker, so that it never waits for one
 
 
@@ -62,15 +63,16 @@ class Workers(Generic[Part, Result]):
         """
         from concurrent.futures.process import BrokenProcessPool
 
-        if self._pool is None:
-            self._pool = self._started()
-            weakref.finalize(self, _end, self._pool)
         pending: deque[Future[Result]] = deque()
         try:
             for part in parts:
+                if self._pool is None:
+                    self._pool = self._started()
+                    weakref.finalize(self, _end, self._pool)
                 if len(pending) == AHEAD * self.count:
                     yield pending.popleft().result()
-                pending.append(self._pool.submit(_run, part))
+                with _signals_held():
+                    pending.append(self._pool.submit(_run, part))
             while pending:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
@@ -110,6 +112,19 @@ class Workers(Generic[Part, Result]):
         return memory.name
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Lets signals wait: a process that starts meanwhile cannot handle them yet."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end(pool: "ProcessPoolExecutor") -> None:
     # Left to Python, it may be half closed when the interpreter ends. So is one whose
     # process was killed; and its own thread, which must not wait for itself, may be
@@ -132,8 +147,12 @@ _work: Callable[[Any], Any]
 
 def _begin(work: Callable[[Any], Any]) -> None:
     global _work
-    _work = work
+    # A handler that a fork has copied would raise here, and be told as an error.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    _work = work
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
