@@ -315,7 +315,9 @@ def plan_batches(
     generator = np.random.default_rng((seed, epoch))
     seen = epoch_places(corpora, seed, epoch) if corpora else np.arange(len(buckets))
     shuffled = seen[generator.permutation(len(seen))]
-    ordered = shuffled[np.argsort(buckets[shuffled], kind="stable")]
+    # Numbers of 16 bits, which buckets hardly ever pass, are sorted by radix.
+    small = buckets.astype(np.min_scalar_type(buckets.max(initial=0)))
+    ordered = shuffled[np.argsort(small[shuffled], kind="stable")]
     cuts = range(batch_size, len(ordered), batch_size)
     batches = np.split(ordered, list(cuts)) if len(ordered) else []
     order = generator.permutation(len(batches))
