@@ -41,6 +41,7 @@ from headline.options import (
     target_option,
     train_options,
     weights_of,
+    workers_option,
 )
 
 if TYPE_CHECKING:
@@ -119,12 +120,14 @@ def main() -> None:
     metavar="FILE",
     help="More articles, without headlines, to train on before the pairs. Repeatable.",
 )
+@workers_option("Processes; a small corpus is read by one.")
 @click.option("--overwrite", is_flag=True, help="Replace the dataset in DATA_DIR.")
 def prepare(
     files: Sequence[Path],
     data_dir: Path,
     weights: Sequence[str],
     unpaired: Sequence[Path],
+    workers: int | None,
     overwrite: bool,
     **settings: Any,
 ) -> None:
@@ -151,6 +154,7 @@ def prepare(
     from headline.prepare import prepare as prepare_corpus
     from headline.summary import summary_table
     from headline.tables import total_bytes
+    from headline.workers import cores
 
     job = Job(
         files=files,
@@ -160,8 +164,10 @@ def prepare(
         overwrite=overwrite,
         weights=weights_of(weights, files),
         unpaired=unpaired,
+        workers=workers or cores(),
     )
     size = total_bytes([*files, *unpaired])
+    tqdm.monitor_interval = 0  # beside its thread, workers could not be forked
     with tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
         summary = prepare_corpus(job, bar.update)
     click.echo(summary_table(summary), err=True)

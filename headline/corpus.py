@@ -1,10 +1,11 @@
 """Corpus files to pairs, with a report of every row that gives none.
 
-Memory holds one row, and eight bytes for each pair seen.
+The rows come some at a time: enough that what NumPy does with them at once, and what
+it costs to hand them to another process, hardly counts for each.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -12,16 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from headline.digests import DIGEST_BYTES, DigestSet
 from headline.errors import CorpusError
 from headline.tables import (
+    Block,
     CorpusFormat,
     Table,
     as_text,
     find_pair_columns,
     open_table,
 )
-from headline.text import normalise
+from headline.text import normalise_all
 
 EXCERPT_LENGTH = 60  # characters
 
@@ -63,73 +67,100 @@ class Reject:
     excerpt: str
 
 
-class RowReader(ABC):
-    """What files give row by row, in their order: pairs and rejects.
+@dataclass
+class Rows:
+    """Some rows of a file, behind one another."""
 
-    Of exact duplicates, in whichever files, the first one stays. ``place`` says which
-    of the files the last row came from, counted from 0.
+    file: str
+    place: int  # of the file, counted from 0
+    numbers: list[int]  # of the rows that can be read
+    texts: list[list[str]]  # raw, of each column, of those rows
+    unreadable: list[Reject]
+    position: int  # how many bytes of all files are read
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.unreadable)
+
+    def rejects(self, faults: Mapping[int, Reason]) -> list[Reject]:
+        """Reports the rows that give no pair; of the keys of ``faults`` see there."""
+        found = list(self.unreadable)
+        for row, reason in faults.items():
+            excerpt = _excerpt(column[row] for column in self.texts)
+            found.append(Reject(self.file, self.numbers[row], reason, excerpt))
+        return sorted(found, key=lambda reject: reject.row)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of the texts of ``Rows``; the keys are places in ``Rows.numbers``."""
+
+    faults: dict[int, Reason]
+    digests: dict[int, bytes]  # of what can be a duplicate
+    pairs: dict[int, Pair]
+
+
+def with_duplicates(
+    faults: Mapping[int, Reason], digests: Mapping[int, bytes], seen: DigestSet
+) -> dict[int, Reason]:
+    """Returns the faults of ``Judged``, and which rows are duplicates.
+
+    Of exact duplicates, in whichever files, the first one stays; one that comes later
+    is a duplicate, whatever else it is.
+
+    Args:
+        seen: the digests of all rows before, and then of these.
     """
+    later = {row for row, digest in digests.items() if not seen.add(digest)}
+    return {**faults, **dict.fromkeys(later, Reason.DUPLICATE)}
 
-    place = 0
+
+class RowReader(ABC):
+    """What files give: their rows some at a time, and of those pairs and rejects.
+
+    The rows have to be read one after the other, and ``judge`` can look at any of them
+    in another process. A reader keeps nothing of what it has read.
+    """
 
     def __init__(self, files: Iterable[Path], format: CorpusFormat) -> None:
         self._files = tuple(files)
         self._format = format
-        self._table: Table | None = None
-        self._bytes_before = 0
 
-    def __iter__(self) -> Iterator[Pair | Reject]:
-        """Reads the files from the start.
+    def read(self) -> Iterator[Rows]:
+        """Reads the files from the start, in their order; the last rows may be none.
+
+        Positions count whole buffers, compressed bytes of a .gz, and cost nothing.
 
         Raises:
             CorpusError: a file cannot be read, lacks a column or has no rows.
         """
-        self._bytes_before = 0
-        seen = DigestSet()
+        before = 0
         for place, path in enumerate(self._files):
-            self.place = place
-            with open_table(path, self._format) as self._table:
-                yield from self._read(self._table, seen)
-                self._bytes_before += self._table.position()
-                self._table = None
+            with open_table(path, self._format) as table:
+                columns, count = self._columns(table), 0
+                for block in table.blocks(columns):
+                    rows = _rows(table, columns, block, place)
+                    rows.position = before + table.position()
+                    count += len(rows)
+                    yield rows
+                before += table.position()
+            if not count:
+                raise CorpusError(f"{path} has no rows")
 
-    def position(self) -> int:
-        """Returns how many of the ``total_bytes`` of the files are read.
-
-        It counts whole buffers, compressed bytes of a .gz, and costs the reading
-        nothing.
-        """
-        now = self._table.position() if self._table else 0
-        return self._bytes_before + now
-
-    def _read(self, table: Table, seen: DigestSet) -> Iterator[Pair | Reject]:
-        columns = self._columns(table)
-        file = shown(table.path)
-        number = 0
-        for number, values, problem in table:
-            raw = [values.get(column) for column in columns]
-            judged = problem or self._judge(raw, seen)
-            if isinstance(judged, Pair):
-                yield judged
-            elif isinstance(judged, Reason):
-                yield Reject(file, number, judged, _excerpt(raw))
+    def judge(self, texts: Sequence[Sequence[str]]) -> Judged:
+        """Normalises and judges what ``Rows.texts`` holds."""
+        columns = [normalise_all(column) for column in texts]
+        faults = self._faults(columns)
+        digests, pairs = {}, {}
+        for row, values in enumerate(zip(*columns, strict=True)):
+            if row in faults:
+                continue
+            digests[row] = _digest(values)
+            made = self._pair(values)
+            if isinstance(made, Pair):
+                pairs[row] = made
             else:
-                excerpt = _excerpt([f"({judged})", *values.values()])
-                yield Reject(file, number, Reason.UNREADABLE, excerpt)
-        if number == 0:
-            raise CorpusError(f"{table.path} has no rows")
-
-    def _judge(self, raw: Sequence[Any], seen: DigestSet) -> Pair | Reason | str:
-        """Returns the pair of a row's values, or what speaks against it."""
-        texts = [normalise(text) for text in map(as_text, raw) if text is not None]
-        if len(texts) < len(raw):
-            return "a value that is no text"
-        reason = self._fault(texts)
-        if reason is not None:
-            return reason
-        if not seen.add(_digest(texts)):
-            return Reason.DUPLICATE
-        return self._pair(texts)
+                faults[row] = made
+        return Judged(faults, digests, pairs)
 
     @abstractmethod
     def _columns(self, table: Table) -> tuple[str, ...]:
@@ -140,12 +171,12 @@ class RowReader(ABC):
         """
 
     @abstractmethod
-    def _fault(self, texts: Sequence[str]) -> Reason | None:
-        """Returns what speaks against the normalised values of the columns."""
+    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
+        """Returns what speaks against rows, by the normalised values of the columns."""
 
     @abstractmethod
     def _pair(self, texts: Sequence[str]) -> Pair | Reason:
-        """Makes the pair of values without fault."""
+        """Makes the pair of a row without fault."""
 
 
 class CorpusReader(RowReader):
@@ -177,20 +208,38 @@ class CorpusReader(RowReader):
         target, source = texts
         return Pair(source, target)
 
-    def _fault(self, texts: Sequence[str]) -> Reason | None:
-        target, source = map(len, texts)
+    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
+        target, source = (np.array([*map(len, texts)], int) for texts in columns)
         limit = self._max_target_length
+        faults: dict[int, Reason] = {}
         for faulty, reason in (
             (source == 0, Reason.EMPTY_SOURCE),
             (target == 0, Reason.EMPTY_TARGET),
             (source < self._min_source_length, Reason.SHORT_SOURCE),
             (target < self._min_target_length, Reason.SHORT_TARGET),
-            (limit is not None and target > limit, Reason.LONG_TARGET),
+            (target > (target if limit is None else limit), Reason.LONG_TARGET),
             (target >= source, Reason.NOT_SHORTER),
         ):
-            if faulty:
-                return reason
-        return None
+            for row in np.flatnonzero(faulty).tolist():
+                faults.setdefault(row, reason)
+        return faults
+
+
+def _rows(table: Table, columns: Sequence[str], block: Block, place: int) -> Rows:
+    file, texts = shown(table.path), [[*column] for column in block.columns]
+    rows = Rows(file, place, [*block.numbers], texts, [], 0)
+    for number, values, problem in block.rows:
+        raw = [as_text(values.get(column)) for column in columns]
+        known = [text for text in raw if text is not None]
+        if problem is None and len(known) == len(columns):
+            rows.numbers.append(number)
+            for column, text in zip(texts, known, strict=True):
+                column.append(text)
+        else:
+            told = f"({problem or 'a value that is no text'})"
+            excerpt = _excerpt([told, *values.values()])
+            rows.unreadable.append(Reject(file, number, Reason.UNREADABLE, excerpt))
+    return rows
 
 
 def shown(path: Path) -> str:

@@ -16,8 +16,11 @@ class DigestSet:
 
     def add(self, digest: bytes) -> bool:
         """Puts a digest in; returns whether it is new."""
-        bucket = self._buckets.setdefault(digest[:PREFIX], bytearray())
-        suffix = digest[PREFIX:]
+        prefix, suffix = digest[:PREFIX], digest[PREFIX:]
+        bucket = self._buckets.get(prefix)
+        if bucket is None:
+            self._buckets[prefix] = bytearray(suffix)
+            return True
         place = bucket.find(suffix)
         while place > 0 and place % SUFFIX:  # across two others
             place = bucket.find(suffix, place + 1)

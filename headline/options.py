@@ -51,6 +51,16 @@ def options(*decorators: Any) -> Callable[[Command], Command]:
     return decorate
 
 
+def workers_option(help: str) -> Callable[[Command], Command]:
+    """The option ``--workers``."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1, MOST_WORKERS),
+        show_default="the cores there are",
+        help=help,
+    )
+
+
 format_options = options(
     click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
                  help="Encoding of the files, such as gb18030."),
@@ -263,12 +273,7 @@ decode_options = options(
         show_default=True,
         help="cpu runs on NumPy alone; gpu loads Keras.",
     ),
-    click.option(
-        "--workers",
-        type=click.IntRange(1, MOST_WORKERS),
-        show_default="the cores there are",
-        help="Processes on the CPU; few articles are written by one.",
-    ),
+    workers_option("Processes on the CPU; few articles are written by one."),
 )
 
 

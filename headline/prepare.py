@@ -1,26 +1,40 @@
 """``headline prepare``: corpus files to a DATA_DIR, as a stream.
 
-Two passes. The first reads the files, splits and cuts the texts, and counts their
-tokens, with the texts in files of its own; the second turns those into ids. Articles
-without headlines come after the pairs, as pseudo-pairs in a split of their own. Memory
-holds the counts of tokens and lengths, and a hash of each pair.
+Two passes. The first reads the files, splits and cuts the texts, and numbers and counts
+their pieces; the second turns the numbers into ids. Articles without headlines come
+after the pairs, as pseudo-pairs in a split of their own. Memory holds the pieces, the
+counts of lengths, and a hash of each pair.
+
+This process reads the rows, decides which are duplicates, and writes; what can be done
+with rows on their own, others do. So how many there are changes nothing.
 """
 
 import csv
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
+from itertools import chain, islice
 from pathlib import Path
-from struct import Struct
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, TextIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headline.config import PrepareConfig
-from headline.corpus import CorpusReader, Pair, Reject, RowReader, shown
+from headline.corpus import (
+    CorpusReader,
+    Pair,
+    Reason,
+    Reject,
+    RowReader,
+    Rows,
+    shown,
+    with_duplicates,
+)
 from headline.dataset import (
     DATA,
     REJECTS,
@@ -29,10 +43,10 @@ from headline.dataset import (
     UNPAIRED,
     VOCAB,
     data_files,
-    ids_file,
-    offsets_file,
     text_file,
 )
+from headline.digests import DigestSet
+from headline.encoding import PieceTable, encode_split
 from headline.errors import CorpusError, DataError
 from headline.files import sha256, write_json
 from headline.folders import (
@@ -45,13 +59,13 @@ from headline.folders import (
     tidy,
 )
 from headline.pseudo import UnpairedReader
+from headline.spool import Numbers, Spool
 from headline.summary import Counts, FileCounts, summarise
 from headline.tables import CorpusFormat
-from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Tokenizer, Vocab
+from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Ragged, Tokenizer, Vocab
+from headline.workers import Workers
 
-# Between the pieces of a text in the spool; normalised texts have no such character.
-PIECE_END = "\x1f"
-OFFSET = Struct("=q")
+FEW = 4  # times that rows are read before a process is started
 
 # All files that a dataset can have.
 DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
@@ -70,6 +84,7 @@ class Job:
     overwrite: bool = False
     weights: Mapping[Path, float] = field(default_factory=dict)  # of others: 1
     unpaired: Sequence[Path] = ()  # files of articles without headlines
+    workers: int = 1  # processes, for a corpus that is large
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -92,12 +107,17 @@ def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
         HeadlineError: the folder cannot be written.
     """
     with _replacing_dataset(job.data_dir, job.overwrite) as scratch:
-        with TemporaryDirectory(dir=scratch, prefix=".spool.") as spool:
-            counts = _read(job, scratch, Path(spool), advance)
-            tokenizer = _make_tokenizer(job.config, counts.pieces)
+        with (
+            TemporaryDirectory(dir=scratch, prefix=".spool.") as folder,
+            ExitStack() as stack,
+        ):
+            spool = Spool(stack, Path(folder), job.splits)
+            counts = _read(job, scratch, spool, advance)
+            tokenizer = _make_tokenizer(job.config, spool.lexicon.counts())
             _check_vocab(job.config, tokenizer)
+            table = PieceTable(tokenizer, spool.lexicon.pieces)
             for split in job.splits:
-                _encode_split(tokenizer, Path(spool), scratch, split)
+                encode_split(table, spool, scratch, split)
         tokenizer.save(scratch / VOCAB)
         summary = summarise(job.config, counts, tokenizer)
         names = data_files(job.splits)
@@ -119,63 +139,140 @@ def split_of(source: str, config: PrepareConfig) -> str:
 
 
 @dataclass(frozen=True)
-class Spool:
-    """The files of the first pass."""
+class Part:
+    """The pairs of some rows that are in one split."""
 
-    pieces: Mapping[str, Mapping[str, TextIO]]  # of each split and side: line by line
-    texts: Mapping[str, Any]  # CSV writers of the held-out splits
-    rejects: Any  # CSV writer
+    rows: NDArray[np.intp]  # their places among the rows
+    sides: tuple[Ragged, ...]  # their pieces, as places in ``Sorted.pieces``
+    lengths: tuple[NDArray[np.int64], ...]  # characters of each side, before it is cut
+    texts: list[Pair]  # of a held-out split
 
 
-class _Sorter:
-    """Counts the rows and writes each to where it belongs."""
+@dataclass(frozen=True)
+class Sorted:
+    """What came of some rows, but for duplicates; see ``Judged``."""
 
-    def __init__(self, config: PrepareConfig, counts: Counts, spool: Spool) -> None:
-        self.config, self.counts, self.spool = config, counts, spool
-        self.split_pieces = TOKENIZERS[config.tokenizer].split
+    faults: dict[int, Reason]
+    digests: dict[int, bytes]
+    pieces: Sequence[str]
+    parts: dict[str, Part]  # of each split
 
-    def reject(self, reject: Reject) -> None:
-        """Puts a row on the list of rejects."""
+
+@dataclass(frozen=True)
+class Sorting:
+    """What can be done with rows on their own: the work of other processes.
+
+    Args:
+        split: of all pairs; by a hash of the article, where it is None.
+    """
+
+    reader: RowReader
+    config: PrepareConfig
+    split: str | None = None
+
+    def sort(self, texts: Sequence[Sequence[str]]) -> Sorted:
+        """Turns the texts of ``Rows`` into pairs, and those into pieces."""
+        judged = self.reader.judge(texts)
+        rows: dict[str, list[int]] = {}
+        for row, pair in judged.pairs.items():
+            split = self.split or split_of(pair.source, self.config)
+            rows.setdefault(split, []).append(row)
+        pairs = {split: [judged.pairs[row] for row in rows[split]] for split in rows}
+        cut = [text for split in rows for text in self._cut(pairs[split])]
+        pieces = TOKENIZERS[self.config.tokenizer].split_all(cut)
+        sides = pieces.texts.split([len(rows[split]) for split in rows for _ in SIDES])
+        parts = {
+            split: _part(rows[split], pairs[split], split, (next(sides), next(sides)))
+            for split in rows
+        }
+        return Sorted(judged.faults, judged.digests, pieces.distinct, parts)
+
+    def _cut(self, pairs: Iterable[Pair]) -> list[str]:
+        """Returns what is learned from of the sources, and then the targets."""
+        longest = self.config.max_source_length
+        sources = [pair.source[:longest] for pair in pairs]
+        return sources + [pair.target for pair in pairs]
+
+
+def _part(
+    rows: list[int], pairs: list[Pair], split: str, sides: tuple[Ragged, ...]
+) -> Part:
+    lengths = tuple(
+        np.array([len(text) for text in texts]) for texts in zip(*pairs, strict=True)
+    )
+    texts = pairs if split in SPLITS[1:] else []
+    return Part(np.array(rows), sides, lengths, texts)
+
+
+class _Keeper:
+    """Leaves out the duplicates, counts the rows and writes each to where it belongs.
+
+    The rows come in their order.
+    """
+
+    def __init__(
+        self, job: Job, counts: Counts, spool: Spool, tables: Mapping[str, Any]
+    ) -> None:
+        self.job, self.counts = job, counts
+        self._spool, self._tables = spool, tables
+        self._seen = DigestSet()
+
+    def keep(self, rows: Rows, found: Sorted) -> Counter[str]:
+        """Takes what came of rows; returns the pairs of each split."""
+        self.counts.rows += len(rows)
+        faults = with_duplicates(found.faults, found.digests, self._seen)
+        for reject in rows.rejects(faults):
+            self._reject(reject)
+        new = np.ones(len(rows.numbers), bool)
+        new[list(faults)] = False
+        numbers = self._spool.lexicon.numbers(found.pieces)
+        kept: Counter[str] = Counter()
+        for split, part in found.parts.items():
+            kept[split] = self._keep(split, part, new[part.rows], numbers)
+        return kept
+
+    def _reject(self, reject: Reject) -> None:
         reason = reject.reason.value
         self.counts.rejects[reason] += 1
         row = reject.file, reject.row, reason, reject.excerpt
-        self.spool.rejects.writerow(row)
+        self._tables[REJECTS].writerow(row)
 
-    def keep(self, pair: Pair, split: str) -> None:
-        """Cuts the pair into the pieces of its split."""
-        longest, counts = self.config.max_source_length, self.counts
-        counts.cut += len(pair.source) > longest
-        if split in self.spool.texts:
-            self.spool.texts[split].writerow((pair.target, pair.source))
-        kept = pair._replace(source=pair.source[:longest])
-        for side in SIDES:
-            if split != UNPAIRED:
-                counts.lengths[side][len(getattr(pair, side))] += 1
-            pieces = self.split_pieces(getattr(kept, side))
+    def _keep(
+        self, split: str, part: Part, new: NDArray[np.bool_], numbers: Numbers
+    ) -> int:
+        """Writes the new pairs of a split; returns how many there are."""
+        longest = self.job.config.max_source_length
+        self.counts.cut += int((part.lengths[0][new] > longest).sum())
+        for side, texts, lengths in zip(SIDES, part.sides, part.lengths, strict=True):
+            kept = texts if new.all() else texts.where(new)
+            kept = kept._replace(numbers=numbers[kept.numbers])
             if split in ("train", UNPAIRED):
-                counts.pieces.update(pieces)
-            # A string is its own pieces, characters, and needs no marks between them.
-            line = pieces if isinstance(pieces, str) else PIECE_END.join(pieces)
-            self.spool.pieces[split][side].write(line + "\n")
+                self._spool.lexicon.count(kept.numbers)
+            if split != UNPAIRED:
+                self.counts.lengths[side].update(lengths[new].tolist())
+            self._spool.write(split, side, kept)
+        for is_new, (source, target) in zip(new, part.texts, strict=False):
+            if is_new:
+                self._tables[text_file(split)].writerow((target, source))
+        return int(new.sum())
 
 
-def _read(job: Job, scratch: Path, spool_dir: Path, advance: Advance) -> Counts:
+def _read(job: Job, scratch: Path, spool: Spool, advance: Advance) -> Counts:
     counts = Counts(
         [FileCounts(shown(path), job.weights.get(path, 1.0)) for path in job.files],
         {shown(path): 0 for path in job.unpaired},
     )
     with ExitStack() as stack:
-        spool = _open_spool(stack, job.splits, scratch, spool_dir)
-        sorter = _Sorter(job.config, counts, spool)
-        _read_corpora(job, sorter, advance)
+        tables = _open_tables(stack, scratch)
+        _read_corpora(_Keeper(job, counts, spool, tables), advance)
         _check_usable(job, counts)
         if job.unpaired:
-            _read_unpaired(job, sorter, advance)
+            _read_unpaired(_Keeper(job, counts, spool, tables), advance)
     return counts
 
 
-def _read_corpora(job: Job, sorter: _Sorter, advance: Advance) -> None:
-    config, corpora = job.config, sorter.counts.corpora
+def _read_corpora(keeper: _Keeper, advance: Advance) -> None:
+    job, config = keeper.job, keeper.job.config
     reader = CorpusReader(
         job.files,
         job.format,
@@ -183,63 +280,67 @@ def _read_corpora(job: Job, sorter: _Sorter, advance: Advance) -> None:
         min_target_length=config.min_target_length,
         max_target_length=config.max_target_length,
     )
-    for pair in _pairs(reader, sorter, advance):
-        split = split_of(pair.source, config)
-        corpora[reader.place].pairs[split] += 1
-        sorter.keep(pair, split)
+    for rows, found in _sorted_rows(Sorting(reader, config), job.workers, advance):
+        keeper.counts.corpora[rows.place].pairs += keeper.keep(rows, found)
 
 
-def _read_unpaired(job: Job, sorter: _Sorter, advance: Advance) -> None:
-    def held_out(article: str) -> bool:
-        return split_of(article, job.config) != "train"
-
-    counts = sorter.counts
-    rows, rejects = counts.rows, counts.rejects.copy()
+def _read_unpaired(keeper: _Keeper, advance: Advance) -> None:
+    job, counts = keeper.job, keeper.counts
+    rows_before, rejects = counts.rows, counts.rejects.copy()
+    held_out = partial(_is_held_out, job.config)
     reader = UnpairedReader(job.unpaired, job.format, job.config, held_out)
-    for pair in _pairs(reader, sorter, advance):
-        counts.unpaired[shown(job.unpaired[reader.place])] += 1
-        sorter.keep(pair, UNPAIRED)
+    sorting = Sorting(reader, job.config, UNPAIRED)
+    for rows, found in _sorted_rows(sorting, job.workers, advance):
+        counts.unpaired[rows.file] += keeper.keep(rows, found)[UNPAIRED]
     if not any(counts.unpaired.values()):
-        reasons = _reasons(counts.rows - rows, counts.rejects - rejects)
+        reasons = _reasons(counts.rows - rows_before, counts.rejects - rejects)
         raise CorpusError(f"no usable article in {_listed(job.unpaired)}: {reasons}")
 
 
-def _pairs(reader: RowReader, sorter: _Sorter, advance: Advance) -> Iterator[Pair]:
-    """Yields the pairs of the files, sorts the rejects, and tells how far it is."""
-    position = 0
-    for number, entry in enumerate(reader, start=1):
-        sorter.counts.rows += 1
-        if isinstance(entry, Reject):
-            sorter.reject(entry)
-        else:
-            yield entry
-        if number % 1000 == 0:
-            advance(reader.position() - position)
-            position = reader.position()
-    advance(reader.position() - position)
+def _is_held_out(config: PrepareConfig, article: str) -> bool:
+    return split_of(article, config) != "train"
 
 
-def _open_spool(
-    stack: ExitStack, splits: Sequence[str], scratch: Path, spool_dir: Path
-) -> Spool:
-    def opened(path: Path) -> TextIO:
-        return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+def _sorted_rows(
+    sorting: Sorting, workers: int, advance: Advance
+) -> Iterator[tuple[Rows, Sorted]]:
+    """Yields rows with what came of them, and tells how far it is.
 
-    def table(name: str, *header: str) -> Any:
-        writer = csv.writer(opened(scratch / name), lineterminator="\n")
+    The first rows are sorted in this process: of a small corpus they are all, and of a
+    large one other processes share what they load.
+    """
+    under_way: deque[Rows] = deque()
+
+    def texts() -> Iterator[Sequence[Sequence[str]]]:
+        for rows in sorting.reader.read():
+            under_way.append(rows)
+            yield rows.texts
+
+    parts, position = texts(), 0
+    here = islice(parts, FEW) if workers > 1 else parts
+    others = Workers(sorting.sort, workers).map(parts)
+    for found in chain(map(sorting.sort, here), others):
+        rows = under_way.popleft()
+        yield rows, found
+        advance(rows.position - position)
+        position = rows.position
+
+
+def _open_tables(stack: ExitStack, scratch: Path) -> Mapping[str, Any]:
+    """Opens the CSV files of the held-out splits and the rejects, by their names."""
+
+    def opened(name: str, *header: str) -> Any:
+        path = scratch / name
+        stream = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+        writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         return writer
 
-    pieces = {
-        split: {side: opened(_spool_file(spool_dir, split, side)) for side in SIDES}
-        for split in splits
+    tables = {
+        text_file(split): opened(text_file(split), "title", "content")
+        for split in SPLITS[1:]
     }
-    texts = {split: table(text_file(split), "title", "content") for split in SPLITS[1:]}
-    return Spool(pieces, texts, table(REJECTS, "file", "row", "reason", "excerpt"))
-
-
-def _spool_file(spool_dir: Path, split: str, side: str) -> Path:
-    return spool_dir / f"{split}.{side}.txt"
+    return {REJECTS: opened(REJECTS, "file", "row", "reason", "excerpt"), **tables}
 
 
 def _check_usable(job: Job, counts: Counts) -> None:
@@ -265,10 +366,10 @@ def _reasons(rows: int, rejects: Counter[str]) -> str:
     return f"of {rows} rows {reasons}"
 
 
-# --- second pass: pieces to ids ---------------------------------------------------
+# --- between the passes -----------------------------------------------------------
 
 
-def _make_tokenizer(config: PrepareConfig, pieces: Counter[str]) -> Tokenizer:
+def _make_tokenizer(config: PrepareConfig, pieces: Mapping[str, int]) -> Tokenizer:
     kind = TOKENIZERS[config.tokenizer]
     tokens = kind.count(pieces, config.min_count)
     return kind(Vocab.from_counts(tokens, config.vocab_size, config.min_count))
@@ -280,75 +381,6 @@ def _check_vocab(config: PrepareConfig, tokenizer: Tokenizer) -> None:
             f"no token occurs {config.min_count} times in the train split: "
             "give more pairs, or a smaller --min-count"
         )
-
-
-def _encode_split(
-    tokenizer: Tokenizer, spool_dir: Path, scratch: Path, split: str
-) -> None:
-    with ExitStack() as stack:
-
-        def opened(side: str, kind: str) -> BinaryIO:
-            path = spool_dir / f"{split}.{side}.{kind}"
-            return stack.enter_context(path.open("w+b"))
-
-        texts = [
-            stack.enter_context(
-                _spool_file(spool_dir, split, side).open(encoding="utf-8", newline="\n")
-            )
-            for side in SIDES
-        ]
-        ids = {side: opened(side, "ids") for side in SIDES}
-        offsets = {side: opened(side, "offsets") for side in SIDES}
-        highest = _encode_lines(tokenizer, zip(*texts, strict=True), ids, offsets)
-        kind = np.dtype(np.uint16 if highest < 2**16 else np.uint32)
-        for side in SIDES:
-            _write_array(ids[side], np.int32, scratch / ids_file(split, side), kind)
-            path = scratch / offsets_file(split, side)
-            _write_array(offsets[side], np.int64, path, np.dtype(np.int64))
-
-
-def _encode_lines(
-    tokenizer: Tokenizer,
-    pairs: Iterable[Sequence[str]],
-    ids: Mapping[str, BinaryIO],
-    offsets: Mapping[str, BinaryIO],
-) -> int:
-    """Writes the int32 ids and the int64 offsets of each side; returns the highest id.
-
-    Args:
-        pairs: of each pair a line of pieces for each side.
-    """
-    highest, ends = 0, dict.fromkeys(SIDES, 0)
-    for stream in offsets.values():
-        stream.write(OFFSET.pack(0))
-    for lines in pairs:
-        extra: Sequence[str] = ()
-        for side, line in zip(SIDES, lines, strict=True):
-            encoded = tokenizer.encode_pieces(line[:-1].split(PIECE_END), extra)
-            extra = encoded.extra
-            ids[side].write(encoded.ids.tobytes())
-            ends[side] += len(encoded.ids)
-            offsets[side].write(OFFSET.pack(ends[side]))
-            highest = max(highest, int(encoded.ids.max()))
-    return highest
-
-
-def _write_array(
-    raw: BinaryIO,
-    raw_type: type[np.signedinteger[Any]],
-    path: Path,
-    kind: np.dtype[Any],
-) -> None:
-    """Turns raw numbers into an array file of another type, a piece at a time."""
-    total, chunk = raw.tell() // np.dtype(raw_type).itemsize, 1 << 16
-    header = {"descr": kind.str, "fortran_order": False, "shape": (total,)}
-    raw.seek(0)
-    # Not a memory map: where the disk is full, the process would die by a signal.
-    with path.open("wb") as target:
-        np.lib.format.write_array_header_1_0(target, header)
-        for begin in range(0, total, chunk):
-            numbers = np.fromfile(raw, raw_type, min(chunk, total - begin))
-            target.write(numbers.astype(kind).tobytes())
 
 
 # --- the folder -------------------------------------------------------------------

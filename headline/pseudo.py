@@ -105,7 +105,7 @@ def _rouge_1(target: str, removed: str, counts: Counter[str]) -> float:
 
 
 class UnpairedReader(RowReader):
-    """The pseudo-pairs and the rejects of files of articles, row by row.
+    """The pseudo-pairs and the rejects of files of articles.
 
     The files need a column of articles alone; of exact duplicates the first one stays.
 
@@ -129,8 +129,12 @@ class UnpairedReader(RowReader):
         wanted = self._format.source_column
         return (find_column(table, wanted, SOURCE_COLUMNS, "source"),)
 
-    def _fault(self, texts: Sequence[str]) -> Reason | None:
-        (article,) = texts
+    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
+        (articles,) = columns
+        reasons = map(self._fault, articles)
+        return {row: reason for row, reason in enumerate(reasons) if reason is not None}
+
+    def _fault(self, article: str) -> Reason | None:
         if not article:
             return Reason.EMPTY_SOURCE
         if len(article) < self._config.min_source_length:

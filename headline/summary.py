@@ -45,7 +45,6 @@ class Counts:
     rows: int = 0
     cut: int = 0  # articles longer than ``max_source_length``
     rejects: Counter[str] = field(default_factory=Counter)
-    pieces: Counter[str] = field(default_factory=Counter)  # that are trained on
     lengths: Mapping[str, Counter[int]] = field(  # pairs of so many characters
         default_factory=lambda: {side: Counter() for side in SIDES}
     )

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain, count, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
@@ -24,6 +24,7 @@ TARGET_COLUMNS = ("title", "headline", "标题", "標題", "题目", "題目", "
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _BUFFER = 1 << 16  # bytes; also what the kind of line ends is told from
+_BLOCK = 1 << 17  # characters that are read together
 _LOOK_AHEAD = 100  # rows; if none of the first ones can be read, none will be
 _LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
 _LONGEST_ROW = 10_000  # lines; only a quote that is never closed gets there
@@ -72,15 +73,32 @@ class Row(NamedTuple):
     problem: str | None
 
 
+class Block(NamedTuple):
+    """Rows behind one another: columns where nothing is the matter, else rows."""
+
+    numbers: Sequence[int]
+    columns: Sequence[Sequence[str]]  # of the rows with these numbers
+    rows: Sequence[Row]  # that have a problem, or were not read as columns
+
+
+class _Content(NamedTuple):
+    """What a file holds, which can be read in one way or in the other."""
+
+    columns: Sequence[str]
+    rows: Iterator[Row]
+    blocks: Callable[[Sequence[str]], Iterator[Block]]
+
+
 class Table:
-    """An open file as rows of named values; iterate over it once."""
+    """An open file as rows of named values; iterate over it, or its blocks, once."""
 
     def __init__(
-        self, path: Path, columns: Sequence[str], rows: Iterator[Row], file: BinaryIO
+        self, path: Path, content: _Content, format: CorpusFormat, file: BinaryIO
     ) -> None:
         self.path = path
-        self.columns = tuple(columns)
-        self._rows = rows
+        self.columns = tuple(content.columns)
+        self._content = content
+        self._format = format
         self._file = file
 
     def __iter__(self) -> Iterator[Row]:
@@ -89,7 +107,19 @@ class Table:
         Raises:
             CorpusError: the file is damaged or cannot be read to its end.
         """
-        return self._rows
+        return _looked_at(self.path, self._content.rows, self._format)
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+        """Yields the rows, many at a time, and of most only some columns.
+
+        It takes less time than to iterate, and waits for more than one row.
+
+        Raises:
+            CorpusError: as iterating does.
+        """
+        for block in self._content.blocks(columns):
+            rows = [*_looked_at(self.path, iter(block.rows), self._format)]
+            yield block._replace(rows=rows)
 
     def position(self) -> int:
         """Returns how many bytes of the file, compressed ones of a .gz, are read."""
@@ -114,13 +144,14 @@ def open_table(path: Path, format: CorpusFormat) -> Iterator[Table]:
     with ExitStack() as stack:
         with _blame(path):
             file = stack.enter_context(path.open("rb", buffering=_BUFFER))
-            stream = stack.enter_context(_decode(path, file, format.encoding))
-        lines = _Lines(stream, path, format.encoding)
+            stream, newline = _decode(path, file, format.encoding)
+            stack.enter_context(stream)
+        lines = _Lines(stream, newline, path, format.encoding)
         if suffix in _DELIMITERS:
-            columns, rows = _delimited(lines, _DELIMITERS[suffix])
+            content = _delimited(lines, _DELIMITERS[suffix])
         else:
-            columns, rows = _json_lines(lines)
-        yield Table(path, columns, _looked_at(path, rows, format), file)
+            content = _json_lines(lines)
+        yield Table(path, content, format, file)
 
 
 def _looked_at(path: Path, rows: Iterator[Row], format: CorpusFormat) -> Iterator[Row]:
@@ -242,15 +273,15 @@ def _suffix(path: Path) -> str:
 # --- lines ----------------------------------------------------------------------------
 
 
-def _decode(path: Path, file: BinaryIO, encoding: str) -> TextIO:
-    """Returns the text of the file, cut into lines where its lines end."""
+def _decode(path: Path, file: BinaryIO, encoding: str) -> tuple[TextIO, str]:
+    """Returns the text of the file, cut into lines where its lines end, and how."""
     is_gzip = path.name.lower().endswith(".gz")
     stream = cast(io.BufferedReader, gzip.GzipFile(fileobj=file) if is_gzip else file)
     head = stream.peek(_BUFFER).decode(encoding, "replace")
     # A bare CR ends the lines only of a file that knows no other line end; elsewhere
     # it is text. The last character may be the first half of a CR LF.
     newline = "\r" if "\r" in head[:-1] and "\n" not in head else "\n"
-    return io.TextIOWrapper(stream, encoding, "surrogateescape", newline)
+    return io.TextIOWrapper(stream, encoding, "surrogateescape", newline), newline
 
 
 def _read_lines(stream: TextIO, path: Path) -> Iterator[str]:
@@ -268,13 +299,15 @@ class _Lines:
     decoded, and whether the file ended before the row did.
     """
 
-    def __init__(self, stream: TextIO, path: Path, encoding: str) -> None:
+    def __init__(self, stream: TextIO, newline: str, path: Path, encoding: str) -> None:
         self.path = path
         self.undecodable = f"not valid {encoding}"  # as a row's problem
         self.encoding_hint = (
             f"try --encoding {'utf-8' if encoding == 'gb18030' else 'gb18030'}"
         )
+        self._stream, self._newline = stream, newline
         self._lines = _read_lines(stream, path)
+        self.ahead = _lines_of("")  # what comes before the rest of the stream
         self.start_row()
 
     def start_row(self) -> None:
@@ -294,29 +327,68 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines, None)
+        line = self.ahead.readline() or next(self._lines, None)
         if line is None:
             self._ended = True
             raise StopIteration
         self._in_row += 1
         if self._in_row > _LONGEST_ROW:  # an open quote must not swallow the file
             raise csv.Error(f"a quote is not closed within {_LONGEST_ROW} lines")
-        if "\r" in line:
-            body = line.rstrip("\r\n")
-            line = body.replace("\n", " ").replace("\r", " ") + "\n"
-        try:
-            line.encode()  # the fastest way to find what surrogateescape has left
-        except UnicodeEncodeError:
+        if not _is_decoded(line):
             self._decoded = False
+        return _with_plain_end(line) if "\r" in line else line
+
+    def look_ahead(self) -> str | None:
+        """Returns many lines, which still come next; None if it can tell of none.
+
+        Then one of them could not be decoded, or a bare CR ends them, or they are so
+        short that a row may have more of them than one is to have.
+        """
+        if self._newline != "\n":
+            return None
+        with _blame(self.path):
+            text = self._stream.read(_BLOCK) + self._stream.readline()
+        if "\r" in text:
+            text = _with_plain_ends(text)
+        text = self.ahead.read() + text
+        self.ahead = _lines_of(text)
+        is_short = text.count("\n") >= _LONGEST_ROW and '"' in text
+        return None if is_short or not _is_decoded(text) else text
+
+
+def _lines_of(text: str) -> io.StringIO:
+    return io.StringIO(text, "\n")
+
+
+def _with_plain_ends(text: str) -> str:
+    """Does with many lines at once what is done with each, in less time."""
+    plain = text.replace("\r\n", "\n")
+    if "\r" in plain:
+        plain = "".join(map(_with_plain_end, _lines_of(text)))
+    return plain
+
+
+def _with_plain_end(line: str) -> str:
+    if "\r" not in line:
         return line
+    body = line.rstrip("\r\n")
+    return body.replace("\n", " ").replace("\r", " ") + "\n"
+
+
+def _is_decoded(text: str) -> bool:
+    try:
+        text.encode()  # the fastest way to find what surrogateescape has left
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # --- rows -----------------------------------------------------------------------------
 
 
-def _delimited(lines: _Lines, delimiter: str) -> tuple[Sequence[str], Iterator[Row]]:
-    """Returns the columns and the rows of a CSV or TSV file."""
-    records = _records(lines, delimiter)
+def _delimited(lines: _Lines, delimiter: str) -> _Content:
+    """Returns what a CSV or TSV file holds."""
+    records = _Records(lines, delimiter)
     _, columns, problem = next(records, (0, [], "the file is empty"))
     if problem is not None:
         hint = f"; {lines.encoding_hint}" if problem == lines.undecodable else ""
@@ -325,27 +397,98 @@ def _delimited(lines: _Lines, delimiter: str) -> tuple[Sequence[str], Iterator[R
     first = _first_rows(rows)
     if first and all(row.problem == lines.undecodable for row in first):
         raise _nothing_readable(lines, first[0])
-    return columns, chain(first, rows)
+
+    def blocks(names: Sequence[str]) -> Iterator[Block]:
+        yield Block((), [() for _ in names], first)
+        while True:
+            number, several = records.take()
+            if several:
+                yield _block(columns, number, several, names)
+            elif one_by_one := [*_some(rows)]:
+                yield Block((), [() for _ in names], one_by_one)
+            else:
+                return
+
+    return _Content(columns, chain(first, rows), blocks)
 
 
-def _records(
-    lines: _Lines, delimiter: str
-) -> Iterator[tuple[int, list[str], str | None]]:
-    """Yields number, fields and problem of each record that is not blank."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.reader(lines, delimiter=delimiter)
-    for number in count(1):
-        lines.start_row()
-        fields: list[str] = []
-        problem = None
+class _Records:
+    """Iterates over number, fields and problem of each record that is not blank."""
+
+    def __init__(self, lines: _Lines, delimiter: str) -> None:
+        csv.field_size_limit(_LONGEST_FIELD)
+        self._lines = lines
+        self._delimiter = delimiter
+        self._reader = self._parse(lines)
+        self._number = 0  # of the last one
+
+    def __iter__(self) -> Iterator[tuple[int, list[str], str | None]]:
+        return self
+
+    def __next__(self) -> tuple[int, list[str], str | None]:
+        while True:
+            self._lines.start_row()
+            self._number += 1
+            fields: list[str] = []
+            problem = None
+            try:
+                fields = next(self._reader)
+            except csv.Error as error:
+                problem = str(error)
+            if fields or problem:
+                return self._number, fields, problem or self._lines.problem()
+
+    def take(self) -> tuple[int, list[list[str]]]:
+        """Takes many records without a problem at once, the blank ones among them.
+
+        There are none where the next has to be read on its own: perhaps it has a
+        problem, or it goes on past the lines that were looked at.
+
+        Returns:
+            the number of the first, and their fields.
+        """
+        number, text = self._number + 1, self._lines.look_ahead()
+        if text is None:
+            return number, []
+        # A line of two fields at the end: in a quote that is open, it would be part
+        # of one.
+        end = self._delimiter.join("\0\0")
         try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = str(error)
-        if fields or problem:
-            yield number, fields, problem or lines.problem()
+            records = [*self._parse(chain(_lines_of(text), [end]))]
+        except csv.Error:
+            return number, []
+        rest = len(text) if records.pop() == ["\0", "\0"] else self._last_begin(text)
+        self._lines.ahead.seek(rest)
+        self._number += len(records)
+        return number, records
+
+    def _parse(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self._delimiter)
+
+    def _last_begin(self, text: str) -> int:
+        """Returns the place in the text where the last record begins."""
+        begin = end = 0
+        lines = _lines_of(text)
+        for _ in self._parse(lines):
+            begin, end = end, lines.tell()
+        return begin
+
+
+def _block(
+    columns: Sequence[str], number: int, records: list[list[str]], names: Sequence[str]
+) -> Block:
+    """Makes a block of records; of columns that are called alike, the last counts."""
+    numbers: Sequence[int] = range(number, number + len(records))
+    problems: list[Row] = []
+    if set(map(len, records)) != {len(columns)}:
+        numbered = [*zip(numbers, records, strict=True)]
+        rows = [_row([*columns], at, fields, None) for at, fields in numbered if fields]
+        problems = [row for row in rows if row.problem is not None]
+        fitting = [pair for pair in numbered if len(pair[1]) == len(columns)]
+        numbers = [at for at, _ in fitting]
+        records = [fields for _, fields in fitting]
+    by_name = dict(zip(columns, zip(*records, strict=True), strict=False))
+    return Block(numbers, [by_name.get(name, ()) for name in names], problems)
 
 
 def _row(
@@ -356,15 +499,32 @@ def _row(
     return Row(number, dict(zip(columns, fields, strict=False)), problem)
 
 
-def _json_lines(lines: _Lines) -> tuple[Sequence[str], Iterator[Row]]:
-    """Returns the columns and the rows of a JSON Lines file."""
+def _json_lines(lines: _Lines) -> _Content:
+    """Returns what a JSON Lines file holds; an object may lack columns of the first."""
     rows = _json_rows(lines)
     first = _first_rows(rows)
     if not first:
         raise CorpusError(f"{lines.path} has no rows")
     if first[-1].problem is not None:
         raise _nothing_readable(lines, first[0])
-    return list(first[-1].values), chain(first, rows)
+    all_rows = chain(first, rows)
+
+    def blocks(names: Sequence[str]) -> Iterator[Block]:
+        while several := [*_some(all_rows)]:
+            yield Block((), [() for _ in names], several)
+
+    return _Content(list(first[-1].values), all_rows, blocks)
+
+
+def _some(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yields rows until they have enough characters for a block."""
+    characters = 0
+    for row in rows:
+        yield row
+        texts = (value for value in row.values.values() if isinstance(value, str))
+        characters += 1 + sum(map(len, texts))
+        if characters >= _BLOCK:
+            return
 
 
 def _json_rows(lines: _Lines) -> Iterator[Row]:

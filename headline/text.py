@@ -7,7 +7,12 @@ punctuation alone. Time grows linearly with the text, whatever the text holds.
 
 import html
 import re
+from collections.abc import Sequence
+from functools import cache
 from html.entities import html5
+
+import numpy as np
+from numpy.typing import NDArray
 
 # Each round undoes one level of escaping; feeds that escape twice are common, five
 # times is no accident.
@@ -70,6 +75,17 @@ _HIDDEN_SPANS = [
 ]
 _MARKUP_TO_SPACE = str.maketrans("<&", "  ")
 
+_MARKUP_OR_SPACE = re.compile(r"[<&\s]")
+
+_CODE_POINTS = 0x110000
+_SPACE = ord(" ")
+_LONG = 1 << 16  # characters; longer texts are not looked at together with others
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """Returns the code point of each character; lone surrogates count as they are."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
 
 def normalise(text: str) -> str:
     """Returns the text in the one form that the model sees.
@@ -97,6 +113,42 @@ def normalise(text: str) -> str:
         text = plain
     # Escaped deeper than any feed does: without these two no markup can be left.
     return _clean(text.translate(_MARKUP_TO_SPACE))
+
+
+def normalise_all(texts: Sequence[str]) -> list[str]:
+    """Normalises many texts, of which most need nothing, in less time."""
+    normalised = list(texts)
+    for place in _suspects(texts):
+        normalised[place] = normalise(texts[place])
+    return normalised
+
+
+def _suspects(texts: Sequence[str]) -> list[int]:
+    """Returns the places of the texts that normalising may change.
+
+    Each text stands between two spaces, so that a space too many, wherever it is, has
+    another one before it. An empty text looks like one, too.
+    """
+    lengths = [len(text) if len(text) <= _LONG else 0 for text in texts]
+    short = (text if len(text) <= _LONG else "" for text in texts)
+    codes = code_points(" ".join(["", *short, ""]))
+    found = _changes()[codes]
+    spaces = codes == _SPACE
+    found[1:] |= spaces[1:] & spaces[:-1]
+    ends = np.cumsum(np.array(lengths, int) + 1)  # the place of the space behind each
+    return [*map(int, np.unique(np.searchsorted(ends, np.flatnonzero(found))))]
+
+
+@cache
+def _changes() -> NDArray[np.bool_]:
+    """Tells of each code point whether normalising may change a text that has it."""
+    everything = np.arange(_CODE_POINTS, dtype="<u4").tobytes()
+    text = everything.decode("utf-32-le", "surrogatepass")
+    changes = np.zeros(_CODE_POINTS, bool)
+    for pattern in (_UNUSUAL, _MARKUP_OR_SPACE):
+        changes[[match.start() for match in pattern.finditer(text)]] = True
+    changes[_SPACE] = False
+    return changes
 
 
 def _clean(text: str) -> str:

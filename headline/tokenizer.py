@@ -8,17 +8,19 @@ had gets an id past all tokens, for its article alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headline.errors import HeadlineError
 from headline.files import read_json, write_json
+from headline.text import code_points
 
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
@@ -27,11 +29,6 @@ FORMAT = 1
 Ids = NDArray[np.int32]
 
 _CODE_POINTS = 0x110000
-
-
-def code_points(text: str) -> NDArray[np.uint32]:
-    """Returns the code point of each character; lone surrogates count as they are."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +69,12 @@ class Vocab:
                 table[ord(token)] = index + len(SPECIAL_TOKENS)
         return table
 
+    def ids_of(self, text: str) -> Ids:
+        """Returns the id of each character; -1 - its code point, if it is no token."""
+        codes = code_points(text).astype(np.int32)
+        ids = self.character_ids[codes]
+        return np.where(ids < 0, -1 - codes, ids)
+
     @cached_property
     def word_ids(self) -> dict[str, int]:
         """The id of each generable token of two characters or more."""
@@ -88,6 +91,34 @@ class Encoded:
     extra: tuple[str, ...] = ()  # extra[i] has the id len(vocab) + i
 
 
+class Ragged(NamedTuple):
+    """Rows of numbers, one behind the other."""
+
+    numbers: NDArray[Any]
+    lengths: NDArray[np.int64]  # of each row
+
+    def where(self, kept: NDArray[np.bool_]) -> "Ragged":
+        """Returns some of the rows."""
+        numbers = self.numbers[np.repeat(kept, self.lengths)]
+        return Ragged(numbers, self.lengths[kept])
+
+    def split(self, counts: Sequence[int]) -> Iterator["Ragged"]:
+        """Yields so many rows, and so many of those behind them, to the last."""
+        row = begin = 0
+        for count in counts:
+            lengths = self.lengths[row : row + count]
+            end = begin + int(lengths.sum())
+            yield Ragged(self.numbers[begin:end], lengths)
+            row, begin = row + count, end
+
+
+class Pieces(NamedTuple):
+    """Texts in pieces: which ones there are, and of each text their places there."""
+
+    distinct: Sequence[str]
+    texts: Ragged
+
+
 class Tokenizer(ABC):
     """Text to ids and back over a vocab; the same for prepare, train and generate."""
 
@@ -101,14 +132,24 @@ class Tokenizer(ABC):
     def split(text: str) -> Sequence[str]:
         """Cuts a normalised text into pieces, which put together are the text."""
 
+    @classmethod
+    def split_all(cls, texts: Sequence[str]) -> Pieces:
+        """Cuts many texts at once."""
+        places: dict[str, int] = {}
+        cut = [cls.split(text) for text in texts]
+        pieces = chain.from_iterable(cut)
+        numbers = [places.setdefault(piece, len(places)) for piece in pieces]
+        lengths = np.array([*map(len, cut)], np.int64)
+        return Pieces(list(places), Ragged(np.array(numbers, np.uint32), lengths))
+
     @staticmethod
     @abstractmethod
     def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
         """Turns counts of the pieces of ``split`` into counts of tokens."""
 
     @abstractmethod
-    def _known_ids(self, pieces: Sequence[str]) -> tuple[Ids, Sequence[str]]:
-        """Returns ids, -1 for each unknown character, and the text in as many parts."""
+    def piece_ids(self, piece: str) -> Sequence[int]:
+        """Returns the ids of a piece; of an unknown character, -1 - its code point."""
 
     def encode(self, text: str, extra: Sequence[str] = ()) -> Encoded:
         """Turns normalised text into ids.
@@ -118,21 +159,19 @@ class Tokenizer(ABC):
             extra: for a headline, the ``extra`` of its article, so that the same
                 character has the same id in both.
         """
-        return self.encode_pieces(self.split(text), extra)
-
-    def encode_pieces(
-        self, pieces: Sequence[str], extra: Sequence[str] = ()
-    ) -> Encoded:
-        """As ``encode``, for what ``split`` made of the text."""
-        ids, parts = self._known_ids(pieces)
+        ids = self._ids(self.split(text))
         unknown = np.flatnonzero(ids < 0)
         if not len(unknown):
             return Encoded(ids, tuple(extra))
         places = {token: index for index, token in enumerate(extra)}
         for position in unknown:
-            place = places.setdefault(parts[int(position)], len(places))
+            place = places.setdefault(chr(-1 - ids[position]), len(places))
             ids[position] = len(self.vocab) + place
         return Encoded(ids, tuple(places))
+
+    def _ids(self, pieces: Sequence[str]) -> Ids:
+        ids = chain.from_iterable(map(self.piece_ids, pieces))
+        return np.fromiter(ids, np.int32)
 
     def decode(self, ids: Iterable[int], extra: Sequence[str] = ()) -> str:
         """Puts the tokens of ``ids`` together again; special tokens are left out.
@@ -171,9 +210,21 @@ class CharTokenizer(Tokenizer):
     def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
         return pieces
 
-    def _known_ids(self, pieces: Sequence[str]) -> tuple[Ids, Sequence[str]]:
-        text = "".join(pieces)
-        return self.vocab.character_ids[code_points(text)], text
+    @classmethod
+    def split_all(cls, texts: Sequence[str]) -> Pieces:
+        codes = code_points("".join(texts))
+        found = np.flatnonzero(np.bincount(codes))
+        kind = np.min_scalar_type(len(found))  # few bytes to hand to a process
+        places = np.zeros(found.max(initial=0) + 1, kind)
+        places[found] = np.arange(len(found))
+        lengths = np.array([*map(len, texts)], np.int64)
+        return Pieces([*map(chr, found.tolist())], Ragged(places[codes], lengths))
+
+    def piece_ids(self, piece: str) -> Sequence[int]:
+        return [*map(int, self._ids(piece))]
+
+    def _ids(self, pieces: Sequence[str]) -> Ids:
+        return self.vocab.ids_of("".join(pieces))
 
 
 class WordTokenizer(Tokenizer):
@@ -204,18 +255,9 @@ class WordTokenizer(Tokenizer):
         tokens = dict.fromkeys("".join(words), 0) | words
         return _add_characters(tokens, rare)
 
-    def _known_ids(self, pieces: Sequence[str]) -> tuple[Ids, Sequence[str]]:
-        ids: list[int] = []
-        parts: list[str] = []
-        for word in pieces:
-            index = self.vocab.word_ids.get(word)
-            if index is None:
-                ids += self.vocab.character_ids[code_points(word)].tolist()
-                parts += word
-            else:
-                ids.append(index)
-                parts.append(word)
-        return np.array(ids, dtype=np.int32), parts
+    def piece_ids(self, piece: str) -> Sequence[int]:
+        index = self.vocab.word_ids.get(piece)
+        return [*map(int, self.vocab.ids_of(piece))] if index is None else [index]
 
 
 def _add_characters(

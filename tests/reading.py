@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from headline.corpus import CorpusReader, Pair, Reject
+from headline.corpus import (
+    CorpusReader,
+    Pair,
+    Reject,
+    RowReader,
+    with_duplicates,
+)
+from headline.digests import DigestSet
 from headline.errors import CorpusError
 from headline.tables import (
     CorpusFormat,
@@ -36,10 +43,27 @@ def rows(path: Path, **settings: Any) -> list[Row]:
         return list(table)
 
 
+def entries(reader: RowReader) -> list[Pair | Reject]:
+    """Returns what the files give, in the order of their rows."""
+    found: list[Pair | Reject] = []
+    seen = DigestSet()
+    for rows in reader.read():
+        judged = reader.judge(rows.texts)
+        faults = with_duplicates(judged.faults, judged.digests, seen)
+        numbered: list[tuple[int, Pair | Reject]] = [
+            (rows.numbers[row], pair)
+            for row, pair in judged.pairs.items()
+            if row not in faults
+        ]
+        numbered += [(reject.row, reject) for reject in rows.rejects(faults)]
+        found += [entry for _, entry in sorted(numbered, key=lambda pair: pair[0])]
+    return found
+
+
 def read(*files: Path, **settings: Any) -> list[Pair | Reject]:
     limits = {"min_source_length": 10, "min_target_length": 2, "max_target_length": 20}
     limits |= {name: settings.pop(name) for name in limits if name in settings}
-    return list(CorpusReader(files, CorpusFormat(**settings), **limits))
+    return entries(CorpusReader(files, CorpusFormat(**settings), **limits))
 
 
 def fault(path: Path, **settings: Any) -> str:

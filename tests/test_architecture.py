@@ -28,6 +28,8 @@ ORDER = [
     "mixture",
     "dataset",
     "summary",
+    "spool",
+    "encoding",
     "prepare",
     "layers",
     "model",

@@ -14,7 +14,7 @@ from headline.tables import (
     open_table,
     total_bytes,
 )
-from tests.reading import ARTICLE, LINE, PAIR, read, rejects, to_csv, write
+from tests.reading import ARTICLE, LINE, PAIR, entries, read, rejects, to_csv, write
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_duplicates_are_found_across_files_and_anew_each_time(tmp_path: Path) ->
     )
 
     for _ in range(2):
-        *pairs, last = reader
+        *pairs, last = entries(reader)
         assert pairs == [PAIR, Pair(ARTICLE, "降准了")]
         assert isinstance(last, Reject)
         assert (last.file, last.reason) == (str(second), Reason.DUPLICATE)
@@ -134,14 +134,13 @@ def test_position_goes_up_to_the_total(tmp_path: Path) -> None:
         files, CorpusFormat(), min_source_length=1, min_target_length=1
     )
 
-    next(iter(reader))  # an abandoned reading counts no more
-    positions = [reader.position() for _ in reader]
-    positions = [reader.position() for _ in reader]
+    next(reader.read())  # an abandoned reading counts no more
+    positions = [rows.position for rows in reader.read()]
 
     assert positions == sorted(positions)
     assert len(set(positions)) > 5
     assert positions[len(positions) // 4] < files[0].stat().st_size < positions[-1]
-    assert reader.position() == total_bytes(files)
+    assert positions[-1] == total_bytes(files)
 
 
 def test_a_closed_table_has_no_position(tmp_path: Path) -> None:

@@ -136,17 +136,40 @@ def test_before_an_update_is_over_there_is_nothing_to_stop() -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_prepare_leaves_no_half_dataset(number: signal.Signals, tmp_path: Path) -> None:
-    corpus = write_pairs(tmp_path / "c.csv", bracket_pairs(60_000))
-    with running("prepare", corpus, "-o", tmp_path / "d") as process:
-        for _ in range(500):
-            if list(tmp_path.glob("d/.new.*/files/*.csv")):
+@contextmanager
+def preparing(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """``prepare`` of a corpus, once its two processes are there."""
+    corpus = write_pairs(folder / "c.csv", bracket_pairs(200_000))
+    with running("prepare", corpus, "-o", folder / "d", "--workers", "2") as process:
+        for _ in range(1000):
+            if len(members(process.pid)) == 3:
                 break
-            time.sleep(0.02)
+            time.sleep(0.01)
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_prepare_leaves_no_half_dataset_and_no_process(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with preparing(tmp_path) as process:
         os.killpg(process.pid, number)
-        _, stderr = end(process)
-    assert process.returncode == 128 + number and "Traceback" not in stderr
+        stdout, stderr = end(process)
+        assert_all_end(process.pid)
+    assert process.returncode == 128 + number and (stdout, stderr) == ("", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
+
+
+def test_prepare_tells_in_one_line_that_a_process_was_killed(tmp_path: Path) -> None:
+    with preparing(tmp_path) as process:
+        worker = subprocess.check_output(
+            ["pgrep", "-P", str(process.pid)], text=True
+        ).split()[0]
+        os.kill(int(worker), signal.SIGKILL)
+        stdout, stderr = end(process)
+        assert_all_end(process.pid)
+    assert process.returncode == 1 and stdout == ""
+    assert stderr.count("\n") == 1 and "try --workers 1" in stderr
     assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
 
 

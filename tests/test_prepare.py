@@ -1,6 +1,8 @@
 """``headline prepare`` on real files: what is in a DATA_DIR, and what is refused."""
 
 import csv
+import gzip
+import json
 import random
 import tracemalloc
 from collections.abc import Iterable, Sequence
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headline import tables
 from headline.config import PrepareConfig
 from headline.corpus import CorpusReader, Pair
 from headline.dataset import (
@@ -29,6 +32,8 @@ from headline.pseudo import pseudo_pair
 from headline.summary import summary_table
 from headline.tables import CorpusFormat
 from headline.text import normalise
+from headline.workers import Workers
+from tests.reading import entries
 
 HAN = "央行今日宣布下调存款准备金率新华社北京电记者从会议上获悉我国经济持续向好"
 RAW = ("<p>", "　", "１２．５％", "&nbsp;", "，", "GDP", "\n", '"', "<pad>", "😀")
@@ -92,7 +97,7 @@ def usable(dataset: Dataset) -> list[Pair]:
         min_target_length=config.min_target_length,
         max_target_length=config.max_target_length,
     )
-    return [entry for entry in reader if isinstance(entry, Pair)]
+    return [entry for entry in entries(reader) if isinstance(entry, Pair)]
 
 
 def decoded(dataset: Dataset, split: str, texts: Sequence[Pair]) -> list[Pair]:
@@ -343,7 +348,7 @@ def test_memory_does_not_grow_with_the_texts(tmp_path: Path) -> None:
     length = 1000
 
     def memory(count: int) -> tuple[int, int]:
-        """Returns the bytes held at the thousandth row, and the most at any time."""
+        """Returns the bytes held after the first rows, and the most at any time."""
         body = (HAN * length)[:length]
         pairs = (Pair(f"{number}号{body}", HAN[:9]) for number in range(count))
         corpus = write_csv(tmp_path / f"{count}.csv", pairs)
@@ -355,7 +360,7 @@ def test_memory_does_not_grow_with_the_texts(tmp_path: Path) -> None:
         tracemalloc.stop()
         return held[0], peak
 
-    few, many = memory(100), memory(1000)
+    few, many = memory(400), memory(1300)  # rows are read some at a time
 
     text_bytes = 900 * length * 2
     assert many[0] - few[0] < text_bytes / 5
@@ -415,6 +420,73 @@ def test_table_names_the_corpora_where_there_are_several(tmp_path: Path) -> None
         assert line.split() == [f"{corpus['weight']:g}", *counts, corpus["file"]]
     alone = prepare(job(tmp_path / "a.csv", tmp_path / "alone"))
     assert "a.csv" not in summary_table(alone)
+
+
+# --- several processes ----------------------------------------------------------------
+
+
+def mixed_job(folder: Path, tokenizer: str) -> Job:
+    """Corpora of several kinds, with rows of every fault, and some twice."""
+    odd = [Pair(HAN, ""), Pair("短", "太短"), Pair(HAN * 4, "长文章")]
+    pairs = [*PAIRS[:60], *odd, *PAIRS[:5]]
+    first = write_csv(folder / "a.csv", pairs)
+    with first.open("ab") as stream:
+        stream.write("题目,正文,三\n坏,\ufffd\n".encode().replace(b"\xef\xbf", b"\xff"))
+    with gzip.open(folder / "b.jsonl.gz", "wt", encoding="utf-8") as lines:
+        for source, target in [*PAIRS[55:110], *PAIRS[50:52]]:
+            lines.write(json.dumps({"title": target, "text": source}) + "\n")
+        lines.write('{"title": [], "text": "a"}\nno\n')
+    with (folder / "c.tsv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t")
+        writer.writerows([("title", "content"), *((t, s) for s, t in PAIRS[100:])])
+    articles = [*ARTICLES, *ARTICLES[:9], "短", HAN, *(pair.source for pair in PAIRS)]
+    more = folder / "more.csv"
+    more.write_text("text\n" + "\n".join(articles[:69]) + "\n", "utf-8")
+    last = folder / "last.jsonl"
+    last.write_text("\n".join(json.dumps({"text": t}) for t in articles[60:]), "utf-8")
+    return replace(
+        job(first, folder / "1", tokenizer=tokenizer, max_source_length=90),
+        files=[first, folder / "b.jsonl.gz", folder / "c.tsv"],
+        weights={first: 2.5},
+        unpaired=[more, last],
+    )
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_number_of_workers_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str
+) -> None:
+    mixed = mixed_job(tmp_path, tokenizer)
+    summary = prepare(mixed)  # all rows of a file at once
+    expected = files(tmp_path / "1")
+    monkeypatch.setattr(tables, "_BLOCK", 300)  # characters
+
+    for workers in (1, 2, 3):
+        data_dir = tmp_path / f"{workers} processes"
+        prepare(replace(mixed, data_dir=data_dir, workers=workers))
+        assert files(data_dir) == expected
+
+    assert min(summary["rejects"].values()) >= 1 and len(summary["rejects"]) >= 6
+    assert summary["rejects"]["duplicate"] > 20
+    assert all(corpus["train"] for corpus in summary["corpora"])
+    assert all(summary[UNPAIRED].values())
+
+
+def test_only_a_large_corpus_starts_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Workers[Any, Any]) -> None:
+        raise HeadlineError("processes are started")
+
+    monkeypatch.setattr(Workers, "_started", refused)
+    corpus = write_csv(tmp_path / "a.csv", PAIRS)
+    small = replace(job(corpus, tmp_path / "data", overwrite=True), workers=2)
+    prepare(small)
+
+    monkeypatch.setattr(tables, "_BLOCK", 300)
+    with pytest.raises(HeadlineError, match="processes are started"):
+        prepare(small)
+    prepare(replace(small, workers=1))
 
 
 # --- articles without headlines -------------------------------------------------------

@@ -16,6 +16,7 @@ from headline.errors import CorpusError
 from headline.metrics import rouge
 from headline.pseudo import UnpairedReader, pseudo_pair
 from headline.tables import CorpusFormat
+from tests.reading import entries
 
 stable = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -123,7 +124,8 @@ def test_only_what_the_model_reads_can_become_a_headline() -> None:
 
 
 def read(*paths: Path, held_out: Sequence[str] = ()) -> list[Pair | Reject]:
-    return list(UnpairedReader(paths, CorpusFormat(), CONFIG, held_out.__contains__))
+    reader = UnpairedReader(paths, CorpusFormat(), CONFIG, held_out.__contains__)
+    return entries(reader)
 
 
 def test_reader_needs_articles_alone_and_tells_why_a_row_gives_none(

@@ -362,6 +362,91 @@ def test_a_json_array_is_told_what_is_wanted(tmp_path: Path) -> None:
     assert "one JSON object a line" in fault(path)
 
 
+# --- blocks ---------------------------------------------------------------------------
+
+
+def one_by_one(path: Path) -> list[Row]:
+    """Returns the rows as iterating gives them."""
+    with open_table(path, CorpusFormat()) as table:
+        return list(table)
+
+
+def by_blocks(path: Path) -> list[Row]:
+    """Returns the rows of the blocks, with all columns, in order."""
+    found: list[Row] = []
+    with open_table(path, CorpusFormat()) as table:
+        for block in table.blocks(table.columns):
+            values = zip(*block.columns, strict=True)
+            several = [
+                Row(number, dict(zip(table.columns, row, strict=True)), None)
+                for number, row in zip(block.numbers, values, strict=True)
+            ]
+            several += block.rows
+            found += sorted(several, key=lambda row: row.number)
+    return found
+
+
+PARTS = [b"a", b",", b"b", b"\n", b"\n", b"\r\n", b"\r", b'"', b'"', b'""', b" ", b"\0"]
+PARTS += ["天".encode(), b"\xff", b"c,d\n", b'"e\nf",g\n', b"\xe2\x80\xa8"]
+
+
+@stable
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=60),
+    st.integers(1, 40),
+    st.sampled_from([3, 10_000]),
+    st.sampled_from(["a,b\n", "a,a\n", "a\n", "a,b\r"]),
+)
+@example([b'"e\nf",g\n'] * 20, 7, 10_000, "a,b\n")  # cut within a row
+@example([b"c,d\n", b'"', b"\n" * 9, b'"', b"c,d\n"], 9, 3, "a,b\n")
+@example([b"c,d\n", b'"'], 9, 3, "a,b\n")
+def test_blocks_hold_the_rows_that_iterating_gives(
+    tmp_path_factory: pytest.TempPathFactory,
+    parts: list[bytes],
+    characters: int,
+    longest_row: int,
+    header: str,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "blocks.csv"
+    path.write_bytes(header.encode() + b"x,y\n" + b"".join(parts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "_BLOCK", characters)
+        patch.setattr(tables, "_LONGEST_ROW", longest_row)
+        try:
+            expected = one_by_one(path)
+        except CorpusError:  # none of the first rows can be read
+            assume(False)
+
+        assert by_blocks(path) == expected
+
+
+def test_rows_without_a_problem_come_as_columns(tmp_path: Path) -> None:
+    lines = ["降准,央行\n", "\n", "一,二,三\n", '"a\nb",c\n'] * 50
+    path = write(tmp_path / "a.csv", "title,content\n" + "".join(lines))
+
+    with open_table(path, CorpusFormat()) as table:
+        first, second, *_ = table.blocks(["content"])
+
+    assert [row.number for row in first.rows] == [2]
+    assert list(second.numbers)[:3] == [5, 6, 9]
+    assert list(second.columns[0])[:3] == ["c", "央行", "c"]
+    assert {row.problem for row in second.rows} == {"3 instead of 2 columns"}
+
+
+def test_objects_come_in_blocks_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_BLOCK", 10)
+    lines = [json.dumps({"a": "一" * 4, "b": number}) for number in range(9)]
+    path = write(tmp_path / "a.jsonl", "\n".join([*lines, "no"]))
+
+    with open_table(path, CorpusFormat()) as table:
+        sizes = [len(block.rows) for block in table.blocks(["a"])]
+
+    assert sizes == [3, 3, 3, 1] or sizes == [2, 2, 2, 2, 2]
+    assert by_blocks(path) == one_by_one(path)
+
+
 # --- columns --------------------------------------------------------------------------
 
 

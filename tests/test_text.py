@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headline.text import normalise
+from headline import text as text_module
+from headline.text import normalise, normalise_all
 
 stable = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -33,6 +34,30 @@ def test_normalising_twice_changes_nothing_more(text: str) -> None:
     once = normalise(text)
 
     assert normalise(once) == once
+
+
+plain = st.text("中文 ", max_size=3)  # of which the spaces alone may be wrong
+
+
+@stable
+@given(st.lists(plain | any_text | tangled))
+def test_many_texts_become_what_each_becomes(texts: list[str]) -> None:
+    assert normalise_all(texts) == [normalise(text) for text in texts]
+
+
+def test_no_character_that_normalising_changes_is_overlooked() -> None:
+    everything = [f"中{chr(code)}文" for code in range(0x110000)]
+
+    suspects = set(text_module._suspects(everything))
+
+    clean = [text for at, text in enumerate(everything) if at not in suspects]
+    assert len(clean) > 10**6 and all(normalise(text) == text for text in clean)
+
+
+def test_a_long_text_is_normalised_among_others() -> None:
+    long = "中  文" * 50_000
+    plain_form = normalise(long)
+    assert normalise_all(["", long, " a", long]) == ["", plain_form, "a", plain_form]
 
 
 @stable

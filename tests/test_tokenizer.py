@@ -98,14 +98,16 @@ def test_character_gets_an_id_past_the_vocab_only_if_the_corpus_lacks_it(
     assert set(encoded.extra) == set(text) - set(corpus)
 
 
-def test_pieces_of_split_are_encoded_as_the_text_is() -> None:
-    for kind in KINDS:
-        tokenizer = tokenizer_of(kind, NEWS[:20])
-        by_pieces = tokenizer.encode_pieces(kind.split(NEWS), ("无",))
-        whole = tokenizer.encode(NEWS, ("无",))
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_texts_are_cut_as_each_is(kind: type[Tokenizer]) -> None:
+    some = [NEWS, "", NEWS[::-1], "\U0001f600天"]
 
-        assert by_pieces.ids.tolist() == whole.ids.tolist()
-        assert by_pieces.extra == whole.extra
+    pieces, (numbers, lengths) = kind.split_all(some)
+
+    assert lengths.tolist() == [len(kind.split(text)) for text in some]
+    cut = [piece for text in some for piece in kind.split(text)]
+    assert [pieces[number] for number in numbers] == cut
+    assert len(set(pieces)) == len(pieces)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -19,6 +19,7 @@ with atheris.instrument_imports():
     from headline.errors import CorpusError
     from headline.tables import CorpusFormat
     from headline.text import normalise
+    from tests.reading import entries
 
 FOLDER = Path(tempfile.mkdtemp())
 ENCODINGS = "utf-8", "gb18030", "utf-16"
@@ -37,7 +38,7 @@ def read(data: bytes) -> None:
     form = CorpusFormat(encoding=ENCODINGS[choice // 4 % 3])
     reader = CorpusReader([path], form, min_source_length=1, min_target_length=1)
     try:
-        for entry in reader:
+        for entry in entries(reader):
             if isinstance(entry, Pair):
                 assert all(text and normalise(text) == text for text in entry)
             else:
