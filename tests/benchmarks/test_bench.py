@@ -18,7 +18,7 @@ from headline.corpus import Pair
 from headline.engines.base import Engine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.generator import Generator
-from tests.benchmarks import bench, cold, growth, processes, training
+from tests.benchmarks import bench, bulk, cold, growth, processes, training
 from tests.benchmarks.engines import FixedSteps, Staying
 from tests.benchmarks.flops import Cost, article_flops
 from tests.benchmarks.processes import Finished, run
@@ -39,12 +39,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def measured(folder: Path, theme: str) -> list[dict[str, Any]]:
+def measured(folder: Path, theme: str, *options: str) -> list[dict[str, Any]]:
     """The rows of a theme as they come to the file, with sizes as small as can be."""
     sizes = {"rounds": 1, "articles": 80, "seconds": 0.001, "megabytes": 0.08}
     names = ["--corpus", folder / "corpus.csv", "--model", folder / "model"]
     names += ["--only", theme, "--output", folder / "bench.json"]
     arguments = [*map(str, names), *(f"--{key}={size}" for key, size in sizes.items())]
+    arguments += options
     result = CliRunner().invoke(bench.main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     found = json.loads((folder / "bench.json").read_text("utf-8"))
@@ -188,15 +189,26 @@ def test_a_process_has_its_own_memory_and_exit_code() -> None:
         run(python("1 / 0"))
 
 
-@pytest.mark.parametrize("theme", ["bulk", "prepare"])
-def test_a_theme_comes_out(theme: str, folder: Path) -> None:
-    rows = measured(folder, theme)
+def test_prepare_comes_out(folder: Path) -> None:
+    rows = measured(folder, "prepare")
     check_ratios(rows)
-    assert {row["theme"] for row in rows} == {theme}
-    assert all(row["value"] >= 0 for row in rows)
-    if theme == "bulk":
-        plain, best = (row["value"] for row in rows if row["unit"] == "ROUGE-L")
-        assert plain == best  # of a vocab that is smaller than the shortlist
+    assert {row["unit"] for row in rows} == {"MB/s", "MB", "s"}
+
+
+def test_bulk_comes_out_beside_another_command(folder: Path) -> None:
+    code = (
+        "import csv, json, sys; rows = list(csv.DictReader(open(sys.argv[1])));"
+        "print(json.dumps({'articles_per_second': len(rows), 'system': 'other'}))"
+    )
+    command = f"{sys.executable} -X utf8 {write_script(folder, code)} {{articles}}"
+
+    *rows, other = measured(folder, "bulk", "--against-bulk", command)
+
+    check_ratios(rows)
+    plain, best = (row["value"] for row in rows if row["unit"] == "ROUGE-L")
+    assert plain == best  # of a vocab that is smaller than the shortlist
+    assert (other["name"], other["value"], other["to"]) == ("other", 80, bulk.COMMAND)
+    assert other["ratio"] > 0
 
 
 def test_single_articles_come_out(folder: Path) -> None:
