@@ -2,6 +2,7 @@
 
 import csv
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨"
@@ -19,7 +20,7 @@ def bracket_pairs(number: int, seed: int = 1) -> list[tuple[str, str]]:
     return [(title, f"{some(4, 9)}「{title}」{some(4, 9)}。") for title in titles]
 
 
-def write_pairs(path: Path, pairs: list[tuple[str, str]]) -> Path:
+def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> Path:
     """Writes a CSV corpus."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean, median
+from statistics import fmean
 
 from headline.bundle import Bundle
 from headline.engines.numpy_engine import NumpyEngine
@@ -12,12 +12,13 @@ from headline.generator import Generator, windows
 from headline.metrics import rouge
 from headline.parallel import ParallelGenerator
 from headline.workers import cores
+from tests.benchmarks.against import Rival, beside
 from tests.benchmarks.engines import Staying
-from tests.benchmarks.processes import Finished, answer, run
-from tests.benchmarks.rows import Row, Samples, compared, in_turns, paired_ratio
+from tests.benchmarks.processes import Finished, run
+from tests.benchmarks.rows import Row, compared, in_turns
 from tests.benchmarks.subject import Subject
-from tests.benchmarks.texts import write_pairs
 from tests.commands import HEADLINE
+from tests.corpora import write_pairs
 
 PLAIN = "plain search, one process"
 ALL = "all measures, one process"
@@ -137,17 +138,9 @@ def _write_file(subject: Subject, times: int) -> Finished:
 def _against(subject: Subject, command: str) -> Row:
     """Compares with another system: its articles a second of the same file."""
     command = command.replace("{articles}", str(subject.scratch / "articles-1.csv"))
-    systems: list[str] = []
-
-    def ours() -> float:
-        return len(subject.texts) / _write_file(subject, 1).seconds
-
-    def theirs() -> float:
-        found = answer(command)
-        systems.append(str(found.get("system", command)))
-        return float(found["articles_per_second"])
-
-    samples: Samples = in_turns({"ours": ours, "theirs": theirs}, subject.rounds)
-    ratio = paired_ratio(samples["theirs"], samples["ours"])
-    rate = median(samples["theirs"])
-    return Row("bulk", systems[0], rate, "articles/s", ratio, COMMAND)
+    key = "articles_per_second"
+    return beside(
+        Rival(command, key, "bulk", "articles/s", COMMAND),
+        lambda: len(subject.texts) / _write_file(subject, 1).seconds,
+        subject.rounds,
+    )

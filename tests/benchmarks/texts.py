@@ -16,13 +16,6 @@ def of_length(articles: Sequence[str], length: int, number: int) -> list[str]:
     return [text[begin : begin + length] for begin in range(0, length * number, length)]
 
 
-def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> Path:
-    """Writes a CSV corpus."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        stream.writelines(map(_line, (("title", "content"), *pairs)))
-    return path
-
-
 def write_repeated(path: Path, pairs: Sequence[Pair], size: int) -> Path:
     """Writes the pairs again and again, up to ``size`` bytes: no article twice."""
     with path.open("wb") as stream:

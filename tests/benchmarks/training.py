@@ -10,11 +10,12 @@ from statistics import median
 
 from headline.evaluation import read_pairs
 from headline.tables import CorpusFormat
-from tests.benchmarks.processes import ROOT, answer, run
-from tests.benchmarks.rows import Row, in_turns, paired_ratio
+from tests.benchmarks.against import Rival, beside
+from tests.benchmarks.processes import ROOT, run
+from tests.benchmarks.rows import Row
 from tests.benchmarks.subject import Subject
-from tests.benchmarks.texts import write_pairs
 from tests.commands import HEADLINE
+from tests.corpora import write_pairs
 
 WIDTHS = (64, 128, 256)
 USUAL = 128
@@ -86,21 +87,13 @@ def _widths(subject: Subject, data_dir: Path) -> Iterator[Row]:
 
 
 def _against(subject: Subject, data_dir: Path, command: str) -> Row:
-    """Compares with another system's ``source_characters_per_second``."""
-    systems: list[str] = []
-
-    def theirs() -> float:
-        found = answer(command)
-        systems.append(str(found.get("system", command)))
-        return float(found["source_characters_per_second"])
-
-    def ours() -> float:
-        return _train_few(subject, data_dir, USUAL)
-
-    samples = in_turns({"theirs": theirs, "ours": ours}, subject.rounds)
-    ratio = paired_ratio(samples["theirs"], samples["ours"])
-    value, to = median(samples["theirs"]), f"width of {USUAL}"
-    return Row("training", systems[0], value, SPEED, ratio, to)
+    """Compares with another system's source characters a second."""
+    key = "source_characters_per_second"
+    return beside(
+        Rival(command, key, "training", SPEED, f"width of {USUAL}"),
+        lambda: _train_few(subject, data_dir, USUAL),
+        subject.rounds,
+    )
 
 
 def _time_to_rouge(subject: Subject) -> Row:
