@@ -91,11 +91,9 @@ class Rules:
         """Returns tokens that must be among the candidates: (B K, W), or None."""
         rows: list[list[int]] = [[] for _ in range(beams.states.size)]
         asks = (beams.states != 0) | self._asking(beams)
-        places, hypotheses = (axis.tolist() for axis in np.nonzero(asks))
-        followed = zip(places, hypotheses, beams.states[asks].tolist(), strict=True)
-        for place, hypothesis, state in followed:
-            bound = self._constraint(beams, place)
-            row = place * beams.states.shape[1] + hypothesis
+        asking = np.flatnonzero(asks).tolist()
+        for row, state in zip(asking, beams.states[asks].tolist(), strict=True):
+            bound = self._constraint(beams, row // beams.states.shape[1])
             rows[row] = sorted(bound.wanted(state))
         most = max(map(len, rows))
         if not most:
