@@ -17,6 +17,7 @@ from headline.bundle import load_bundle
 from headline.callbacks import learning_rate
 from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
 from headline.dataset import DATA, open_dataset
+from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError, LockedError, TrainingError
 from headline.folders import locked
 from headline.generator import Generator
@@ -116,6 +117,24 @@ def test_the_kept_weights_are_those_of_the_best_epoch(
     copied = f"Characters from the article{scores['copy_rate']:.1f} %"
     assert "for 20 articles" in writing(model_dir) and copied in writing(model_dir)
     assert load_bundle(model_dir).provenance["epoch"] == best["epoch"]
+
+
+def test_on_another_device_the_engine_of_keras_tells_the_same(
+    data_dir: Path,
+    trained: tuple[Path, list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[NumpyEngine] = []
+    monkeypatch.setattr("headline.validation.NumpyEngine", made.append)
+    monkeypatch.setattr("headline.validation.device_in_use", lambda: "H100")
+    train_model(quick_run(data_dir, tmp_path / "m"), lambda line: None)
+
+    for one, other in zip(
+        history_of(trained[0]), history_of(tmp_path / "m"), strict=True
+    ):
+        assert all(one[name] == other[name] for name in RECORDED)
+    assert not made
 
 
 def test_samples_are_shown_and_written_beside_their_references(
