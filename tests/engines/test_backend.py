@@ -1,12 +1,15 @@
 """What native code prints is kept back, and shown when something fails."""
 
+import os
 import subprocess
 import sys
 
+import keras
 import pytest
 
 from headline.engines.backend import select_device
 from headline.errors import TrainingError
+from headline.workers import cores
 
 SCRIPT = """
 import os, sys
@@ -55,3 +58,25 @@ def test_a_gpu_that_is_not_there_is_an_error_with_a_way_out(
     with pytest.raises(TrainingError, match="--device cpu"):
         select_device("gpu")
     select_device("auto")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
+def test_operations_share_the_cores_unless_somebody_says_how() -> None:
+    code = """
+import tensorflow as tf
+from headline.engines.backend import select_device
+select_device("cpu")
+print(tf.config.threading.get_intra_op_parallelism_threads())
+select_device("cpu")
+"""
+    asked = {"TF_NUM_INTRAOP_THREADS": "3"}
+    others = {name: os.environ[name] for name in os.environ.keys() - asked.keys()}
+    for environment, expected in ((others, max(1, cores() // 2)), (others | asked, 0)):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        assert int(done.stdout) == expected
