@@ -5,6 +5,7 @@ article, T tokens. Hypotheses lie as (B, K) here and as B K rows at the engine.
 """
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +78,8 @@ class Candidates:
 
     def take(self, order: Places) -> "Candidates":
         """Returns the candidates at the (B, n) places, in their order."""
-        return Candidates(
-            *(np.take_along_axis(getattr(self, f.name), order, 1) for f in fields(self))
-        )
+        rows = row_numbers(order)
+        return Candidates(*(getattr(self, f.name)[rows, order] for f in fields(self)))
 
     def part(self, columns: slice) -> "Candidates":
         """Returns some of the columns."""
@@ -101,6 +101,21 @@ class Ended:
     def add(self, hypothesis: Hypothesis) -> None:
         """Keeps the hypothesis if it is among the best."""
         self.best = sorted([*self.best, hypothesis])[: self.size]
+
+
+def take_of_rows(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
+    """Returns of each row, ``(B, N, ...)``, what stands at its places, ``(B, n)``.
+
+    ``np.take_along_axis`` does the same, but checks and prepares for as long as a
+    small step takes.
+    """
+    taken: NDArray[Any] = values[row_numbers(places), places]
+    return taken
+
+
+def row_numbers(places: NDArray[Any]) -> Places:
+    """Returns the number of each row beside it, ``(B, 1)``."""
+    return np.arange(len(places))[:, None]
 
 
 def length_penalty(length: int, alpha: float) -> float:

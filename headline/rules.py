@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.beams import Beams, Candidates
+from headline.beams import Beams, Candidates, take_of_rows
 from headline.config import DecodeConfig
 from headline.constraints import FORBIDDEN, Constraint
 from headline.engines.base import IMPOSSIBLE, Ids
@@ -89,8 +89,10 @@ class Rules:
 
     def wanted(self, beams: Beams) -> Ids | None:
         """Returns tokens that must be among the candidates: (B K, W), or None."""
-        rows: list[list[int]] = [[] for _ in range(beams.states.size)]
         asks = (beams.states != 0) | self._asking(beams)
+        if not asks.any():
+            return None
+        rows: list[list[int]] = [[] for _ in range(beams.states.size)]
         asking = np.flatnonzero(asks).tolist()
         for row, state in zip(asking, beams.states[asks].tolist(), strict=True):
             bound = self._constraint(beams, row // beams.states.shape[1])
@@ -103,7 +105,7 @@ class Rules:
     def judge(self, candidates: Candidates, beams: Beams) -> Candidates:
         """Forbids what breaks a rule: the key is -inf then. Sets the states."""
         states, needs, continues = self._follow(candidates, beams)
-        characters = np.take_along_axis(beams.characters, candidates.origins, axis=1)
+        characters = take_of_rows(beams.characters, candidates.origins)
         ends = candidates.ids == EOS
         after = characters + self.tokens.lengths(candidates.ids)
         blank = self._blank(candidates.ids, beams)
@@ -119,22 +121,27 @@ class Rules:
         stuck = ~(allowed & ~too_short).any(axis=1, keepdims=True)
         allowed &= ~too_short | stuck
         keys = np.where(allowed, candidates.keys, IMPOSSIBLE)
-        keys -= self._wish(after, ends, beams)
+        if self._settings["target_length"].any():
+            keys -= self._wish(after, ends, beams)
         return replace(candidates, keys=keys, states=states)
 
     def _blank(self, ids: Ids, beams: Beams) -> Flags:
         """Which tokens, (B, N), are white space or BOS."""
         blank = self.tokens.blank(ids)
-        for place, article in enumerate(beams.articles):
-            space = self.spaces[article] if self.spaces else None
-            if space is not None:
-                blank[place] |= ids[place] == space
+        if self._own_spaces.any():
+            blank |= ids == self._own_spaces[beams.articles, None]
         return blank
+
+    @cached_property
+    def _own_spaces(self) -> Ids:
+        """Of each article its space past the vocab; PAD, which is blank, if none."""
+        spaces = self.spaces or [None] * len(self.configs)
+        return np.array([PAD if space is None else space for space in spaces], np.int32)
 
     def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
         """Which candidates follow white space, or nothing at all, (B, N)."""
         last = self._blank(beams.tokens[:, :, -1], beams)
-        after: Flags = np.take_along_axis(last, candidates.origins, axis=1)
+        after: Flags = take_of_rows(last, candidates.origins)
         return after
 
     def _wish(self, after: Ids, ends: Flags, beams: Beams) -> NDArray[np.float64]:
@@ -143,8 +150,6 @@ class Rules:
         A hypothesis that goes on can only pay for what it has too much already.
         """
         target = self.setting("target_length", beams)
-        if not target.any():
-            return np.zeros(after.shape)
         missed = np.where(ends, np.abs(after - target), np.maximum(after - target, 0))
         return np.where(target > 0, WISH * missed, 0.0)
 
@@ -187,7 +192,7 @@ class Rules:
 
     def _follow(self, candidates: Candidates, beams: Beams) -> tuple[Ids, Ids, Flags]:
         """Of each candidate: its state, characters needed, if it may repeat n-grams."""
-        before = np.take_along_axis(beams.states, candidates.origins, axis=1)
+        before = take_of_rows(beams.states, candidates.origins)
         states, needs = np.zeros((2, *before.shape), np.int32)
         continues = np.zeros(before.shape, bool)
         looked_at = self._looked_at(candidates, before, beams)
@@ -223,18 +228,21 @@ class Rules:
         A word of n characters is an n-gram by itself.
         """
         repeats = np.zeros(candidates.ids.shape, bool)
-        sizes = self.setting("no_repeat_ngram_size", beams)[:, 0]
-        for size in np.unique(sizes[sizes > 0]).tolist():
-            places = sizes == size
-            shape = (*beams.scores[places].shape, -1)
-            ids = candidates.ids[places].reshape(shape)
-            history = beams.tokens[places, :, 1:]
+        ids = candidates.ids.reshape(*beams.scores.shape, -1)
+        history = beams.tokens[:, :, 1:]
+        sizes = self.setting("no_repeat_ngram_size", beams)
+        for size in self._ngram_sizes:
             found = repeated(history, ids, size)
             long = self.tokens.lengths(ids) >= size
             if long.any():
                 found |= long & repeated(history, ids, 1)
-            repeats[places] = found.reshape(len(found), -1)
+            repeats |= found.reshape(repeats.shape) & (sizes == size)
         return repeats
+
+    @cached_property
+    def _ngram_sizes(self) -> list[int]:
+        """The lengths of n-grams that some article may not have twice."""
+        return sorted({one.no_repeat_ngram_size for one in self.configs} - {0})
 
 
 def repeated(tokens: Ids, ids: Ids, size: int) -> Flags:

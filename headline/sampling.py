@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.beams import Beams, Candidates, Scores
+from headline.beams import Beams, Candidates, Scores, take_of_rows
 from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Ids
 
@@ -44,7 +44,7 @@ class Noise:
         tokens = beams.tokens.astype(np.uint64)
         prefixes = (tokens * _powers(tokens.shape[2])).sum(axis=2)
         prefixes = _mixed(prefixes + self.articles[beams.articles][:, None])
-        hashes = np.take_along_axis(prefixes, candidates.origins.astype(np.intp), 1)
+        hashes = take_of_rows(prefixes, candidates.origins)
         hashes = _mixed(hashes + candidates.ids.astype(np.uint64) * _ODD)
         uniform = (hashes >> np.uint64(11)).astype(np.float64) + 0.5
         drawn: Scores = -np.log(-np.log(uniform * 2.0**-53))

@@ -18,6 +18,7 @@ from headline.beams import (
     Places,
     Scores,
     length_penalty,
+    take_of_rows,
 )
 from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
@@ -175,8 +176,12 @@ def _pick(candidates: Candidates, beams: Beams, search: Search) -> list[Candidat
     for group in range(groups):
         columns = slice(group * size, (group + 1) * size)
         part = candidates.part(columns)
-        dearer = search.config.diversity * _times_taken(part, best, search)
-        order = _order(part, part.keys - dearer, progress[:, columns])
+        keys = part.keys
+        if best:
+            keys = keys - search.config.diversity * _times_taken(part, best, search)
+        # As many as can end or go on: each hypothesis ends with one token alone.
+        most = 2 * search.config.group_size
+        order = _order(part, keys, progress[:, columns])[:, :most]
         best.append(part.take(order))
     return best
 
@@ -201,13 +206,13 @@ def _order(part: Candidates, keys: Scores, progress: Ids) -> Places:
     order = np.lexsort((part.origins, part.ids, -keys), axis=1)
     if not progress.any():
         return order
-    banks = np.take_along_axis(progress, order, axis=1)
+    banks = take_of_rows(progress, order)
     same = banks[:, :, None] == banks[:, None, :]
     turns = np.tril(same, -1).sum(axis=2)  # better ones of the same bank
-    possible = np.take_along_axis(part.possible, order, axis=1)
+    possible = take_of_rows(part.possible, order)
     turns = np.where(possible, turns, banks.shape[1])
     again = np.argsort(turns, axis=1, kind="stable")
-    return np.take_along_axis(order, again, axis=1)
+    return take_of_rows(order, again)
 
 
 def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
@@ -234,8 +239,8 @@ def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
     """Goes on with the best candidates of each group that have not ended."""
     batch, beam = beams.scores.shape
     live = _joined([_live(part, search.config.group_size) for part in best])
-    history = np.take_along_axis(beams.tokens, live.origins[:, :, None], axis=1)
-    characters = np.take_along_axis(beams.characters, live.origins, axis=1)
+    history = take_of_rows(beams.tokens, live.origins)
+    characters = take_of_rows(beams.characters, live.origins)
     return Beams(
         articles=beams.articles,
         scores=live.scores,
@@ -303,7 +308,7 @@ def _drop_done(beams: Beams, search: Search) -> Beams:
         )
         enough = _has_enough(ended, search.config)
         done.append(not alive.any() or (enough and all(finished)))
-    return beams.take(~np.array(done, dtype=bool))
+    return beams.take(~np.array(done, dtype=bool)) if any(done) else beams
 
 
 def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:

@@ -413,7 +413,10 @@ def _of_labels(values: Floats, labels: Ids) -> Floats:
 
 def _continue_rows(state: NumpyState, parents: Ids) -> NumpyState:
     """Reorders the rows and drops the articles that none of them belongs to."""
-    left, articles = np.unique(state.articles[parents], return_inverse=True)
+    articles = state.articles[parents]
+    first = np.ones(len(articles), bool)  # of the rows of its article
+    first[1:] = articles[1:] != articles[:-1]
+    left, articles = articles[first], first.cumsum() - 1
     source = state.source
     if len(left) < len(source.bias):
         source = source.take(left)

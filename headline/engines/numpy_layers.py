@@ -147,7 +147,7 @@ def exact_sigmoid(values: Floats) -> Floats:
     A probability of 1e-6 must not come out as the rest of one of 0.999999.
     """
     # Past 80 the result is 1 or 1e-35, and exp would overflow.
-    return np.float32(1) / (np.float32(1) + np.exp(-np.clip(values, -80, 80)))
+    return np.float32(1) / (np.float32(1) + np.exp(np.minimum(-values, np.float32(80))))
 
 
 def softmax(scores: Floats) -> Floats:
@@ -167,7 +167,12 @@ def log_softmax(scores: Floats) -> Floats:
 
 def norm(values: Floats) -> Floats:
     """Returns LayerNorm over the last axis, without scale and shift."""
-    centred: Floats = values - values.mean(axis=-1, keepdims=True)
-    variance = np.square(centred).mean(axis=-1, keepdims=True)
-    centred /= np.sqrt(variance + np.float32(NORM_EPSILON))
+    centred = values - _mean(values)
+    centred /= np.sqrt(_mean(np.square(centred)) + np.float32(NORM_EPSILON))
     return centred
+
+
+def _mean(values: Floats) -> Floats:
+    """The mean over the last axis; NumPy's own checks for longer than it adds up."""
+    total: Floats = np.add.reduce(values, axis=-1, keepdims=True)
+    return total * np.float32(1 / values.shape[-1])
