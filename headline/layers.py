@@ -10,6 +10,7 @@ import keras
 from keras import KerasTensor, ops
 
 from headline.config import BIGRAM_FACTOR, NORM_EPSILON
+from headline.recurrence import Recurrence
 from headline.tokenizer import EOS, UNK
 
 
@@ -34,28 +35,6 @@ def attention_bias(source_mask: KerasTensor, dtype: str) -> KerasTensor:
         padding.
     """
     return ops.where(source_mask, ops.cast(0, dtype), ops.cast(lowest(dtype), dtype))
-
-
-def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTensor:
-    """Turns each row's real positions round and leaves its padding at the end.
-
-    With two real positions out of four, ``[a b - -]`` becomes ``[b a - -]``.
-
-    Args:
-        values: shape ``(B, S, H)``.
-        source_mask: bool, shape ``(B, S)``; true on real characters, which come first.
-    """
-    batch, length, width = ops.shape(values)
-    positions = ops.arange(length, dtype="int32")[None, :]
-    lengths = ops.sum(ops.cast(source_mask, "int32"), axis=1, keepdims=True)
-    turned = ops.where(positions < lengths, lengths - 1 - positions, positions)
-    # Whole rows of one long array: the gradient of take_along_axis, number by number,
-    # took a fifth of an update.
-    turned = turned + ops.arange(batch, dtype="int32")[:, None] * length
-    rows = ops.take(
-        ops.reshape(values, (-1, width)), ops.reshape(turned, (-1,)), axis=0
-    )
-    return ops.reshape(rows, (batch, length, width))
 
 
 def match_runs(
@@ -195,9 +174,9 @@ class BidirectionalLSTM(keras.layers.Layer):
     """Two LSTMs over the source, one from each end, side by side.
 
     Padding stands at the end of a row: what the forward LSTM does there is cut off by
-    the mask, and the backward one reads the row reversed by its own length. So no
-    step needs a mask, and more padding changes nothing. The Keras ``Bidirectional``
-    wrapper is not used, since it imports TensorFlow under every backend.
+    the mask, and the backward one lets nothing of it in. So more padding changes
+    nothing. The Keras ``Bidirectional`` wrapper is not used, since it imports
+    TensorFlow under every backend.
 
     Call arguments:
         values: float, shape ``(B, S, H)``.
@@ -211,22 +190,20 @@ class BidirectionalLSTM(keras.layers.Layer):
     def __init__(self, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width = width
-        self.forward = self._lstm("forward")
-        self.backward = self._lstm("backward")
-
-    def _lstm(self, name: str) -> keras.layers.LSTM:
-        return keras.layers.LSTM(
-            self.width // 2, return_sequences=True, name=name, dtype=self.dtype_policy
-        )
+        units, policy = width // 2, self.dtype_policy
+        self.forward = Recurrence(units, name="forward", dtype=policy)
+        self.backward = Recurrence(units, True, name="backward", dtype=policy)
 
     def build(self, values_shape: tuple[int | None, ...]) -> None:
         self.forward.build(values_shape)
         self.backward.build(values_shape)
 
     def call(self, values: KerasTensor, source_mask: KerasTensor) -> KerasTensor:
-        backward = self.backward(reverse_sequences(values, source_mask))
-        backward = reverse_sequences(backward, source_mask)
-        both = ops.concatenate([self.forward(values), backward], axis=-1)
+        directions = (
+            self.forward(values),
+            self.backward(values, source_mask),
+        )
+        both = ops.concatenate(directions, axis=-1)
         return both * ops.cast(source_mask, both.dtype)[:, :, None]
 
     def get_config(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from headline.layers import (
     match_runs,
     next_match_runs,
 )
+from headline.recurrence import Recurrence
 from headline.tokenizer import PAD, UNK
 from headline.weights import Weights, weight_shapes
 
@@ -97,10 +98,7 @@ class HeadlineModel(keras.Model):
             for i in (*layers, "last")
         ]
         self.decoder_layers = [
-            keras.layers.LSTM(
-                width, return_sequences=True, name=f"decoder_{i}", dtype=policy
-            )
-            for i in layers
+            Recurrence(width, name=f"decoder_{i}", dtype=policy) for i in layers
         ]
         features = config.match_features
         self.attention = MultiHeadAttention(

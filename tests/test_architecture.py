@@ -31,11 +31,12 @@ ORDER = [
     "spool",
     "encoding",
     "prepare",
+    "engines.backend",
+    "recurrence",
     "layers",
     "model",
     "bundle",
     "engines.base",
-    "engines.backend",
     "engines.numpy_layers",
     "engines.numpy_output",
     "engines.numpy_engine",
@@ -80,6 +81,7 @@ ORDER = [
 ]
 
 KERAS = {
+    "recurrence",
     "layers",
     "model",
     "engines.keras_engine",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 ROOT = Path(__file__).parents[2]
 LAUNCHER = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py"))]
 
@@ -28,14 +30,14 @@ def run(command: Sequence[str], stdin: bytes = b"", exit_code: int = 0) -> Finis
     """Runs a command from the root of the repository.
 
     Raises:
-        RuntimeError: it ends with another exit code.
+        click.ClickException: it ends with another exit code.
     """
     done = subprocess.run(
         [*LAUNCHER, *command], input=stdin, capture_output=True, check=True, cwd=ROOT
     )
     found = json.loads(done.stdout)
     if found.pop("exit_code") != exit_code:
-        raise RuntimeError(f"{shlex.join(command)}: {done.stderr.decode()}")
+        raise click.ClickException(f"{shlex.join(command)}: {done.stderr.decode()}")
     return Finished(**found)
 
 

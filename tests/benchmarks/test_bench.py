@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -185,7 +186,7 @@ def test_a_process_has_its_own_memory_and_exit_code() -> None:
     small = run(python("import sys; assert sys.stdin.read() == 'text'"), b"text")
     large = run(python("x = b'x' * 50_000_000; raise SystemExit(3)"), exit_code=3)
     assert small.megabytes < 50 < large.megabytes < len(ballast) / 1e6
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with pytest.raises(click.ClickException, match="ZeroDivisionError"):
         run(python("1 / 0"))
 
 
@@ -332,6 +333,13 @@ def test_a_theme_that_does_not_exist_is_refused(folder: Path) -> None:
     corpus = str(folder / "corpus.csv")
     result = CliRunner().invoke(bench.main, ["--corpus", corpus, "--only", "bulk,ufo"])
     assert result.exit_code == 2 and "'ufo'" in result.stderr
+
+
+def test_a_corpus_that_cannot_be_prepared_is_refused_in_a_line(tmp_path: Path) -> None:
+    corpus = write_pairs(tmp_path / "corpus.csv", [])
+    result = CliRunner().invoke(bench.main, ["--corpus", str(corpus)])
+    assert result.exit_code == 1 and result.stderr.startswith("Error: ")
+    assert "prepare" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_what_is_compared_with_nothing_has_no_ratio() -> None:
