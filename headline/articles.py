@@ -14,11 +14,10 @@ from typing import Any, BinaryIO, TextIO
 from headline.config import DecodeConfig
 from headline.errors import ConfigError, CorpusError
 from headline.generator import BLANK, Generator, Headline, windows
+from headline.records import Row, as_text
 from headline.tables import (
     SOURCE_COLUMNS,
     CorpusFormat,
-    Row,
-    as_text,
     check_can_be_read_again,
     find_column,
     open_table,

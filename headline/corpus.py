@@ -17,14 +17,8 @@ import numpy as np
 
 from headline.digests import DIGEST_BYTES, DigestSet
 from headline.errors import CorpusError
-from headline.tables import (
-    Block,
-    CorpusFormat,
-    Table,
-    as_text,
-    find_pair_columns,
-    open_table,
-)
+from headline.records import Block, as_text
+from headline.tables import CorpusFormat, Table, find_pair_columns, open_table
 from headline.text import normalise_all
 
 EXCERPT_LENGTH = 60  # characters

@@ -18,6 +18,7 @@ from headline.errors import CorpusError
 from headline.generator import Generator, Headline, windows
 from headline.metrics import Facts, choice, lead, mark, rouge
 from headline.predictions import Prediction, excerpt, read_headlines, write_predictions
+from headline.records import as_text
 from headline.scores import (
     Scores,
     choices_line,
@@ -27,7 +28,7 @@ from headline.scores import (
     table,
 )
 from headline.significance import Difference, compare
-from headline.tables import CorpusFormat, as_text, find_pair_columns, open_table
+from headline.tables import CorpusFormat, find_pair_columns, open_table
 from headline.text import normalise
 
 

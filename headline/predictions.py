@@ -14,7 +14,8 @@ from headline.errors import CorpusError
 from headline.files import replacing_text
 from headline.generator import Headline
 from headline.metrics import Marks
-from headline.tables import CorpusFormat, Row, Table, open_table
+from headline.records import Row
+from headline.tables import CorpusFormat, Table, open_table
 
 EXCERPT = 200  # characters kept of each article
 COLUMNS = (

@@ -19,11 +19,8 @@ from headline.corpus import (
 )
 from headline.digests import DigestSet
 from headline.errors import CorpusError
-from headline.tables import (
-    CorpusFormat,
-    Row,
-    open_table,
-)
+from headline.records import Row
+from headline.tables import CorpusFormat, open_table
 
 stable = settings(derandomize=True, deadline=None, max_examples=200)
 

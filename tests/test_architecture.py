@@ -19,6 +19,8 @@ ORDER = [
     "config",
     "text",
     "runs",
+    "lines",
+    "records",
     "tables",
     "digests",
     "corpus",

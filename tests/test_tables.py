@@ -10,14 +10,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from headline import tables
 from headline.corpus import EXCERPT_LENGTH
 from headline.errors import CorpusError
+from headline.lines import LONGEST_ROW
+from headline.records import Row
 from headline.tables import (
     SOURCE_COLUMNS,
     TARGET_COLUMNS,
     CorpusFormat,
-    Row,
     find_column,
     open_table,
     total_bytes,
@@ -235,7 +235,7 @@ def test_an_open_quote_is_told(tmp_path: Path) -> None:
 
 
 def test_an_open_quote_does_not_swallow_a_long_file(tmp_path: Path) -> None:
-    limit = tables._LONGEST_ROW
+    limit = LONGEST_ROW
     path = write(tmp_path / "a.csv", 'a,b\n1,"2\n' + "3,4\n" * (limit + 1))
 
     broken, *after = rows(path)
@@ -410,8 +410,8 @@ def test_blocks_hold_the_rows_that_iterating_gives(
     path = tmp_path_factory.getbasetemp() / "blocks.csv"
     path.write_bytes(header.encode() + b"x,y\n" + b"".join(parts))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "_BLOCK", characters)
-        patch.setattr(tables, "_LONGEST_ROW", longest_row)
+        patch.setattr("headline.lines.BLOCK", characters)
+        patch.setattr("headline.lines.LONGEST_ROW", longest_row)
         try:
             expected = one_by_one(path)
         except CorpusError:  # none of the first rows can be read
@@ -436,7 +436,7 @@ def test_rows_without_a_problem_come_as_columns(tmp_path: Path) -> None:
 def test_objects_come_in_blocks_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "_BLOCK", 10)
+    monkeypatch.setattr("headline.records.BLOCK", 10)
     lines = [json.dumps({"a": "一" * 4, "b": number}) for number in range(9)]
     path = write(tmp_path / "a.jsonl", "\n".join([*lines, "no"]))
 
