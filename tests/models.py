@@ -3,6 +3,7 @@ engines; Keras is imported here, so only tests of Keras import this."""
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 
 from headline.config import PRESETS, ModelConfig
@@ -37,6 +38,7 @@ TINY = {
 
 def random_model(config: ModelConfig, seed: int = 3) -> HeadlineModel:
     """A model whose weights are far enough from 0 for its choices to be clear."""
+    keras.utils.set_random_seed(seed)  # of the weights that it begins with
     model = build_model(config)
     generator = np.random.default_rng(seed)
     for weight in model.trainable_weights:
