@@ -79,10 +79,17 @@ def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTen
         values: shape ``(B, T, H)``.
         source_mask: bool, shape ``(B, T)``; true on real positions, which come first.
     """
-    positions = ops.arange(ops.shape(values)[1], dtype="int32")[None, :]
+    batch, length, width = ops.shape(values)
+    positions = ops.arange(length, dtype="int32")[None, :]
     lengths = ops.sum(ops.cast(source_mask, "int32"), axis=1, keepdims=True)
     turned = ops.where(positions < lengths, lengths - 1 - positions, positions)
-    return ops.take_along_axis(values, turned[:, :, None], axis=1)
+    # Whole rows of one long array: the gradient of take_along_axis, number by number,
+    # took a fifth of an update.
+    turned = turned + ops.arange(batch, dtype="int32")[:, None] * length
+    rows = ops.take(
+        ops.reshape(values, (-1, width)), ops.reshape(turned, (-1,)), axis=0
+    )
+    return ops.reshape(rows, (batch, length, width))
 
 
 def _ordered(weight: KerasTensor) -> KerasTensor:

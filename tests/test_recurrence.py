@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from headline.recurrence import Recurrence
+from headline.recurrence import Recurrence, reverse_sequences
 
 BATCH, LENGTH, WIDTH, UNITS = 3, 6, 5, 4
 BACKWARDS = pytest.mark.parametrize("backwards", [False, True])
@@ -43,7 +43,7 @@ def trained(network: Network, values: Any, wanted: Any, weight: Any = None) -> A
     """The outputs, and the weights after one large step down the gradient."""
     loss = keras.losses.MeanSquaredError(reduction="sum")
     network.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
-    outputs = network(values)
+    network(values)  # makes the weights
     generator = np.random.default_rng(5)
     for variable in network.weights:
         shape = tuple(variable.shape)
@@ -95,6 +95,13 @@ def test_what_the_mask_leaves_out_changes_neither_values_nor_gradients(
     np.testing.assert_allclose(found[0][read], expected[0][read], rtol=1e-5, atol=1e-6)
     for one, other in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_reverse_turns_the_real_positions_and_leaves_the_padding() -> None:
+    values = np.arange(10, dtype="float32").reshape(2, 5, 1)
+    mask = np.arange(5) < np.array([[5], [2]])
+    turned = keras.ops.convert_to_numpy(reverse_sequences(values, mask))
+    np.testing.assert_array_equal(turned[..., 0], [[4, 3, 2, 1, 0], [6, 5, 7, 8, 9]])
 
 
 def test_it_runs_in_half_precision_and_is_made_again_from_its_config() -> None:
