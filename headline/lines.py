@@ -12,7 +12,6 @@ from typing import BinaryIO, TextIO, cast
 from headline.errors import CorpusError
 
 BUFFER = 1 << 16  # bytes; also what the kind of line ends is told from
-BLOCK = 1 << 17  # characters that are read together
 LONGEST_ROW = 10_000  # lines; only a quote that is never closed gets there
 
 
@@ -41,6 +40,8 @@ class Lines:
     It knows what a parser above it cannot: whether a byte of the row could not be
     decoded, and whether the file ended before the row did.
     """
+
+    BLOCK = 1 << 17  # characters that are read together
 
     def __init__(self, stream: TextIO, newline: str, path: Path, encoding: str) -> None:
         self.path = path
@@ -90,7 +91,7 @@ class Lines:
         if self._newline != "\n":
             return None
         with blame(self.path):
-            text = self._stream.read(BLOCK) + self._stream.readline()
+            text = self._stream.read(self.BLOCK) + self._stream.readline()
         if "\r" in text:
             text = _with_plain_ends(text)
         text = self.ahead.read() + text

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from headline.errors import CorpusError
-from headline.lines import BLOCK, Lines, lines_of
+from headline.lines import Lines, lines_of
 
 _LOOK_AHEAD = 100  # rows; if none of the first ones can be read, none will be
 _LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
@@ -61,7 +61,7 @@ def delimited(lines: Lines, delimiter: str) -> Content:
             number, several = records.take()
             if several:
                 yield _block(columns, number, several, names)
-            elif one_by_one := [*_some(rows)]:
+            elif one_by_one := [*_some(rows, lines.BLOCK)]:
                 yield Block((), [() for _ in names], one_by_one)
             else:
                 return
@@ -167,20 +167,20 @@ def json_lines(lines: Lines) -> Content:
     all_rows = chain(first, rows)
 
     def blocks(names: Sequence[str]) -> Iterator[Block]:
-        while several := [*_some(all_rows)]:
+        while several := [*_some(all_rows, lines.BLOCK)]:
             yield Block((), [() for _ in names], several)
 
     return Content(list(first[-1].values), all_rows, blocks)
 
 
-def _some(rows: Iterator[Row]) -> Iterator[Row]:
+def _some(rows: Iterator[Row], block: int) -> Iterator[Row]:
     """Yields rows until they have enough characters for a block."""
     characters = 0
     for row in rows:
         yield row
         texts = (value for value in row.values.values() if isinstance(value, str))
         characters += 1 + sum(map(len, texts))
-        if characters >= BLOCK:
+        if characters >= block:
             return
 
 

@@ -458,7 +458,7 @@ def test_number_of_workers_changes_no_byte(
     mixed = mixed_job(tmp_path, tokenizer)
     summary = prepare(mixed)  # all rows of a file at once
     expected = files(tmp_path / "1")
-    monkeypatch.setattr("headline.lines.BLOCK", 300)  # characters
+    monkeypatch.setattr("headline.lines.Lines.BLOCK", 300)  # characters
 
     for workers in (1, 2, 3):
         data_dir = tmp_path / f"{workers} processes"
@@ -482,7 +482,7 @@ def test_only_a_large_corpus_starts_processes(
     small = replace(job(corpus, tmp_path / "data", overwrite=True), workers=2)
     prepare(small)
 
-    monkeypatch.setattr("headline.lines.BLOCK", 300)
+    monkeypatch.setattr("headline.lines.Lines.BLOCK", 300)
     with pytest.raises(HeadlineError, match="processes are started"):
         prepare(small)
     prepare(replace(small, workers=1))

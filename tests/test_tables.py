@@ -410,7 +410,7 @@ def test_blocks_hold_the_rows_that_iterating_gives(
     path = tmp_path_factory.getbasetemp() / "blocks.csv"
     path.write_bytes(header.encode() + b"x,y\n" + b"".join(parts))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headline.lines.BLOCK", characters)
+        patch.setattr("headline.lines.Lines.BLOCK", characters)
         patch.setattr("headline.lines.LONGEST_ROW", longest_row)
         try:
             expected = one_by_one(path)
@@ -436,7 +436,7 @@ def test_rows_without_a_problem_come_as_columns(tmp_path: Path) -> None:
 def test_objects_come_in_blocks_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headline.records.BLOCK", 10)
+    monkeypatch.setattr("headline.lines.Lines.BLOCK", 10)
     lines = [json.dumps({"a": "一" * 4, "b": number}) for number in range(9)]
     path = write(tmp_path / "a.jsonl", "\n".join([*lines, "no"]))
 
