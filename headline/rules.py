@@ -134,7 +134,7 @@ class Rules:
 
     @cached_property
     def _own_spaces(self) -> Ids:
-        """Of each article its space past the vocab; PAD, which is blank, if none."""
+        """Of each article its space past the vocab; PAD, never written, if none."""
         spaces = self.spaces or [None] * len(self.configs)
         return np.array([PAD if space is None else space for space in spaces], np.int32)
 
