@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from headline.config import TrainConfig
 from headline.dataset import Dataset, make_batch, plan_batches
 from headline.model import DIVISOR
+from headline.shapes import rung
+from headline.tokenizer import PAD
+
+# The least widths where each shape is compiled: of sources and of targets.
+LEAST_SOURCE = 64
+LEAST_TARGET = 32
 
 Batch = dict[str, NDArray[Any]]
 CountLabels = Callable[[Mapping[str, Any]], int]
@@ -70,11 +76,34 @@ class Batches(keras.utils.PyDataset):
             dict(make_batch(self.split, part, self.tokenizer))
             for part in np.array_split(pairs, self.parts)
         ]
+        divisor: Batch = {}
         if self.count_labels is not None:
             labels = sum(map(self.count_labels, batches))
-            mean = np.full((1, 1), labels / self.parts, np.float32)
-            batches = [batch | {DIVISOR: mean} for batch in batches]
-        return batches
+            divisor = {DIVISOR: np.full((1, 1), labels / self.parts, np.float32)}
+        if keras.backend.backend() == "jax":
+            batches = [of_few_shapes(one, self.config.batch_size) for one in batches]
+        return [batch | divisor for batch in batches]
+
+
+def of_few_shapes(batch: Batch, rows: int) -> Batch:
+    """Pads a batch further, so that an epoch has hardly more shapes than widths.
+
+    JAX compiles each shape for seconds, and for a dozen of them it takes as long as
+    some epochs on a GPU.
+
+    Args:
+        rows: of a full batch; those that are missing are padding.
+    """
+
+    def widened(ids: NDArray[Any], least: int) -> NDArray[Any]:
+        present, width = ids.shape
+        room = (0, rows - present), (0, rung(width, least) - width)
+        return np.pad(ids, room, constant_values=PAD)
+
+    least = {"source_ids": LEAST_SOURCE, "copy_ids": LEAST_SOURCE}
+    return {
+        name: widened(ids, least.get(name, LEAST_TARGET)) for name, ids in batch.items()
+    }
 
 
 class EndlessBatches(Batches):

@@ -21,6 +21,7 @@ import click
 
 from headline import __version__
 from headline.config import (
+    GPU_BATCH,
     PRESETS,
     DecodeConfig,
     Device,
@@ -496,6 +497,8 @@ def make_generator(
     from headline.workers import cores
 
     decode = replace(bundle.decode, **pick(DecodeConfig, given(settings)))
+    if device == "gpu" and "batch_size" not in given(settings):
+        decode = replace(decode, batch_size=GPU_BATCH)
     generator = Generator.from_bundle(bundle, decode, device)
     if device == "gpu":
         return generator

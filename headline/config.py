@@ -37,6 +37,7 @@ RATES: Mapping[OptimizerKind, float] = {
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 MOST_WEIGHT = 1000.0  # of a corpus
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
+GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
 
 
 @dataclass(frozen=True, kw_only=True)

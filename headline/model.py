@@ -238,7 +238,8 @@ class HeadlineModel(keras.Model):
         It holds (h, c) of each layer, each ``(rows, H)``; and with a ``match_length``
         what ``match_runs`` returns, ``(rows, S)``, last.
         """
-        zeros = ops.zeros((rows, self.config.width), dtype=self.compute_dtype)
+        dtype = self.decoder_layers[0].compute_dtype
+        zeros = ops.zeros((rows, self.config.width), dtype=dtype)
         state = [(zeros, zeros) for _ in self.decoder_layers]
         if self.config.match_length:
             shape = rows, source_length

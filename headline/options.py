@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from headline.config import (
+    GPU_BATCH,
     MOST_WEIGHT,
     RATES,
     Config,
@@ -259,7 +260,11 @@ decode_options = options(
         DecodeConfig, "top_p", "Samples keep the likeliest tokens of this probability."
     ),
     option(DecodeConfig, "seed", "Of samples."),
-    option(DecodeConfig, "batch_size", "Articles searched together."),
+    option(
+        DecodeConfig,
+        "batch_size",
+        f"Articles searched together; on a GPU {GPU_BATCH} if left out.",
+    ),
     option(
         DecodeConfig,
         "shortlist",

@@ -36,9 +36,11 @@ class Recurrence(keras.layers.LSTM):
     """
 
     def __init__(self, units: int, backwards: bool = False, **kwargs: Any) -> None:
+        self.on_cpu = device_in_use() == "CPU"
+        if not self.on_cpu:
+            kwargs["dtype"] = "float32"  # the kernels of a GPU know no bfloat16
         super().__init__(units, **{**kwargs, "return_sequences": True})
         self.backwards = backwards
-        self.on_cpu = device_in_use() == "CPU"
 
     def build(self, sequences_shape: tuple[int | None, ...]) -> None:
         super().build(sequences_shape)

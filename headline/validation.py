@@ -13,6 +13,7 @@ from headline.bundle import (
     write_samples,
 )
 from headline.callbacks import Guard, Training
+from headline.config import GPU_BATCH
 from headline.corpus import Pair
 from headline.dataset import spread
 from headline.engines.backend import device_in_use
@@ -71,7 +72,9 @@ class Validation:
         self.pairs = self.dataset.sample("valid", self.run.train.valid_articles)
         self.references = _statistics(self._marks([one.target for one in self.pairs]))
         self.environment = environment()
-        self._keras_engine = KerasEngine(self.model, self.run.decode.shortlist)
+        self.keras_engine: KerasEngine | None = None
+        if device_in_use() != "CPU":
+            self.keras_engine = KerasEngine(self.model, self.run.decode.shortlist)
 
     def end_epoch(self) -> None:
         """Scores the epoch whose updates are over, and writes what is to be kept.
@@ -113,10 +116,13 @@ class Validation:
         return {f"val_{name}": float(value) for name, value in logs.items()}
 
     def _write_headlines(self) -> list[str]:
+        decode = replace(self.run.decode, num_headlines=1)
+        if self.keras_engine is not None:
+            decode = replace(decode, batch_size=GPU_BATCH)
         generator = Generator(
             self.dataset.tokenizer,
             Interruptible(self._engine(), self.interrupt),
-            replace(self.run.decode, num_headlines=1),
+            decode,
             self.dataset.config.max_source_length,
         )
         found = generator.generate([pair.source for pair in self.pairs])
@@ -128,8 +134,8 @@ class Validation:
         Of the two engines, which agree, NumPy's is the faster on a CPU, and the one
         that users have; on another device the weights stay where they are.
         """
-        if device_in_use() != "CPU":
-            return self._keras_engine
+        if self.keras_engine is not None:
+            return self.keras_engine
         weights, shortlist = weight_arrays(self.model), self.run.decode.shortlist
         return NumpyEngine(self.model.config, weights, shortlist)
 

@@ -33,6 +33,7 @@ ORDER = [
     "spool",
     "encoding",
     "prepare",
+    "shapes",
     "engines.backend",
     "recurrence",
     "layers",

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from headline.batches import Batches
+from headline.batches import Batches, of_few_shapes
 from headline.config import ClipScope, PrepareConfig, TrainConfig
-from headline.dataset import Dataset, open_dataset
+from headline.dataset import Dataset, make_batch, open_dataset
 from headline.model import DIVISOR, HeadlineModel, build_model, weight_arrays
 from headline.optimizers import exchange_optimizer, make_optimizer
 from headline.prepare import Job, prepare
@@ -120,3 +120,32 @@ def test_the_divisor_is_the_mean_number_of_labels(dataset: Dataset) -> None:
         parts = [batches[first + part][0] for part in range(2)]
         labels = sum(count(part) for part in parts)
         assert [float(part[DIVISOR][0, 0]) for part in parts] == [labels / 2] * 2
+
+
+def test_padding_to_few_shapes_changes_no_loss(dataset: Dataset) -> None:
+    config = TrainConfig(batch_size=4)
+    model = fresh_model(dataset, config)
+    batches = Batches(dataset, "train", config, 0)
+    plain = [
+        make_batch(batches.split, list(range(first, first + rows)), dataset.tokenizer)
+        for first, rows in ((0, 4), (4, 4), (8, 1))
+    ]
+    padded = [of_few_shapes(dict(batch), 4) for batch in plain]
+
+    assert {ids.shape for one in padded for ids in one.values()} == {(4, 64), (4, 32)}
+    for batch, wide in zip(plain, padded, strict=True):
+        expected = float(model.compute_loss(batch, y_pred=model(batch)))
+        found = float(model.compute_loss(wide, y_pred=model(wide)))
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_under_jax_an_epoch_has_few_shapes(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    config = TrainConfig(batch_size=4, accumulate=2)
+    count = label_counter(fresh_model(dataset, config))
+    batches = Batches(dataset, "train", config, 0, count)
+    found = [batches[index][0] for index in range(len(batches))]
+    assert {batch["copy_ids"].shape for batch in found} == {(4, 64)}
+    assert {batch[DIVISOR].shape for batch in found} == {(1, 1)}

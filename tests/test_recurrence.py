@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from headline.model import build_model
 from headline.recurrence import Recurrence, reverse_sequences
+from tests.models import TINY, random_sources, training_batch
 
 BATCH, LENGTH, WIDTH, UNITS = 3, 6, 5, 4
 BACKWARDS = pytest.mark.parametrize("backwards", [False, True])
@@ -118,3 +120,21 @@ def test_it_runs_in_half_precision_and_is_made_again_from_its_config() -> None:
         for one in (outputs, again(values))
     )
     np.testing.assert_array_equal(*both)
+
+
+def test_a_gpu_gets_single_precision_within_a_model_of_half(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a GPU has for LSTMs does not take bfloat16."""
+    monkeypatch.setattr("headline.recurrence.device_in_use", lambda: "H100")
+    config = TINY["pointer"]
+    copy_ids = random_sources(config, [5, 3])
+    batch = training_batch(config, copy_ids, [[5, 6], [7]])
+    half, single = build_model(config, "mixed_bfloat16"), build_model(config)
+    half.set_weights(single.get_weights())
+    assert half.decoder_layers[0].compute_dtype == "float32"
+    for model in (half, single):
+        model.compile("adam", run_eagerly=True)
+    losses = [model.test_on_batch(batch)[0] for model in (half, single)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert np.isfinite(half.train_on_batch(batch)[0])

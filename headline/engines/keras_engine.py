@@ -5,7 +5,7 @@ row the best M candidates.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -16,12 +16,15 @@ from headline.config import ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.layers import lowest
 from headline.model import HeadlineModel, Tensors, assign_weights, build_model
+from headline.shapes import power_of_two, rung
 from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 from headline.weights import Weights, check_weights
 
 TINY = 1e-38  # log of it is finite in float32
-LENGTH_STEP = 32  # source lengths are padded to its multiples: few shapes to compile
-WANTED_STEP = 8  # and so are the wanted tokens
+# Sizes are padded so that there are few shapes to compile: articles at least to the
+# length, and the wanted tokens to multiples.
+LEAST_LENGTH = 64
+WANTED_STEP = 8
 
 LayerStates = list[tuple[Any, Any]]
 
@@ -30,8 +33,9 @@ LayerStates = list[tuple[Any, Any]]
 class KerasState:
     """What the articles share, and of each row its article and the decoder's state.
 
-    There are more slots than articles: their number is a power of two, so that few
-    shapes are compiled. The rows of a slot lie beside each other on the device.
+    There may be more slots than articles: their number is a power of two, and stays
+    when articles leave, so that few shapes are compiled. The rows of a slot lie beside
+    each other on the device.
     """
 
     encoded: Tensors  # on the device, the first axis of each being the slots
@@ -60,7 +64,6 @@ class KerasEngine:
         self.shortlist = shortlist if short else 0
         self._encode = _compiled(model, self._encode_articles)
         self._step = _compiled(model, self._step_rows)
-        self._take = _compiled(model, _take_slots)
 
     @classmethod
     def from_weights(
@@ -78,7 +81,7 @@ class KerasEngine:
 
     def encode(self, source_ids: Ids, copy_ids: Ids) -> KerasState:
         batch, length = source_ids.shape
-        shape = _power_of_two(batch), -(-length // LENGTH_STEP) * LENGTH_STEP
+        shape = power_of_two(batch), rung(length, LEAST_LENGTH)
         encoded = self._encode(_padded(source_ids, shape), _padded(copy_ids, shape))
         slots = np.arange(batch, dtype=np.int32)
         return KerasState(encoded, self.model.initial_state(*shape), slots, slots)
@@ -91,14 +94,14 @@ class KerasEngine:
         num_candidates: int,
         wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, KerasState]:
-        state = self._continue_rows(state, parents)
-        beam = len(parents) // len(np.unique(state.slots))
+        slots, parents = state.slots[parents], state.rows[parents]
+        beam = len(parents) // len(np.unique(slots))
         places = np.arange(len(parents), dtype=np.int32) % beam
-        rows = state.slots * np.int32(beam) + places
+        rows = slots * np.int32(beam) + places
         # Rows of empty slots go on from row 0, and nobody looks at them.
         all_parents = np.zeros(state.room * beam, np.int32)
         all_tokens = np.full(state.room * beam, PAD, np.int32)
-        all_parents[rows], all_tokens[rows] = state.rows, tokens
+        all_parents[rows], all_tokens[rows] = parents, tokens
         all_wanted = _wanted_rows(wanted, rows, len(all_tokens))
         *best, decoder_state = self._step(
             state.encoded,
@@ -113,24 +116,11 @@ class KerasEngine:
         missing = ((0, 0), (0, 1 + num_candidates - most))
         log_probs = np.pad(scores[:, :most], missing, constant_values=IMPOSSIBLE)
         ids = np.pad(ids, missing)
-        state = replace(state, decoder_state=decoder_state, rows=rows)
+        state = KerasState(state.encoded, decoder_state, slots, rows)
         if wanted is None:
             return log_probs, ids, state
         asked = scores[:, most : most + wanted.shape[1]]
         return np.hstack([log_probs, asked]), np.hstack([ids, wanted]), state
-
-    def _continue_rows(self, state: KerasState, parents: Ids) -> KerasState:
-        """Follows the parents; frees slots once three in four lie empty."""
-        slots, rows = state.slots[parents], state.rows[parents]
-        left, articles = np.unique(slots, return_inverse=True)
-        room = _power_of_two(len(left))
-        if room * 4 > state.room:
-            return replace(state, slots=slots, rows=rows)
-        kept = np.zeros(room, np.int32)
-        kept[: len(left)] = left
-        encoded = self._take(state.encoded, kept)
-        slots = articles.astype(np.int32)
-        return replace(state, encoded=encoded, slots=slots, rows=rows)
 
     # --- compiled: tensors in, tensors out -----------------------------------------
 
@@ -246,8 +236,8 @@ class KerasEngine:
 
 def _wanted_rows(wanted: Ids | None, rows: Ids, room: int) -> Ids:
     """Puts the wanted tokens of the search's rows where those lie on the device."""
-    columns = 0 if wanted is None else wanted.shape[1]
-    # Up to the next multiple, so that few shapes are compiled.
+    columns = 1 if wanted is None else wanted.shape[1]
+    # Up to the next multiple, as if there were always some.
     columns = -(-columns // WANTED_STEP) * WANTED_STEP
     placed = np.full((room, columns), PAD, np.int32)
     if wanted is not None:
@@ -275,10 +265,6 @@ def _sum_columns(copy: Any, columns: Any, width: int) -> Any:
     segments = ops.reshape(rows * width + columns[:, None, :], (-1,))
     flat = ops.segment_sum(ops.reshape(copy, (-1,)), segments, batch * beam * width)
     return ops.reshape(flat, (batch, beam, width))
-
-
-def _take_slots(encoded: Tensors, kept: Any) -> Tensors:
-    return {name: ops.take(value, kept, axis=0) for name, value in encoded.items()}
 
 
 def _compiled(model: HeadlineModel, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -316,7 +302,3 @@ def _padded(ids: Ids, shape: tuple[int, int]) -> Ids:
     padded[len(ids) :, 0] = BOS
     padded[: len(ids), : ids.shape[1]] = ids
     return padded
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()

@@ -18,7 +18,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `headline generate` doe
 
 import click
 
-from tests.benchmarks import bulk, cold, growth, machine, preparing, single, training
+from tests.benchmarks import (
+    bulk,
+    cold,
+    gpu,
+    growth,
+    machine,
+    preparing,
+    single,
+    training,
+)
 from tests.benchmarks.processes import run
 from tests.benchmarks.rows import Row, line
 from tests.benchmarks.subject import Subject
@@ -31,7 +40,9 @@ THEMES: Mapping[str, Callable[[Subject], Iterable[Row]]] = {
     "growth": growth.measure,
     "prepare": preparing.measure,
     "training": training.measure,
+    "gpu": gpu.measure,
 }
+ON_REQUEST = "gpu"
 DEFAULTS = {field.name: field.default for field in fields(Subject)}
 
 
@@ -111,9 +122,11 @@ def chosen(only: str | None) -> list[str]:
     Raises:
         click.UsageError: there is no such theme.
     """
-    names = list(THEMES) if only is None else only.split(",")
+    names = [*(THEMES.keys() - {ON_REQUEST})] if only is None else only.split(",")
     for name in set(names) - set(THEMES):
         raise click.UsageError(f"no theme {name!r}; choose from: {', '.join(THEMES)}")
+    if ON_REQUEST in names and not gpu.has_gpu():
+        raise click.UsageError("theme 'gpu': nvidia-smi finds no GPU")
     return [name for name in THEMES if name in names]
 
 

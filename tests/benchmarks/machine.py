@@ -4,8 +4,9 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
@@ -29,8 +30,17 @@ def describe() -> dict[str, str | int]:
         "platform": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "headline": __version__,
-        **{name: version(name) for name in ("numpy", "keras", "tensorflow")},
+        **_versions("numpy", "keras", "tensorflow", "jax"),
     }
+
+
+def _versions(*names: str) -> dict[str, str]:
+    """Returns the versions of those packages that there are."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _processor() -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,22 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from headline.bundle import load_bundle, save_bundle
+from headline.bundle import Bundle, load_bundle, save_bundle
 from headline.config import DecodeConfig, ModelConfig
 from headline.corpus import Pair
 from headline.engines.base import Engine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.generator import Generator
-from tests.benchmarks import bench, bulk, cold, growth, processes, training
+from tests.benchmarks import (
+    bench,
+    bulk,
+    cold,
+    gpu,
+    gpu_generate,
+    growth,
+    processes,
+    training,
+)
 from tests.benchmarks.engines import FixedSteps, Staying
 from tests.benchmarks.flops import Cost, article_flops
 from tests.benchmarks.processes import Finished, run
@@ -345,3 +355,54 @@ def test_a_corpus_that_cannot_be_prepared_is_refused_in_a_line(tmp_path: Path) -
 def test_what_is_compared_with_nothing_has_no_ratio() -> None:
     row = Row("bulk", "a", 12.34567, "s").to_dict()
     assert row == {"theme": "bulk", "name": "a", "value": 12.35, "unit": "s"}
+
+
+@pytest.fixture
+def pretended_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something answers for a GPU that is at work for 7 % of the time."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 7\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("pretended", "pretended_gpu")
+def test_a_gpu_comes_out_on_request(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = '{"articles_per_second": 40, "busy": 8, "compiled": 2}'
+    script = write_script(folder, f"print('{answer}')")
+    monkeypatch.setattr(gpu, "WRITER", [sys.executable, str(script)])
+    rows = {row["name"]: row["value"] for row in measured(folder, "gpu")}
+    assert rows["write, 256 articles at once"] == 40
+    assert rows["write, 256 articles at once: GPU at work"] == 8
+    assert rows["train, batches of 64"] == 500
+    assert rows["train, batches of 64: after 4 epochs"] == 61
+
+
+@pytest.mark.usefixtures("pretended_gpu")
+def test_writing_is_timed_once_all_is_compiled(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batches: list[int] = []
+
+    def on_cpu(bundle: Bundle, decode: DecodeConfig, device: str) -> Generator:
+        batches.append(decode.batch_size)
+        engine = NumpyEngine(bundle.model, bundle.weights)
+        return Generator(bundle.tokenizer, engine, decode, bundle.max_source_length)
+
+    monkeypatch.setattr(Generator, "from_bundle", on_cpu)
+    gpu_generate.main(folder / "model", folder / "corpus.csv", 7)
+    found = json.loads(capsys.readouterr().out)
+    assert found["busy"] == 7 and found["articles_per_second"] > 0
+    assert batches == [7]
+
+
+def test_without_a_gpu_its_theme_is_left_out_and_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "has_gpu", lambda: False)
+    assert "gpu" not in bench.chosen(None)
+    arguments = ["--corpus", str(folder / "corpus.csv"), "--only", "gpu"]
+    result = CliRunner().invoke(bench.main, arguments)
+    assert result.exit_code == 2 and "no GPU" in result.stderr

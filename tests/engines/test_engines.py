@@ -301,3 +301,24 @@ def test_keras_engine_reads_the_weights_at_each_call() -> None:
 
 def texts(found: list[Hypothesis]) -> list[tuple[int, ...]]:
     return [hypothesis.ids for hypothesis in found]
+
+
+def test_a_search_compiles_two_steps_whoever_leaves() -> None:
+    config = TINY["pointer"]
+    copy_ids = random_sources(config, [3, 30, 9, 12, 5])
+    decode = DecodeConfig(beam_size=3, max_length=8)
+    rules = Rules(TokenTable(SPECIAL_TOKENS), [decode] * 5, [None] * 5)
+    engine = KerasEngine(random_model(config))
+    shapes, rows = set(), []
+    step = engine._step
+
+    def recording(
+        encoded: Any, state: Any, parents: Any, *rest: Any, **named: Any
+    ) -> Any:
+        shapes.add((encoded["bias"].shape, *(array.shape for array in rest)))
+        rows.append(len(parents))
+        return step(encoded, state, parents, *rest, **named)
+
+    engine._step = recording
+    beam_search(engine, embeddable(config, copy_ids), copy_ids, rules, decode)
+    assert len(shapes) == 2 and len(rows) > 3  # of one hypothesis, and of three
