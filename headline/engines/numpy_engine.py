@@ -22,6 +22,7 @@ from headline.engines.numpy_layers import (
     log_softmax,
     lstm_step,
     norm,
+    product,
     softmax,
 )
 from headline.engines.numpy_output import (
@@ -163,9 +164,9 @@ class NumpyEngine:
         """Keeps of the encoder states, (S, B, H), what the decoder asks for."""
         config, weights = self.config, self.weights
         bias = np.where(mask.T, np.float32(0), LOWEST)
-        keys = self._by_head(states @ weights["attention/key/kernel"])
+        keys = self._by_head(product(states, weights["attention/key/kernel"]))
         keys *= np.float32((config.width // config.heads) ** -0.5)
-        values = self._by_head(states @ weights["attention/value/kernel"])
+        values = self._by_head(product(states, weights["attention/value/kernel"]))
         condition = None
         if config.conditional_norm:
             condition = (states + bias.T[:, :, None]).max(axis=0)
@@ -184,7 +185,7 @@ class NumpyEngine:
         return values.reshape(*values.shape[:-1], heads, self.config.width // heads)
 
     def _copying(self, states: Floats, copy_ids: Ids) -> Copying:
-        keys = states @ self.weights["pointer/key/kernel"]
+        keys = product(states, self.weights["pointer/key/kernel"])
         keys *= np.float32(self.config.width**-0.5)
         own = OwnTokens.of(copy_ids, self.output)
         return Copying(np.ascontiguousarray(keys.transpose(1, 2, 0)), copy_ids, own)
@@ -281,7 +282,8 @@ class NumpyEngine:
             each query with its context, (B, K, 2 H), and the weights of the heads,
             (B, heads, K, S).
         """
-        projected = self._by_head(queries @ self.weights["attention/query/kernel"])
+        projected = product(queries, self.weights["attention/query/kernel"])
+        projected = self._by_head(projected)
         scores = projected.transpose(0, 2, 1, 3) @ source.keys
         scores += source.bias[:, None, None, :]
         if matches is not None:
@@ -307,7 +309,7 @@ class NumpyEngine:
         matches: Floats | None,
     ) -> Floats:
         """The weight of each position if something is copied, (B, K, S)."""
-        queries: Floats = features @ self.weights["pointer/query/kernel"]
+        queries = product(features, self.weights["pointer/query/kernel"])
         scores: Floats = np.matmul(queries, copying.keys)
         scores += source.bias[:, None, :]
         if matches is not None:
@@ -399,7 +401,7 @@ class NumpyEngine:
         return self._dense(f"{name}_output", hidden)
 
     def _dense(self, name: str, values: Floats) -> Floats:
-        output: Floats = values @ self.weights[f"{name}/kernel"]
+        output = product(values, self.weights[f"{name}/kernel"])
         output += self.weights[f"{name}/bias"]
         return output
 

@@ -88,6 +88,16 @@ def _laid_out(weight: Floats) -> Floats:
     return np.concatenate([*gates, new], axis=-1)
 
 
+def product(values: Floats, kernel: Floats) -> Floats:
+    """Multiplies the last axis with a kernel, (..., H) @ (H, N).
+
+    As one product: of three axes NumPy makes a product of each matrix, and those of the
+    few hypotheses of an article are a third as fast.
+    """
+    rows: Floats = values.reshape(-1, len(kernel)) @ kernel
+    return rows.reshape(*values.shape[:-1], -1)
+
+
 def lstm_step(gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
     """One LSTM step from the sums of a ``Cell``, (..., 4 h), which it overwrites.
 
@@ -120,7 +130,8 @@ def bidirectional_lstm(
     """
     length, batch, _ = values.shape
     units = len(forward.recurrent)
-    inputs = values @ np.concatenate([forward.kernel, backward.kernel], axis=1)
+    kernel = np.concatenate([forward.kernel, backward.kernel], axis=1)
+    inputs = product(values, kernel)
     inputs += np.concatenate([forward.bias, backward.bias])
     recurrent = np.stack([forward.recurrent, backward.recurrent])
     hidden = cell = np.zeros((2, batch, units), np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
-from headline.engines.numpy_layers import LOWEST
+from headline.engines.numpy_layers import LOWEST, product
 from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS
 
 TINY = np.float32(1e-38)  # log of it is finite in float32
@@ -55,7 +55,7 @@ class Logits:
     def listed(self) -> Floats:
         """Returns those of the tokens on the list, (B, K, C)."""
         columns = self.output.columns
-        logits: Floats = self.hidden @ self.output.listed
+        logits = product(self.hidden, self.output.listed)
         logits += self.output.bias[:columns]
         if self.prior is not None:
             logits += self.prior[:, None, :columns]
