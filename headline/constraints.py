@@ -129,6 +129,7 @@ class Constraint:
         self._numbers: dict[Progress, int] = {}
         self._next: dict[tuple[int, int], int] = {}
         self._needs: dict[int, int] = {}
+        self._leads: dict[int, list[int]] = {}
         self._number(Progress(0, "", "", 0))  # the start is state 0
         self._check(config)
 
@@ -212,9 +213,13 @@ class Constraint:
         )
         return sum(whole) + max(overlaps, default=0)
 
-    def wanted(self, state: int) -> set[int]:
-        """Returns tokens that lead towards an end, and that few others do."""
-        progress = self._states[state]
+    def wanted(self, state: int) -> list[int]:
+        """Returns tokens that lead towards an end, and that few others do, sorted."""
+        if state not in self._leads:
+            self._leads[state] = sorted(self._lead(self._states[state]))
+        return self._leads[state]
+
+    def _lead(self, progress: Progress) -> set[int]:
         if progress.forced < len(self._prefix_ids):
             return {self._prefix_ids[progress.forced]}
         tokens = set()

@@ -96,27 +96,39 @@ class Rules:
         asking = np.flatnonzero(asks).tolist()
         for row, state in zip(asking, beams.states[asks].tolist(), strict=True):
             bound = self._constraint(beams, row // beams.states.shape[1])
-            rows[row] = sorted(bound.wanted(state))
+            rows[row] = bound.wanted(state)
         most = max(map(len, rows))
         if not most:
             return None
         return np.array([row + [PAD] * (most - len(row)) for row in rows], np.int32)
 
-    def judge(self, candidates: Candidates, beams: Beams) -> Candidates:
-        """Forbids what breaks a rule: the key is -inf then. Sets the states."""
-        states, needs, continues = self._follow(candidates, beams)
+    def judge(self, candidates: Candidates, beams: Beams, most: int) -> Candidates:
+        """Forbids what breaks a rule: the key is -inf then. Sets the states.
+
+        Args:
+            most: only so many of each article, the best by their keys, must be judged;
+                of the others some are forbidden, whatever they are.
+        """
         characters = take_of_rows(beams.characters, candidates.origins)
         ends = candidates.ids == EOS
         after = characters + self.tokens.lengths(candidates.ids)
         blank = self._blank(candidates.ids, beams)
-        allowed = candidates.possible & (states != FORBIDDEN)
+        room = self.setting("max_length", beams) - after
         # White space never ends a headline, so a character at least comes after it.
-        to_come = np.maximum(needs, blank)
-        allowed &= after + to_come <= self.setting("max_length", beams)
+        allowed = candidates.possible & (blank <= room)
         allowed &= ~(blank | ends) | ~self._after_blank(candidates, beams)
-        allowed &= ~ends | (needs == 0)
-        allowed &= continues | ~self._repeats(candidates, beams)
         too_short = ends & (characters < self.setting("min_length", beams))
+        repeats = self._repeats(candidates, beams)
+        before = take_of_rows(beams.states, candidates.origins)
+        bound = self._looked_at(candidates, before, beams)
+        sure = allowed & ~bound & ~too_short & ~repeats
+        allowed &= ~bound | self._contends(candidates, sure, beams, most)
+        states, needs, continues = self._follow(
+            candidates, before, bound & allowed, beams
+        )
+        allowed &= (states != FORBIDDEN) & (needs <= room)
+        allowed &= ~ends | (needs == 0)
+        allowed &= continues | ~repeats
         # Nothing is left where every word is longer than the room: then it may end.
         stuck = ~(allowed & ~too_short).any(axis=1, keepdims=True)
         allowed &= ~too_short | stuck
@@ -190,12 +202,37 @@ class Rules:
     def _binds(self) -> Flags:
         return np.array([bound is not None for bound in self.constraints])
 
-    def _follow(self, candidates: Candidates, beams: Beams) -> tuple[Ids, Ids, Flags]:
-        """Of each candidate: its state, characters needed, if it may repeat n-grams."""
-        before = take_of_rows(beams.states, candidates.origins)
+    def _contends(
+        self, candidates: Candidates, sure: Flags, beams: Beams, most: int
+    ) -> Flags:
+        """Which candidates may be among the best of their article, (B, N).
+
+        Not one that enough of those rank before which no constraint can forbid. So
+        the automata, a call for each candidate, are hardly asked at all.
+
+        Args:
+            sure: the candidates that are allowed already.
+            most: how many are taken.
+        """
+        keys = candidates.keys
+        if most >= keys.shape[1] or self._settings["target_length"].any():
+            return np.ones(keys.shape, bool)
+        rivals = np.where(sure, keys, IMPOSSIBLE)
+        least = np.partition(rivals, -most, axis=1)[:, -most, None]
+        contends: Flags = (keys >= least) | self._asking(beams)
+        return contends
+
+    def _follow(
+        self, candidates: Candidates, before: Ids, looked_at: Flags, beams: Beams
+    ) -> tuple[Ids, Ids, Flags]:
+        """Of each candidate: its state, characters needed, if it may repeat n-grams.
+
+        Args:
+            before: the states before the candidates.
+            looked_at: the candidates to follow; the state of the others is 0.
+        """
         states, needs = np.zeros((2, *before.shape), np.int32)
         continues = np.zeros(before.shape, bool)
-        looked_at = self._looked_at(candidates, before, beams)
         followed = zip(
             *(axis.tolist() for axis in np.nonzero(looked_at)),
             before[looked_at].tolist(),

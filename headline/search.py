@@ -67,6 +67,18 @@ class Search:
             return MOST_TOKENS
         return self.config.groups * self.config.group_size + SPARE
 
+    def taken(self, candidates: Candidates) -> int:
+        """Returns how many candidates of an article a step looks at, best first."""
+        if self.config.sample or self.config.groups > 1:
+            return int(candidates.ids.shape[1])  # their order is still to change
+        return self.most
+
+    @property
+    def most(self) -> int:
+        """Candidates of each group that a step can go on with, or end."""
+        # Each hypothesis ends with one token alone.
+        return 2 * self.config.group_size
+
 
 def beam_search(
     engine: Engine[Any],
@@ -100,7 +112,7 @@ def beam_search(
             wanted,
         )
         candidates = _score(beams, log_probs, ids, wanted)
-        candidates = rules.judge(candidates, beams)
+        candidates = rules.judge(candidates, beams, search.taken(candidates))
         if config.sample:
             candidates = perturb(candidates, beams, config, search.noise)
         best = _pick(candidates, beams, search)
@@ -179,9 +191,7 @@ def _pick(candidates: Candidates, beams: Beams, search: Search) -> list[Candidat
         keys = part.keys
         if best:
             keys = keys - search.config.diversity * _times_taken(part, best, search)
-        # As many as can end or go on: each hypothesis ends with one token alone.
-        most = 2 * search.config.group_size
-        order = _order(part, keys, progress[:, columns])[:, :most]
+        order = _order(part, keys, progress[:, columns])[:, : search.most]
         best.append(part.take(order))
     return best
 
@@ -301,6 +311,9 @@ def _drop_done(beams: Beams, search: Search) -> Beams:
     done = []
     for place, article in enumerate(beams.articles.tolist()):
         ended, alive = search.ended[article], live[place] > IMPOSSIBLE
+        if alive.any() and not any(group.best for group in ended):
+            done.append(False)
+            continue
         penalties = search.penalty(article, length), search.penalty(article)
         finished = (
             _is_done(group, best, penalties, search.config)

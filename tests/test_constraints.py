@@ -147,10 +147,10 @@ def test_the_prefix_is_forced_token_by_token() -> None:
     rule = bound("上海", prefix="中囧")  # the second is in no vocab and no article
     first, second = (int(token) for token in CHARS.encode("中囧").ids)
 
-    assert rule.wanted(0) == {first} and rule.need(0) == 2
+    assert rule.wanted(0) == [first] and rule.need(0) == 2
     assert rule.follow(0, second) == FORBIDDEN
     state = rule.follow(0, first)
-    assert rule.wanted(state) == {second} and rule.need(state) == 1
+    assert rule.wanted(state) == [second] and rule.need(state) == 1
     assert rule.extra == ("囧",)
     assert rule.need(rule.follow(state, second)) == 0
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from headline.bundle import Bundle, save_bundle
 from headline.config import DecodeConfig
 from headline.consensus import consensus_order
+from headline.constraints import Constraint
 from headline.errors import ConfigError
 from headline.generator import BLANK, WINDOW, Generator, Headline
 from headline.runs import runs
+from headline.search import Search
 from headline.text import normalise
 from headline.tokenizer import EOS, SPECIAL_TOKENS
 from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle
@@ -300,6 +302,46 @@ def test_numbers_and_latin_words_are_the_articles_and_no_headline_is_blank(
     (found,) = Generator.from_bundle(BUNDLES[kind], config).generate([article])
 
     follow_all_rules(found, article, config)
+
+
+SEARCHED_BY_KEYS: list[dict[str, Any]] = [
+    {"beam_size": 1},
+    {"num_headlines": 3, "no_repeat_ngram_size": 1},
+    {"num_headlines": 3, "min_length": 3},
+    {"target_length": 5},
+    {"must_include": ("天",)},
+]
+
+
+@KINDS
+@stable
+@given(
+    batch=st.lists(mixed, min_size=1, max_size=4), own=st.sampled_from(SEARCHED_BY_KEYS)
+)
+def test_only_what_may_be_taken_is_asked_of_a_constraint(
+    kind: str, batch: list[str], own: dict[str, Any]
+) -> None:
+    generator = Generator.from_bundle(BUNDLES[kind], DecodeConfig(**own, max_length=8))
+    with pytest.MonkeyPatch.context() as patch:
+        found, some = generator.generate(batch), calls_of(patch, Constraint, "follow")
+        assert generator.generate(batch) == found
+        fewer = len(some)
+        patch.setattr(Search, "taken", lambda self, candidates: candidates.ids.shape[1])
+        assert generator.generate(batch) == found
+        assert fewer <= len(some) - fewer
+
+
+def calls_of(patch: pytest.MonkeyPatch, owner: type, name: str) -> list[Any]:
+    """Returns a list that each call of a method adds its arguments to."""
+    calls: list[Any] = []
+    method = getattr(owner, name)
+
+    def recording(*args: Any) -> Any:
+        calls.append(args)
+        return method(*args)
+
+    patch.setattr(owner, name, recording)
+    return calls
 
 
 @KINDS

@@ -164,15 +164,14 @@ class NumpyEngine:
         """Keeps of the encoder states, (S, B, H), what the decoder asks for."""
         config, weights = self.config, self.weights
         bias = np.where(mask.T, np.float32(0), LOWEST)
-        keys = self._by_head(product(states, weights["attention/key/kernel"]))
-        keys *= np.float32((config.width // config.heads) ** -0.5)
+        keys = self._keys("attention", states, config.width // config.heads)
         values = self._by_head(product(states, weights["attention/value/kernel"]))
         condition = None
         if config.conditional_norm:
             condition = (states + bias.T[:, :, None]).max(axis=0)
         return Source(
             bias,
-            np.ascontiguousarray(keys.transpose(1, 2, 3, 0)),
+            keys.reshape(len(keys), config.heads, -1, len(states)),
             np.ascontiguousarray(values.transpose(1, 2, 0, 3)),
             self._copying(states, copy_ids) if config.pointer else None,
             self._prior(source_ids) if config.source_prior else None,
@@ -185,10 +184,15 @@ class NumpyEngine:
         return values.reshape(*values.shape[:-1], heads, self.config.width // heads)
 
     def _copying(self, states: Floats, copy_ids: Ids) -> Copying:
-        keys = product(states, self.weights["pointer/key/kernel"])
-        keys *= np.float32(self.config.width**-0.5)
         own = OwnTokens.of(copy_ids, self.output)
-        return Copying(np.ascontiguousarray(keys.transpose(1, 2, 0)), copy_ids, own)
+        return Copying(self._keys("pointer", states, self.config.width), copy_ids, own)
+
+    def _keys(self, name: str, states: Floats, width: int) -> Floats:
+        """The keys of each article, scaled by the width of a query, (B, H, S)."""
+        scale = np.float32(width**-0.5)
+        kernel: Floats = self.weights[f"{name}/key/kernel"].T * scale
+        keys: Floats = kernel @ states.transpose(1, 2, 0)
+        return keys
 
     def _prior(self, source_ids: Ids) -> Floats:
         """Logits that favour the article's characters (J. Su 2018), (B, V)."""
