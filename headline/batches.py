@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from headline.config import TrainConfig
 from headline.dataset import Dataset, make_batch, plan_batches
-from headline.model import DIVISOR
+from headline.model import COLUMNS, DIVISOR, LABEL_COLUMNS, LOG_SHARES
 from headline.shapes import rung
+from headline.shortlist import Shortlist
 from headline.tokenizer import PAD
 
 # The least widths where each shape is compiled: of sources and of targets.
 LEAST_SOURCE = 64
 LEAST_TARGET = 32
+COLUMN_STEP = 512  # and the step of the columns of the softmax
 
 Batch = dict[str, NDArray[Any]]
 CountLabels = Callable[[Mapping[str, Any]], int]
@@ -26,7 +28,8 @@ class Batches(keras.utils.PyDataset):
 
     Where an update takes several batches, they are parts of one large batch, and each
     holds, as ``DIVISOR``, the number of labels of the large one divided by the number
-    of its parts.
+    of its parts. Those of a training say which tokens their softmax is over: the same
+    for all parts.
 
     Args:
         epoch: its number; None for validation.
@@ -52,9 +55,17 @@ class Batches(keras.utils.PyDataset):
         self.count_labels = count_labels
         self.first = first
         self.parts = 1 if count_labels is None else config.accumulate
+        self._shortlist = self._make_shortlist()
         self._buckets = self.split.buckets()
         self._plan = self._plan_epoch()
         self._parts: tuple[int, list[Batch]] = (-1, [])
+
+    def _make_shortlist(self) -> Shortlist | None:
+        vocab_size, frequent = self.tokenizer.vocab.vocab_size, self.config.shortlist
+        if self.epoch is None or not 0 < frequent < vocab_size:
+            return None
+        pairs = self.config.batch_size * self.parts
+        return Shortlist.of(self.split.target, vocab_size, frequent, pairs)
 
     def _plan_epoch(self) -> list[NDArray[np.intp]]:
         size, seed = self.config.batch_size * self.parts, self.config.seed
@@ -80,9 +91,27 @@ class Batches(keras.utils.PyDataset):
         if self.count_labels is not None:
             labels = sum(map(self.count_labels, batches))
             divisor = {DIVISOR: np.full((1, 1), labels / self.parts, np.float32)}
-        if keras.backend.backend() == "jax":
+        if compiles_each_shape():
             batches = [of_few_shapes(one, self.config.batch_size) for one in batches]
-        return [batch | divisor for batch in batches]
+        return [batch | divisor for batch in self._with_columns(batches)]
+
+    def _with_columns(self, batches: list[Batch]) -> list[Batch]:
+        """Adds the tokens that the softmax of an update is over."""
+        if (shortlist := self._shortlist) is None:
+            return batches
+        step = COLUMN_STEP if compiles_each_shape() else 1
+        labels = [batch["labels"] for batch in batches]
+        columns, log_shares = shortlist.columns(labels, step)
+        shared = {COLUMNS: columns[None], LOG_SHARES: log_shares[None]}
+        return [
+            batch | shared | {LABEL_COLUMNS: shortlist.places(batch["labels"], columns)}
+            for batch in batches
+        ]
+
+
+def compiles_each_shape() -> bool:
+    """Tells whether the backend compiles each shape of a batch anew."""
+    return bool(keras.backend.backend() == "jax")
 
 
 def of_few_shapes(batch: Batch, rows: int) -> Batch:

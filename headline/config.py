@@ -204,9 +204,7 @@ class DecodeConfig(Config):
         for name in ("beam_size", "num_headlines", "batch_size"):
             within = 1 <= getattr(self, name) <= MOST_HYPOTHESES
             yield name, within, f"1 to {MOST_HYPOTHESES}"
-        few = 0 < self.shortlist < LEAST_SHORTLIST
-        within = not few and 0 <= self.shortlist <= 1_000_000
-        yield "shortlist", within, f"0, or {LEAST_SHORTLIST} to 1000000"
+        yield "shortlist", *_shortlist(self.shortlist)
         yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
         most = self.max_length
         within = 1 <= self.min_length <= most
@@ -289,6 +287,7 @@ class TrainConfig(Config):
     freeze: Words = ()  # patterns of names of weights that stay as they are
     warmup_updates: int = 200  # linear rise from 0
     schedule: Schedule = "linear"  # after warm-up: fall to 0 at the end, or stay
+    shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
     clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
     clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
     patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
@@ -319,6 +318,7 @@ class TrainConfig(Config):
             yield name, all(map(_compiles, patterns)), "regular expressions"
         yield "warmup_updates", self.warmup_updates >= 0, "at least 0"
         yield "schedule", self.schedule in get_args(Schedule), _choices(Schedule)
+        yield "shortlist", *_shortlist(self.shortlist)
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
         scopes = get_args(ClipScope)
         yield "clip_scope", self.clip_scope in scopes, _choices(ClipScope)
@@ -375,6 +375,13 @@ def _factor_of(word: str) -> float:
         return math.nan
 
 
+def _shortlist(tokens: int) -> tuple[bool, str]:
+    """Returns whether a shortlist can be so long, and what it can be."""
+    few = 0 < tokens < LEAST_SHORTLIST
+    within = not few and 0 <= tokens <= 1_000_000
+    return within, f"0, or {LEAST_SHORTLIST} to 1000000"
+
+
 def _compiles(pattern: str) -> bool:
     try:
         re.compile(pattern)
@@ -425,7 +432,11 @@ PRESETS: Mapping[str, Preset] = {
             conditional_norm=True,
         ),
         train=TrainConfig(
-            learning_rate=1e-3, warmup_updates=0, schedule="constant", clip_norm=0.0
+            learning_rate=1e-3,
+            warmup_updates=0,
+            schedule="constant",
+            shortlist=0,
+            clip_norm=0.0,
         ),
     ),
 }

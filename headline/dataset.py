@@ -35,6 +35,8 @@ SIDES = ("source", "target")
 SOURCE_STEP = 16
 TARGET_STEP = 4
 
+COUNTED = 1 << 20  # ids at once, of any number
+
 # What NumPy raises where a file is no array.
 DAMAGES = OSError, ValueError, TypeError, EOFError, TokenError, SyntaxError, Warning
 
@@ -75,6 +77,17 @@ class Side:
     def lengths(self) -> Offsets:
         """Returns the tokens of each pair."""
         return np.diff(self.offsets)
+
+    def counts(self, vocab_size: int) -> NDArray[np.int64]:
+        """Returns how often each id below V stands there, ``(V,)``."""
+        counts = np.zeros(vocab_size + 1, np.int64)
+        for begin in range(0, len(self.ids), COUNTED):
+            ids = self.ids[begin : begin + COUNTED].astype(np.int32)
+            if self.new_ids is not None:
+                ids = _translate(ids, self.new_ids)
+            known = np.minimum(ids, vocab_size)
+            counts += np.bincount(known, minlength=vocab_size + 1)
+        return counts[:-1]
 
 
 def _translate(ids: Ids, new_ids: Ids) -> Ids:

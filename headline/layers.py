@@ -365,6 +365,27 @@ class SourcePrior(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="headline")
+class OutputLayer(keras.layers.Dense):
+    """A dense layer of which only some columns may be worked out.
+
+    Call arguments:
+        hidden: float, shape ``(B, Q, H)``.
+        columns: int, shape ``(C,)``; None for all.
+
+    Returns:
+        float, shape ``(B, Q, C)``.
+    """
+
+    def call(
+        self, hidden: KerasTensor, columns: KerasTensor | None = None
+    ) -> KerasTensor:
+        if columns is None:
+            return super().call(hidden)
+        kernel = ops.take(self.kernel, columns, axis=1)
+        return ops.matmul(hidden, kernel) + ops.take(self.bias, columns)
+
+
+@keras.saving.register_keras_serializable(package="headline")
 class Pointer(keras.layers.Layer):
     """Scores each source position for copying, and how much to copy at all.
 

@@ -15,6 +15,7 @@ from headline.layers import (
     BigramEmbedding,
     ConditionalNorm,
     MultiHeadAttention,
+    OutputLayer,
     Pointer,
     SourcePrior,
     TokenDropout,
@@ -29,8 +30,12 @@ from headline.tokenizer import PAD, UNK
 from headline.weights import Weights, weight_shapes
 
 Tensors = dict[str, KerasTensor]
+Columns = tuple[KerasTensor, KerasTensor]
 
 DIVISOR = "divisor"
+# The tokens that the softmax of an update is over, see ``shortlist``: (1, C) both.
+COLUMNS, LOG_SHARES = "columns", "log_shares"
+LABEL_COLUMNS = "label_columns"  # which of them each label is, (B, T)
 POINTER_METRICS = ("gate", "copy_entropy")
 
 
@@ -44,6 +49,8 @@ class HeadlineModel(keras.Model):
         outside the generable vocab keep ids of their own, V and above.
         ``decoder_input`` (B, T): BOS + target, all below V.
         ``labels`` (B, T): target + EOS, with ids of their own as ``copy_ids``.
+        ``COLUMNS``, ``LOG_SHARES`` and ``LABEL_COLUMNS``, if the softmax is not to be
+        over the whole vocab.
 
     Returns:
         a dict of float32 arrays, shape ``(B, T)``
@@ -105,9 +112,7 @@ class HeadlineModel(keras.Model):
             width, config.heads, features, name="attention", dtype=policy
         )
         self.hidden = keras.layers.Dense(width, name="hidden", dtype=policy)
-        self.output_layer = keras.layers.Dense(
-            config.vocab_size, name="output", dtype=policy
-        )
+        self.output_layer = OutputLayer(config.vocab_size, name="output", dtype=policy)
         if config.pointer:
             self.pointer = Pointer(width, features, name="pointer", dtype=policy)
         if config.source_prior:
@@ -206,6 +211,7 @@ class HeadlineModel(keras.Model):
         labels: KerasTensor,
         copy_ids: KerasTensor,
         training: bool = False,
+        columns: Columns | None = None,
     ) -> Tensors:
         """Reads a whole target at once (teacher forcing).
 
@@ -214,6 +220,7 @@ class HeadlineModel(keras.Model):
             decoder_input: int, shape ``(B, T)``, below V: BOS + target.
             labels: int, shape ``(B, T)``: target + EOS, and
             copy_ids: int, shape ``(B, S)``: what each step may look for in the source.
+            columns: see ``read_out``.
 
         Returns:
             what ``read_out`` returns, for T queries.
@@ -228,7 +235,7 @@ class HeadlineModel(keras.Model):
             match_features(*match_runs(labels, copy_ids, most), most) if most else None
         )
         outputs = self._norm(-1, outputs, encoded)
-        return self.read_out(encoded, outputs, matches, training)
+        return self.read_out(encoded, outputs, matches, training, columns)
 
     def initial_state(
         self, rows: int, source_length: int
@@ -306,15 +313,18 @@ class HeadlineModel(keras.Model):
         outputs: KerasTensor,
         matches: KerasTensor | None,
         training: bool = False,
+        columns: Columns | None = None,
     ) -> Tensors:
         """Turns decoder outputs, shape ``(B, Q, H)``, into scores of the next token.
 
         Args:
             matches: ``match_features``, shape ``(B, Q, S, match_length + 1)``, if any.
+            columns: of the vocab, C of V, to be worked out, and what to take from
+                their logits, both of shape ``(C,)``; None for all.
 
         Returns:
-            float32 ``logits`` (B, Q, V); with a pointer also ``copy_scores`` (B, Q, S)
-            and ``gate`` (B, Q), before softmax and sigmoid.
+            float32 ``logits`` (B, Q, V), or (B, Q, C); with a pointer also
+            ``copy_scores`` (B, Q, S) and ``gate`` (B, Q), before softmax and sigmoid.
         """
         context = self.attention(
             outputs,
@@ -325,9 +335,15 @@ class HeadlineModel(keras.Model):
         )
         features = ops.concatenate([outputs, context], axis=-1)
         hidden = ops.leaky_relu(self.hidden(features), negative_slope=LEAKY_SLOPE)
-        logits = self.output_layer(self.dropout(hidden, training=training))
+        hidden = self.dropout(hidden, training=training)
+        ids, log_shares = columns or (None, None)
+        logits = self.output_layer(hidden, ids)
         if self.config.source_prior:
-            logits = (logits + encoded["prior_logits"][:, None, :]) / 2
+            prior = encoded["prior_logits"]
+            prior = prior if ids is None else ops.take(prior, ids, axis=1)
+            logits = (logits + prior[:, None, :]) / 2
+        if log_shares is not None:
+            logits = ops.cast(logits, "float32") - log_shares
         scores = {"logits": logits}
         if self.config.pointer:
             scores["copy_scores"], scores["gate"] = self.pointer(
@@ -342,25 +358,42 @@ class HeadlineModel(keras.Model):
         encoded = self.encode(inputs["source_ids"], training=training)
         labels, copy_ids = inputs["labels"], inputs["copy_ids"]
         decoder_input = inputs["decoder_input"]
-        scores = self.decode(encoded, decoder_input, labels, copy_ids, training)
-        outputs = {"log_probs": self.label_log_probs(scores, labels, copy_ids)}
+        columns = None
+        if COLUMNS in inputs:
+            columns = inputs[COLUMNS][0], inputs[LOG_SHARES][0]
+        scores = self.decode(
+            encoded, decoder_input, labels, copy_ids, training, columns
+        )
+        places = inputs.get(LABEL_COLUMNS)
+        log_probs = self.label_log_probs(scores, labels, copy_ids, places)
+        outputs = {"log_probs": log_probs}
         if self.config.pointer:
             outputs["gate"] = ops.sigmoid(scores["gate"])
             outputs["copy_entropy"] = entropy(scores["copy_scores"])
         return outputs
 
     def label_log_probs(
-        self, scores: Tensors, labels: KerasTensor, copy_ids: KerasTensor
+        self,
+        scores: Tensors,
+        labels: KerasTensor,
+        copy_ids: KerasTensor,
+        places: KerasTensor | None = None,
     ) -> KerasTensor:
         """Returns log P(label), float32 of shape ``(B, T)``.
+
+        Args:
+            places: the column of each label, shape ``(B, T)``, if those of the logits
+                are not the vocab.
 
         Only P(label) is needed, so nothing is scattered over the vocab: the copied
         part is summed over the source positions that hold the label.
         """
         vocab_size = self.config.vocab_size
         generable = labels < vocab_size
+        if places is None:
+            places = ops.where(generable, labels, UNK)
         generated = -ops.sparse_categorical_crossentropy(
-            ops.where(generable, labels, UNK), scores["logits"], from_logits=True
+            places, scores["logits"], from_logits=True
         )
         never = lowest("float32")
         generated = ops.where(generable, generated, never)

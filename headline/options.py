@@ -154,6 +154,12 @@ train_options = options(
         "What it does then: fall to 0, or stay.",
         type=click.Choice(["linear", "constant"]),
     ),
+    option(
+        TrainConfig,
+        "shortlist",
+        "Most frequent tokens in the softmax of an update, beside those of its"
+        " headlines; 0 for the whole vocab, which is slower.",
+    ),
     option(TrainConfig, "clip_norm", "Greatest norm of the gradients; 0 is off."),
     option(
         TrainConfig,

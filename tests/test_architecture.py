@@ -74,6 +74,7 @@ ORDER = [
     "find_lr",
     "tensorboard",
     "callbacks",
+    "shortlist",
     "batches",
     "validation",
     "optimizers",

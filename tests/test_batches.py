@@ -9,7 +9,7 @@ import pytest
 from headline.batches import Batches, of_few_shapes
 from headline.config import ClipScope, PrepareConfig, TrainConfig
 from headline.dataset import Dataset, make_batch, open_dataset
-from headline.model import DIVISOR, HeadlineModel, build_model, weight_arrays
+from headline.model import COLUMNS, DIVISOR, HeadlineModel, build_model, weight_arrays
 from headline.optimizers import exchange_optimizer, make_optimizer
 from headline.prepare import Job, prepare
 from headline.tables import CorpusFormat
@@ -42,14 +42,20 @@ def fresh_model(dataset: Dataset, config: TrainConfig) -> HeadlineModel:
     return model
 
 
-@pytest.mark.parametrize("clip_scope", ["model", "weight"])
+@pytest.mark.parametrize(
+    ("clip_scope", "shortlist"), [("model", 0), ("weight", 0), ("model", 12)]
+)
 def test_an_update_of_several_batches_is_that_of_one_large_batch(
-    dataset: Dataset, clip_scope: ClipScope
+    dataset: Dataset, clip_scope: ClipScope, shortlist: int
 ) -> None:
     """Titles have unlike lengths, so that a mean of the parts' means would differ."""
     # A plain step shows the gradient; Adam would blow up the noise of tiny ones.
     config = TrainConfig(
-        batch_size=9, optimizer="sgd", learning_rate=0.1, clip_scope=clip_scope
+        batch_size=9,
+        optimizer="sgd",
+        learning_rate=0.1,
+        clip_scope=clip_scope,
+        shortlist=shortlist,
     )
     split = replace(config, batch_size=3, accumulate=3)
     whole, parted = fresh_model(dataset, config), fresh_model(dataset, split)
@@ -57,6 +63,7 @@ def test_an_update_of_several_batches_is_that_of_one_large_batch(
     small = Batches(dataset, "train", split, 0, label_counter(parted))
 
     assert len(small) == 3 * len(large)
+    assert (COLUMNS in large[0][0]) == (shortlist > 0)
     for index in range(len(large)):
         whole.train_on_batch(large[index][0])
         for part in range(3):
