@@ -62,6 +62,25 @@ def test_log_shares_are_those_of_updates_that_need_the_token() -> None:
     assert (found[:FREQUENT] == 1).all()
 
 
+def test_rare_tokens_learn_how_likely_they_are() -> None:
+    """Logits without a context, learned from updates, against the plain shares."""
+    rng = np.random.default_rng(3)
+    likely = 1.0 / np.arange(1, V - EOS + 1)
+    rows = rng.choice(np.arange(EOS, V), (8000, 4), p=likely / likely.sum())
+    shortlist = Shortlist.of(side(rows.tolist()), V, FREQUENT, pairs=2)
+    logits = np.zeros(V)
+    for number, update in enumerate(rows.reshape(-1, 2, 4)):
+        columns, log_shares = shortlist.columns([update])
+        found = np.exp(logits[columns] - log_shares)
+        slope = -found / found.sum()
+        np.add.at(slope, shortlist.places(update.ravel(), columns), 1 / update.size)
+        logits[columns] += 2 / (1 + number / 200) * slope
+
+    expected = np.bincount(rows.ravel(), minlength=V)[FREQUENT:] / rows.size
+    learned = (np.exp(logits) / np.exp(logits).sum())[FREQUENT:]
+    assert 0.8 < np.exp(np.log(learned / expected).mean()) < 1.25
+
+
 def test_counts_are_of_the_ids_that_the_vocab_has_whatever_their_number() -> None:
     rows = [[5, 6, 5], [9, 5]]
     assert side(rows).counts(7).tolist() == [0, 0, 0, 0, 0, 3, 1]

@@ -97,6 +97,19 @@ def test_history_has_a_row_for_each_epoch_and_the_loss_falls(
     assert all(a["seconds"] < b["seconds"] for a, b in pairwise(rows))
 
 
+def test_a_softmax_over_some_tokens_comes_to_about_the_same(
+    data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """The validation is over the whole vocab, whatever the training is over."""
+    assert open_dataset(data_dir).tokenizer.vocab.vocab_size > 12
+    some = quick_run(data_dir, tmp_path / "m", replace(QUICK, shortlist=12))
+    train_model(some, lambda line: None)
+    losses = [
+        history_of(path)[-1]["valid_loss"] for path in (trained[0], tmp_path / "m")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
 def test_the_kept_weights_are_those_of_the_best_epoch(
     data_dir: Path, trained: tuple[Path, list[str]]
 ) -> None:
