@@ -29,12 +29,13 @@ class Clock:
 
     Args:
         max_minutes: how much.
-        state: where the training starts; some of the time may be over.
+        state: where the training starts; some of the time may be over, and some is
+            reserved for the last validation.
     """
 
     def __init__(self, max_minutes: float | None, state: TrainingState) -> None:
         self.limit = math.inf if max_minutes is None else max_minutes * 60
-        self.reserved = state.reserved  # seconds that the last validation will take
+        self._state = state
         self._start = time.monotonic() - state.seconds
 
     def seconds(self) -> float:
@@ -44,7 +45,7 @@ class Clock:
     def share(self) -> float:
         """Returns the share of the time for updates that has gone by, at most 1."""
         # A validation as long as half of the time leaves the other half for updates.
-        room = max(self.limit - self.reserved, self.limit / 2)
+        room = max(self.limit - self._state.reserved, self.limit / 2)
         return min(1.0, self.seconds() / room) if math.isfinite(room) else 0.0
 
 
@@ -69,7 +70,6 @@ class Training:
         """Keeps all that going on from here needs."""
         read_back(self.model)
         self.state.seconds = self.clock.seconds()
-        self.state.reserved = self.clock.reserved
         same = settings(self.run, self.dataset)
         save_checkpoint(self.run.model_dir, capture(self.model, self.state, same))
 

@@ -104,7 +104,7 @@ class Validation:
             self.state.phase_over = True
         self._write_story()
         self.state.end_epoch()
-        self.clock.reserved = self.clock.seconds() - begin
+        self.state.reserved = self.clock.seconds() - begin
 
     def _losses(self) -> dict[str, float]:
         """Returns what the model says of the whole valid split."""

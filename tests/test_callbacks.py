@@ -26,12 +26,13 @@ def test_the_clock_leaves_room_for_the_last_validation(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("headline.callbacks.time.monotonic", lambda: now[0])
-    clock, endless = Clock(1.0, TrainingState()), Clock(None, TrainingState())
+    state = TrainingState()
+    clock, endless = Clock(1.0, state), Clock(None, TrainingState())
     now[0] += 25
     assert clock.share() == pytest.approx(25 / 60) and endless.share() == 0
-    clock.reserved = 10
+    state.reserved = 10
     assert clock.share() == pytest.approx(0.5)
-    clock.reserved = 59  # more than half is never kept for it
+    state.reserved = 59  # more than half is never kept for it
     assert clock.share() == pytest.approx(25 / 30)
     now[0] += math.inf
     assert clock.share() == 1 and endless.share() == 0
