@@ -353,6 +353,7 @@ def rows(batches: Batches) -> list[np.ndarray]:
         np.concatenate([np.trim_zeros(row, "b") for row in (a, b)])
         for one, other in zip(labels, sources, strict=True)
         for a, b in zip(one, other, strict=True)
+        if a.any()  # not a row that fills up a batch
     ]
 
 
