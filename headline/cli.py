@@ -496,9 +496,9 @@ def make_generator(
     from headline.parallel import ParallelGenerator
     from headline.workers import cores
 
-    decode = replace(bundle.decode, **pick(DecodeConfig, given(settings)))
-    if device == "gpu" and "batch_size" not in given(settings):
-        decode = replace(decode, batch_size=GPU_BATCH)
+    of_device = {"batch_size": GPU_BATCH} if device == "gpu" else {}
+    asked = pick(DecodeConfig, given(settings))
+    decode = replace(bundle.decode, **{**of_device, **asked})
     generator = Generator.from_bundle(bundle, decode, device)
     if device == "gpu":
         return generator

@@ -10,7 +10,7 @@ def rung(size: int, least: int = 1) -> int:
     Args:
         least: of all that is returned, a power of two.
     """
-    power = max(least, 1 << (size - 1).bit_length())
+    power = power_of_two(size, least)
     between = power // 4 * 3
     return between if least <= between and size <= between else power
 
