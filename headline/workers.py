@@ -1,7 +1,12 @@
 """Worker processes: one function over many parts, results in the order of the parts.
 
 The processes start when the first part comes. What they run with reaches them once:
-by ``fork`` they share the memory of this process, else they make a copy.
+by ``fork`` they share the memory of this process, else they are sent a copy.
+
+Each has a pipe of its own, whose far end it alone holds: when it dies, even in the
+middle of a result, that pipe ends. ``concurrent.futures`` has one pipe for the results
+of all, waits for the rest of a half result for ever, and starts threads, beside which
+no process can be forked.
 """
 
 import os
@@ -9,23 +14,30 @@ import pickle
 import signal
 import sys
 import threading
+import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from headline.errors import WorkerError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from multiprocessing.shared_memory import SharedMemory
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkContext, SpawnContext
+    from multiprocessing.process import BaseProcess
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+Work = Callable[[Any], Any]
+Pipe: TypeAlias = "Connection[bytes, bytes]"
+Messages = SimpleQueue[bytes]
 
 HELD = signal.SIGINT, signal.SIGTERM
-AHEAD = 2  # parts that wait for each worker, so that it never waits for one
+AHEAD = 2  # parts that each worker has or waits with, so that it never waits for one
 
 
 def cores() -> int:
@@ -33,6 +45,41 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+KILLED = "a worker process was killed, perhaps for want of memory: try --workers 1"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:  # the latter in the middle of a message
+        raise WorkerError(KILLED) from error
+
+
+@dataclass(eq=False)
+class _Task:
+    """A part under way, and what came of it: whether that is a result, and it."""
+
+    outcome: tuple[bool, Any] | None = None
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A process, this end of its pipe, and the parts that it has, the oldest first."""
+
+    process: "BaseProcess"
+    connection: Pipe
+    tasks: deque[_Task] = field(default_factory=deque)
+
+    def send(self, message: bytes) -> None:
+        with _told():
+            self.connection.send_bytes(message)
+
+    def receive(self) -> bytes:
+        with _told():
+            return self.connection.recv_bytes()
 
 
 class Workers(Generic[Part, Result]):
@@ -50,7 +97,8 @@ class Workers(Generic[Part, Result]):
     def __init__(self, work: Callable[[Part], Result], count: int) -> None:
         self.count = count
         self._work = work
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: list[_Worker] = []
+        weakref.finalize(self, _end, os.getpid(), self._pool)
 
     def map(self, parts: Iterable[Part]) -> Iterator[Result]:
         """Yields the result of each part, in their order.
@@ -61,55 +109,72 @@ class Workers(Generic[Part, Result]):
         Raises:
             WorkerError: a process was killed.
         """
-        from concurrent.futures.process import BrokenProcessPool
+        tasks: deque[_Task] = deque()
+        for part in parts:
+            if len(tasks) == AHEAD * self.count:
+                yield self._result(tasks.popleft())
+            tasks.append(self._send(part))
+        while tasks:
+            yield self._result(tasks.popleft())
 
-        pending: deque[Future[Result]] = deque()
+    def _send(self, part: Part) -> _Task:
+        pickled, task = pickle.dumps(part), _Task()
+        with self._whole():
+            if not self._pool:
+                self._start()
+            worker = min(self._pool, key=lambda worker: len(worker.tasks))
+            worker.send(pickled)
+            worker.tasks.append(task)
+        return task
+
+    def _start(self) -> None:
+        forks = start_method() == "fork"
+        with _signals_held():
+            for _ in range(self.count):
+                self._pool.append(_started(self._work, self._pool))
+        if not forks:
+            pickled = pickle.dumps(self._work)
+            for worker in self._pool:
+                worker.send(pickled)
+
+    def _result(self, task: _Task) -> Result:
+        while task.outcome is None:
+            self._receive()
+        done, value = task.outcome
+        if not done:
+            raise value
+        result: Result = value
+        return result
+
+    def _receive(self) -> None:
+        """Waits until a worker has a result."""
+        from multiprocessing.connection import wait
+
+        with self._whole():
+            ready = wait([worker.connection for worker in self._pool])
+            for worker in self._pool:
+                if worker.connection in ready:
+                    outcome = pickle.loads(worker.receive())  # noqa: S301
+                    worker.tasks.popleft().outcome = outcome
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Ends the pool if not all of it is there, or a pipe is left half read."""
         try:
-            for part in parts:
-                if self._pool is None:
-                    self._pool = self._started()
-                    weakref.finalize(self, _end, self._pool)
-                if len(pending) == AHEAD * self.count:
-                    yield pending.popleft().result()
-                with _signals_held():
-                    pending.append(self._pool.submit(_run, part))
-            while pending:
-                yield pending.popleft().result()
-        except BrokenProcessPool as error:
-            self._pool = None
-            raise WorkerError(
-                "a worker process was killed, perhaps for want of memory: "
-                "try --workers 1"
-            ) from error
-        finally:
-            for future in pending:  # of a caller who wants no more
-                future.cancel()
+            yield
+        except BaseException:
+            for task in (task for worker in self._pool for task in worker.tasks):
+                task.outcome = False, WorkerError(KILLED)
+            _end(os.getpid(), self._pool)
+            raise
 
-    def _started(self) -> "ProcessPoolExecutor":
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
 
-        method = start_method()
-        context = get_context(method)
-        if method == "fork":
-            return ProcessPoolExecutor(self.count, context, _begin, (self._work,))
-        name = self._shared()
-        return ProcessPoolExecutor(self.count, context, _begin_spawned, (name,))
-
-    def _shared(self) -> str:
-        """Puts the work into memory that the processes share; returns its name.
-
-        Python would write it into a pipe, and wait for ever if the process at the
-        other end dies before it has read all of what the pipe cannot hold.
-        """
-        from multiprocessing.shared_memory import SharedMemory
-
-        pickled = pickle.dumps(self._work)
-        memory = SharedMemory(create=True, size=len(pickled))
-        assert memory.buf is not None  # until it is closed
-        memory.buf[: len(pickled)] = pickled
-        weakref.finalize(self, _forget, memory)
-        return memory.name
+def start_method() -> str:
+    """Returns how processes start: the fastest way that is safe here."""
+    # A fork copies the locks that other threads hold, and not the threads.
+    if sys.platform == "linux" and threading.active_count() == 1:
+        return "fork"
+    return "spawn"
 
 
 @contextmanager
@@ -125,60 +190,94 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end(pool: "ProcessPoolExecutor") -> None:
-    # Left to Python, it may be half closed when the interpreter ends. So is one whose
-    # process was killed; and its own thread, which must not wait for itself, may be
-    # the one that collects the garbage.
-    with suppress(OSError, RuntimeError):
-        pool.shutdown(cancel_futures=True)
+def _started(work: Work, pool: list[_Worker]) -> _Worker:
+    """Returns a new process beside those of a pool."""
+    from multiprocessing import get_context
+
+    context: ForkContext | SpawnContext
+    process: BaseProcess
+    if start_method() == "fork":
+        context = get_context("fork")
+        here, there = context.Pipe()
+        inherited = [here, *(worker.connection for worker in pool)]
+        process = context.Process(target=_forked, args=(there, work, inherited))
+    else:
+        context = get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=_spawned, args=(there,))
+    process.daemon = True
+    process.start()
+    there.close()  # or the pipe would not end with the process
+    return _Worker(process, here)
 
 
-def start_method() -> str:
-    """Returns how processes start: the fastest way that is safe here."""
-    # A fork copies the locks that other threads hold, and not the threads.
-    if sys.platform == "linux" and threading.active_count() == 1:
-        return "fork"
-    return "spawn"
+def _end(owner: int, pool: list[_Worker]) -> None:
+    """Ends a pool's processes, unless this one is itself one, with a copy of them."""
+    if os.getpid() != owner:
+        return
+    for worker in pool:
+        worker.process.terminate()
+    for worker in pool:
+        worker.process.join()
+        worker.connection.close()
+    pool.clear()
 
 
-# What this worker process runs.
-_work: Callable[[Any], Any]
+def _forked(here: Pipe, work: Work, inherited: list[Pipe]) -> None:
+    for connection in inherited:  # or they would not end with the process before
+        connection.close()
+    _take_signals()
+    _serve(here, _received(here), work)
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
-    global _work
+def _spawned(here: Pipe) -> None:
+    _take_signals()
+    received = _received(here)
+    _serve(here, received, pickle.loads(received.get()))  # noqa: S301  from the parent
+
+
+def _take_signals() -> None:
     # A handler that a fork has copied would raise here, and be told as an error.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
-    _work = work
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
-def _begin_spawned(name: str) -> None:
-    from multiprocessing.shared_memory import SharedMemory
-
-    memory = SharedMemory(name)
-    assert memory.buf is not None
-    work = pickle.loads(memory.buf)  # noqa: S301  the parent has put it there
-    memory.close()
-    _begin(work)
+def _received(here: Pipe) -> Messages:
+    """Returns what comes through the pipe, taken at once: who sends never waits."""
+    received: Messages = SimpleQueue()
+    threading.Thread(target=_receive, args=(here, received), daemon=True).start()
+    return received
 
 
-def _forget(memory: "SharedMemory") -> None:
-    memory.close()
-    memory.unlink()
+def _receive(here: Pipe, received: Messages) -> None:
+    with suppress(EOFError, OSError):
+        while True:
+            received.put(here.recv_bytes())
+    os._exit(1)  # the process at the other end is gone
 
 
-def _leave_with_parent() -> None:
-    from multiprocessing import parent_process
+def _serve(here: Pipe, received: Messages, work: Work) -> None:
+    """Works, and sends beside it: who takes the outcomes may be busy with others."""
+    outcomes: Messages = SimpleQueue()
+    threading.Thread(target=_send, args=(here, outcomes), daemon=True).start()
+    while True:
+        outcomes.put(_outcome(work, received.get()))
 
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+
+def _send(here: Pipe, outcomes: Messages) -> None:
+    with suppress(OSError):  # nobody is there who would take it
+        while True:
+            here.send_bytes(outcomes.get())
 
 
-def _run(part: Any) -> Any:
-    return _work(part)
+def _outcome(work: Work, part: bytes) -> bytes:
+    try:
+        return pickle.dumps((True, work(pickle.loads(part))))  # noqa: S301  as above
+    except Exception as error:
+        error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        try:
+            return pickle.dumps((False, error))
+        except Exception:  # what it carries cannot be pickled
+            return pickle.dumps((False, RuntimeError(repr(error))))

@@ -70,7 +70,7 @@ def test_few_articles_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_process(*_: object) -> None:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(Workers, "_started", no_process)
+    monkeypatch.setattr(Workers, "_start", no_process)
     single, parallel = pair_of()
     few = ARTICLES[: FEW * CONFIG.batch_size]
     assert_same(parallel.generate(few), single.generate(few))

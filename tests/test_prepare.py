@@ -477,7 +477,7 @@ def test_only_a_large_corpus_starts_processes(
     def refused(_: Workers[Any, Any]) -> None:
         raise HeadlineError("processes are started")
 
-    monkeypatch.setattr(Workers, "_started", refused)
+    monkeypatch.setattr(Workers, "_start", refused)
     corpus = write_csv(tmp_path / "a.csv", PAIRS)
     small = replace(job(corpus, tmp_path / "data", overwrite=True), workers=2)
     prepare(small)

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import pytest
@@ -32,6 +31,13 @@ class Adder:
 
 def fail(part: int) -> int:
     raise ConfigError(f"part {part} is wrong", "part")
+
+
+def fail_strangely(part: int) -> int:
+    class StrangeError(Exception):
+        pass
+
+    raise StrangeError
 
 
 def die(part: int) -> int:
@@ -87,6 +93,12 @@ def test_an_error_of_the_work_arrives_whole() -> None:
     with pytest.raises(ConfigError, match="part 0 is wrong") as caught:
         list(Workers(fail, 1).map([0, 1, 2]))
     assert caught.value.setting == "part"
+    assert "in fail\n" in caught.value.__notes__[0]
+
+
+def test_an_error_that_cannot_be_pickled_is_told() -> None:
+    with pytest.raises(RuntimeError, match="Strange"):
+        list(Workers(fail_strangely, 1).map([0]))
 
 
 def test_a_killed_process_is_told_and_replaced() -> None:
@@ -94,6 +106,71 @@ def test_a_killed_process_is_told_and_replaced() -> None:
     for _ in range(2):
         with pytest.raises(WorkerError, match="--workers 1"):
             list(workers.map([1]))
+
+
+# A second map finds the process dead: it must tell, as the first would.
+LEAVING = textwrap.dedent(
+    """
+    import os, signal, time
+    from headline import workers
+    from headline.errors import WorkerError
+
+    workers.AHEAD = 10
+
+    def die_of_one(part):
+        time.sleep(0.2)
+        if part:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pool = workers.Workers(die_of_one, 1)
+    results = pool.map([0] + [1] * 20)
+    next(results)
+    results.close()
+    try:
+        list(pool.map([0] * 20))
+    except WorkerError as error:
+        print(error)
+    """
+)
+
+# Larger than a pipe holds, so the process is killed in the middle of sending it.
+HALF = textwrap.dedent(
+    """
+    import time
+    from multiprocessing import active_children
+    from headline.errors import WorkerError
+    from headline.workers import Workers
+
+    results = Workers(bytes, 2).map([0, 10_000_000])
+    next(results)
+    time.sleep(0.5)
+    for child in active_children():
+        child.kill()
+    try:
+        list(results)
+    except WorkerError as error:
+        print(error)
+    """
+)
+
+
+@pytest.mark.parametrize("script", [LEAVING, HALF], ids=["left", "half"])
+def test_a_process_that_is_killed_is_told_whenever_it_happens(script: str) -> None:
+    run = [sys.executable, "-c", script]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("a worker process") and done.stderr == ""
+
+
+def test_two_maps_take_turns() -> None:
+    workers: Workers[int, int] = Workers(abs, 2)
+    pairs = list(zip(workers.map(range(9)), workers.map(range(-9, 0)), strict=True))
+    assert pairs == [(number, 9 - number) for number in range(9)]
+
+
+def test_a_caller_who_leaves_does_not_disturb_the_next() -> None:
+    workers = Workers(Adder(10).add, 2)
+    next(workers.map(range(20)))
+    assert [number for number, _ in workers.map(range(5))] == [10, 11, 12, 13, 14]
 
 
 def test_cores_are_those_this_process_may_use() -> None:
@@ -123,29 +200,6 @@ def test_a_process_that_ends_at_its_start_is_told(tmp_path: Path) -> None:
     run = [sys.executable, str(script)]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("a worker process")
-
-
-def test_nothing_that_was_shared_stays(tmp_path: Path) -> None:
-    program = textwrap.dedent(
-        """
-        import threading
-        from headline.workers import Workers
-
-        if __name__ == "__main__":
-            threading.Thread(target=threading.Event().wait, daemon=True).start()
-            workers = Workers(abs, 2)
-            assert list(workers.map([-1, -2])) == [1, 2]
-            print(workers._shared())
-        """
-    )
-    script = tmp_path / "script.py"
-    script.write_text(program)
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True
-    )
-    assert done.stderr == ""
-    with pytest.raises(FileNotFoundError):
-        SharedMemory(done.stdout.strip())
 
 
 def test_nothing_is_said_at_the_end(tmp_path: Path) -> None:
