@@ -290,6 +290,7 @@ class TrainConfig(Config):
     shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
     clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
     clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
+    r_drop: float = 0.0  # weight of the divergence of two passes; 0: one pass
     patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
     seed: int = 1
     device: Device = "auto"
@@ -322,6 +323,7 @@ class TrainConfig(Config):
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
         scopes = get_args(ClipScope)
         yield "clip_scope", self.clip_scope in scopes, _choices(ClipScope)
+        yield "r_drop", 0 <= self.r_drop <= 1000, "0 to 1000"
         yield "patience", self.patience >= 0, "at least 0"
         yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
         yield "device", self.device in get_args(Device), _choices(Device)

@@ -10,6 +10,7 @@ import keras
 from keras import KerasTensor, ops
 
 from headline.config import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
+from headline.distributions import divergence, entropy
 from headline.layers import (
     BidirectionalLSTM,
     BigramEmbedding,
@@ -57,7 +58,15 @@ class HeadlineModel(keras.Model):
         ``log_probs``: log P(label), the teacher-forced log-probability.
         ``gate``, with a pointer: the share of generating, 0 to 1.
         ``copy_entropy``, with a pointer: entropy of the copy distribution, in nats.
+        Of two passes, see ``r_drop``: ``log_probs``, the mean of both, and
+        ``divergence``, how far they are apart.
+
+    Attributes:
+        r_drop: weight of that divergence in the loss of a training (Liang et al.
+            2021); above 0 each batch is read twice, by what the dropout leaves.
     """
+
+    r_drop = 0.0
 
     def __init__(self, config: ModelConfig, name: str = "headline", **kwargs: Any):
         super().__init__(name=name, **kwargs)
@@ -355,6 +364,9 @@ class HeadlineModel(keras.Model):
     # --- training ----------------------------------------------------------------
 
     def call(self, inputs: Tensors, training: bool = False) -> Tensors:
+        twice = training and self.r_drop > 0
+        if twice:
+            inputs = {name: _twice(name, rows) for name, rows in inputs.items()}
         encoded = self.encode(inputs["source_ids"], training=training)
         labels, copy_ids = inputs["labels"], inputs["copy_ids"]
         decoder_input = inputs["decoder_input"]
@@ -366,6 +378,9 @@ class HeadlineModel(keras.Model):
         )
         places = inputs.get(LABEL_COLUMNS)
         log_probs = self.label_log_probs(scores, labels, copy_ids, places)
+        if twice:
+            mean = sum(ops.split(log_probs, 2, axis=0)) / 2
+            return {"log_probs": mean, "divergence": divergence(scores)}
         outputs = {"log_probs": log_probs}
         if self.config.pointer:
             outputs["gate"] = ops.sigmoid(scores["gate"])
@@ -428,7 +443,8 @@ class HeadlineModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Returns minus the mean of log P(label) over the labels that count.
+        """Returns minus the mean of log P(label) over the labels that count, and of
+        two passes the mean of their divergence.
 
         Of one of several batches of an update, which hold unlike numbers of labels,
         ``x`` has the mean number in ``DIVISOR`` (1, 1): so the mean of their losses is
@@ -441,9 +457,10 @@ class HeadlineModel(keras.Model):
         mean = loss / ops.maximum(total, 1.0)
         self.token_loss.update_state(mean, sample_weight=total)
         self._update_means(x, y_pred, training)
-        if DIVISOR in x:
-            return loss / ops.maximum(ops.cast(x[DIVISOR][0, 0], loss.dtype), 1.0)
-        return mean
+        if "divergence" in y_pred:
+            loss = loss + self.r_drop * ops.sum(y_pred["divergence"] * weights)
+        labels = x[DIVISOR][0, 0] if DIVISOR in x else total
+        return loss / ops.maximum(ops.cast(labels, loss.dtype), 1.0)
 
     def _update_means(self, x: Tensors, outputs: Tensors, training: bool) -> None:
         """Counts what the epoch tells beside its loss."""
@@ -470,16 +487,15 @@ class HeadlineModel(keras.Model):
         return {"loss": self.token_loss.result(), "source_tokens": tokens, **means}
 
 
+def _twice(name: str, rows: KerasTensor) -> KerasTensor:
+    """Puts a second copy of an input's rows behind them, if it has rows."""
+    shared = name in (COLUMNS, LOG_SHARES, DIVISOR)
+    return rows if shared else ops.concatenate([rows, rows], axis=0)
+
+
 def _is_real(ids: KerasTensor) -> KerasTensor:
     """Returns 1.0 for each token and 0.0 for padding."""
     return ops.cast(ops.not_equal(ids, PAD), "float32")
-
-
-def entropy(scores: KerasTensor) -> KerasTensor:
-    """Returns the entropy in nats of the softmax of scores over their last axis."""
-    log_probs = ops.log_softmax(scores, axis=-1)
-    # A masked score is finite, so that 0 times its logarithm is 0.
-    return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1)
 
 
 def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:

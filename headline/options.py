@@ -169,6 +169,12 @@ train_options = options(
     ),
     option(
         TrainConfig,
+        "r_drop",
+        "Read each batch twice, and weigh so much how far the dropout puts both apart;"
+        " 0 is off.",
+    ),
+    option(
+        TrainConfig,
         "patience",
         "Epochs without a better ROUGE-L that end the training; 0 is off.",
     ),

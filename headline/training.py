@@ -240,6 +240,7 @@ def _test_settings(run: Run) -> dict[str, Any]:
         "clip norm": run.train.clip_norm,
         "dropout": run.model.dropout,
         "token dropout": run.model.token_dropout,
+        "R-Drop": run.train.r_drop,
         "seed": run.train.seed,
     }
 
@@ -292,6 +293,7 @@ def _fresh_model(
     vocab = dataset.tokenizer.vocab
     policy = "mixed_bfloat16" if run.train.mixed_precision else "float32"
     model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
+    model.r_drop = run.train.r_drop
     if base is not None:
         report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
     _compile(model, make_optimizer(model, run.train))

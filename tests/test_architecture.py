@@ -37,6 +37,7 @@ ORDER = [
     "engines.backend",
     "recurrence",
     "layers",
+    "distributions",
     "model",
     "bundle",
     "engines.base",
@@ -87,6 +88,7 @@ ORDER = [
 KERAS = {
     "recurrence",
     "layers",
+    "distributions",
     "model",
     "engines.keras_engine",
     "progress",

@@ -75,6 +75,7 @@ def refusal(config: type[Config], **raw: Any) -> str:
         (TrainConfig, "batch_size", [1, 65536], [0, 65537]),
         (TrainConfig, "learning_rate", [1e-9, 9.9], [0, -1e-3, 10]),
         (TrainConfig, "warmup_updates", [0, 10**9], [-1]),
+        (TrainConfig, "r_drop", [0, 1000], [-0.01, 1001]),
         (TrainConfig, "schedule", ["linear", "constant"], ["cosine"]),
         (TrainConfig, "clip_norm", [0, 100], [-0.1]),
         (TrainConfig, "seed", [0, 2**31 - 1], [-1, 2**31]),

@@ -1,11 +1,19 @@
 """The model: its probabilities, its loss, and its weights by name."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from headline.engines.base import Floats, Ids
-from headline.model import HeadlineModel, assign_weights, build_model, weight_arrays
+from headline.model import (
+    DIVISOR,
+    HeadlineModel,
+    assign_weights,
+    build_model,
+    weight_arrays,
+)
 from headline.tokenizer import PAD
 from headline.weights import weight_shapes
 from tests.models import TINY, embeddable, random_model, random_sources, training_batch
@@ -86,6 +94,53 @@ def test_loss_is_the_mean_over_the_labels_that_count(preset: str) -> None:
     counted = batch["labels"] != PAD
     loss = float(model.compute_loss(batch, y_pred=model(batch)))
     assert loss == pytest.approx(-log_probs[counted].mean(), rel=1e-4)
+
+
+def losses_of_an_update(model: HeadlineModel, batch: dict[str, Ids]) -> list[float]:
+    """The loss that is minimised, and what is told of it."""
+    loss = model.compute_loss(batch, y_pred=model(batch, training=True))
+    return [float(loss), float(model.token_loss.result())]
+
+
+@PRESETS
+def test_two_passes_that_drop_nothing_are_as_one(preset: str) -> None:
+    still = replace(TINY[preset], dropout=0.0, token_dropout=0.0)
+    model = random_model(still)
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    expected = losses_of_an_update(model, batch)
+    model.r_drop = 4.0
+    model.token_loss.reset_state()
+    assert losses_of_an_update(model, batch) == pytest.approx(expected, rel=1e-5)
+
+
+@PRESETS
+def test_what_dropout_puts_apart_is_weighed_and_not_told(preset: str) -> None:
+    model = random_model(replace(TINY[preset], dropout=0.3))
+    model.r_drop = 4.0
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    outputs = {name: array(v) for name, v in model(batch, training=True).items()}
+    counted = batch["labels"] != PAD
+    means = {name: values[counted].mean() for name, values in outputs.items()}
+
+    loss = float(model.compute_loss(batch, y_pred=outputs))
+
+    assert means["divergence"] > 0
+    expected = -means["log_probs"] + 4.0 * means["divergence"]
+    assert loss == pytest.approx(expected, rel=1e-4)
+    told = float(model.token_loss.result())
+    assert told == pytest.approx(-means["log_probs"], rel=1e-4)
+
+
+def test_two_passes_of_a_batch_of_several_weigh_as_its_labels() -> None:
+    model = random_model(TINY["pointer"])
+    model.r_drop = 4.0
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    outputs = model(batch, training=True)
+    whole = float(model.compute_loss(batch, y_pred=outputs))
+    labels = int((batch["labels"] != PAD).sum())
+    batch[DIVISOR] = np.array([[2 * labels]], np.int32)
+    half = float(model.compute_loss(batch, y_pred=outputs))
+    assert half == pytest.approx(whole / 2, rel=1e-5)
 
 
 def test_a_batch_of_unreachable_labels_has_loss_zero_and_finite_gradients() -> None:

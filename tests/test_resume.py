@@ -130,10 +130,10 @@ def test_stopped_again_and_again_it_comes_to_the_same(
         quietly(replace(run, resume=True))
 
 
-def test_so_it_does_where_an_update_takes_several_batches(
+def test_so_it_does_where_an_update_takes_several_batches_read_twice(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = replace(CONFIG, epochs=1, accumulate=2)
+    train = replace(CONFIG, epochs=1, accumulate=2, r_drop=1.0)
     whole, parted = (tiny_run(data_dir, tmp_path / name, train) for name in "ab")
     quietly(whole)
     stopping(parted, [2], monkeypatch)

@@ -22,6 +22,7 @@ from headline.errors import BundleError, LockedError, TrainingError
 from headline.folders import locked
 from headline.generator import Generator
 from headline.metrics import Facts, mark, rates
+from headline.model import assign_weights, build_model
 from headline.prepare import Job, prepare
 from headline.tables import CorpusFormat
 from headline.training import train_model
@@ -108,6 +109,29 @@ def test_a_softmax_over_some_tokens_comes_to_about_the_same(
         history_of(path)[-1]["valid_loss"] for path in (trained[0], tmp_path / "m")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_r_drop_brings_two_passes_nearer_to_each_other(
+    data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    run = quick_run(data_dir, tmp_path / "m", replace(QUICK, r_drop=4.0))
+    train_model(run, lambda line: None)
+    plain, nearer = (
+        mean_divergence(data_dir, path) for path in (trained[0], run.model_dir)
+    )
+    assert 0 < nearer < plain / 2
+    rows = history_of(run.model_dir)
+    assert rows[-1]["valid_loss"] < rows[0]["valid_loss"]
+
+
+def mean_divergence(data_dir: Path, model_dir: Path) -> float:
+    bundle, dataset = load_bundle(model_dir), open_dataset(data_dir)
+    model = build_model(bundle.model)
+    assign_weights(model, bundle.weights)
+    model.r_drop = 1.0
+    (batch,) = Batches(dataset, "train", QUICK, epoch=0)[0]
+    outputs = model(batch, training=True)
+    return float(keras.ops.mean(outputs["divergence"]))
 
 
 def test_the_kept_weights_are_those_of_the_best_epoch(
