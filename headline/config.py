@@ -279,7 +279,7 @@ class TrainConfig(Config):
     epochs: int = 20
     max_minutes: float | None = None  # of wall time, validation included
     pretrain_share: float = 0.3  # of updates and time, on pseudo-pairs; 0 skips them
-    batch_size: int = 64  # pairs
+    batch_size: int = 32  # pairs
     accumulate: int = 1  # batches of an update
     optimizer: OptimizerKind = "adam"
     learning_rate: float | None = None  # highest of the schedule; None: see RATES
@@ -296,7 +296,7 @@ class TrainConfig(Config):
     device: Device = "auto"
     mixed_precision: bool = False  # bfloat16 products, float32 weights
     checkpoint_minutes: float = 10.0  # within an epoch, at least so far apart
-    valid_articles: int = 300  # of the valid split, decoded after each epoch
+    valid_articles: int = 600  # of the valid split, decoded after each epoch
     samples: int = 4  # headlines shown after each epoch
 
     def _checks(self) -> Iterable[Check]:
@@ -419,9 +419,12 @@ class Preset:
 PRESETS: Mapping[str, Preset] = {
     "pointer": Preset(),
     # Slower at first, but it learns less by heart: for trainings of an hour.
-    "large": Preset(model=ModelConfig(encoder_layers=2, bigrams=0)),
+    "large": Preset(
+        model=ModelConfig(encoder_layers=2, bigrams=0),
+        train=TrainConfig(batch_size=64),
+    ),
     # J. Su 2018, https://kexue.fm/archives/5861: Adam at a constant 1e-3, no dropout,
-    # no clipping, eight heads of sixteen.
+    # no clipping, batches of 64, eight heads of sixteen.
     "seed": Preset(
         model=ModelConfig(
             encoder_layers=2,
@@ -434,6 +437,7 @@ PRESETS: Mapping[str, Preset] = {
             conditional_norm=True,
         ),
         train=TrainConfig(
+            batch_size=64,
             learning_rate=1e-3,
             warmup_updates=0,
             schedule="constant",

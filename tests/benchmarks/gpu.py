@@ -24,7 +24,7 @@ from tests.corpora import write_pairs
 
 USUAL = "batches of 64"
 TRAININGS = {
-    USUAL: [],
+    USUAL: ["--batch-size", "64"],
     "batches of 512": ["--batch-size", "512"],
     "batches of 512, bfloat16": ["--batch-size", "512", "--mixed-precision"],
 }
