@@ -14,7 +14,6 @@ import pickle
 import signal
 import sys
 import threading
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +26,6 @@ from headline.errors import WorkerError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
 Part = TypeVar("Part")
@@ -37,6 +35,7 @@ Pipe: TypeAlias = "Connection[bytes, bytes]"
 Messages = SimpleQueue[bytes]
 
 HELD = signal.SIGINT, signal.SIGTERM
+KILLED = "a worker process was killed, perhaps for want of memory: try --workers 1"
 AHEAD = 2  # parts that each worker has or waits with, so that it never waits for one
 
 
@@ -47,11 +46,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-KILLED = "a worker process was killed, perhaps for want of memory: try --workers 1"
-
-
 @contextmanager
 def _told() -> Iterator[None]:
+    """Tells that the process at the other end of a pipe has died."""
     try:
         yield
     except (EOFError, OSError) as error:  # the latter in the middle of a message
@@ -131,7 +128,7 @@ class Workers(Generic[Part, Result]):
         forks = start_method() == "fork"
         with _signals_held():
             for _ in range(self.count):
-                self._pool.append(_started(self._work, self._pool))
+                self._pool.append(_started(forks, self._work, self._pool))
         if not forks:
             pickled = pickle.dumps(self._work)
             for worker in self._pool:
@@ -190,21 +187,18 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _started(work: Work, pool: list[_Worker]) -> _Worker:
+def _started(forks: bool, work: Work, pool: list[_Worker]) -> _Worker:
     """Returns a new process beside those of a pool."""
-    from multiprocessing import get_context
+    from multiprocessing import connection, get_context
 
-    context: ForkContext | SpawnContext
+    here, there = connection.Pipe()
     process: BaseProcess
-    if start_method() == "fork":
-        context = get_context("fork")
-        here, there = context.Pipe()
+    if forks:
         inherited = [here, *(worker.connection for worker in pool)]
-        process = context.Process(target=_forked, args=(there, work, inherited))
+        arguments = there, work, inherited
+        process = get_context("fork").Process(target=_forked, args=arguments)
     else:
-        context = get_context("spawn")
-        here, there = context.Pipe()
-        process = context.Process(target=_spawned, args=(there,))
+        process = get_context("spawn").Process(target=_spawned, args=(there,))
     process.daemon = True
     process.start()
     there.close()  # or the pipe would not end with the process
@@ -276,7 +270,9 @@ def _outcome(work: Work, part: bytes) -> bytes:
     try:
         return pickle.dumps((True, work(pickle.loads(part))))  # noqa: S301  as above
     except Exception as error:
-        error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        from traceback import format_exc
+
+        error.add_note(f"in a worker process:\n{format_exc()}")
         try:
             return pickle.dumps((False, error))
         except Exception:  # what it carries cannot be pickled

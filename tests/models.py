@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from headline.config import PRESETS, ModelConfig
-from headline.engines.base import Ids
+from headline.engines.base import Floats, Ids
 from headline.model import HeadlineModel, build_model
 from headline.tokenizer import BOS, EOS, PAD, UNK
 
@@ -34,6 +34,12 @@ TINY = {
         conditional_norm=True,
     )
 }
+
+
+def array(tensor: object) -> Floats:
+    """A tensor of either backend as NumPy has it."""
+    result: Floats = keras.ops.convert_to_numpy(tensor)
+    return result
 
 
 def random_model(config: ModelConfig, seed: int = 3) -> HeadlineModel:

@@ -1,19 +1,14 @@
 """Entropy and divergence against what their formulas say, number by number."""
 
-import keras
 import numpy as np
 import pytest
 
 from headline.distributions import divergence, entropy
 from headline.engines.base import Floats
 from headline.layers import lowest
+from tests.models import array
 
 WITH_POINTER = pytest.mark.parametrize("pointer", [True, False])
-
-
-def array(tensor: object) -> Floats:
-    result: Floats = keras.ops.convert_to_numpy(tensor)
-    return result
 
 
 def softmax(scores: Floats) -> Floats:

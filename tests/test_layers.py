@@ -20,6 +20,7 @@ from headline.layers import (
     next_match_runs,
 )
 from headline.tokenizer import EOS, PAD, UNK
+from tests.models import array
 
 MASKS = pytest.mark.parametrize("lengths", [[5, 5], [5, 2], [1, 4]])
 WIDTH = 6
@@ -32,11 +33,6 @@ def random(*shape: int, seed: int = 7) -> Floats:
 
 def mask_of(lengths: list[int]) -> np.ndarray:
     return np.arange(5) < np.array(lengths)[:, None]
-
-
-def array(tensor: object) -> Floats:
-    result: Floats = keras.ops.convert_to_numpy(tensor)
-    return result
 
 
 @MASKS

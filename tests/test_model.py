@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from headline.engines.base import Floats, Ids
+from headline.engines.base import Ids
 from headline.model import (
     DIVISOR,
     HeadlineModel,
@@ -16,14 +16,16 @@ from headline.model import (
 )
 from headline.tokenizer import PAD
 from headline.weights import weight_shapes
-from tests.models import TINY, embeddable, random_model, random_sources, training_batch
+from tests.models import (
+    TINY,
+    array,
+    embeddable,
+    random_model,
+    random_sources,
+    training_batch,
+)
 
 PRESETS = pytest.mark.parametrize("preset", list(TINY))
-
-
-def array(tensor: object) -> Floats:
-    result: Floats = keras.ops.convert_to_numpy(tensor)
-    return result
 
 
 def batch_of(model: HeadlineModel, targets: list[list[int]]) -> dict[str, Ids]:
