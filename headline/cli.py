@@ -360,12 +360,12 @@ def evaluate(
     from headline.scoring import score_file
 
     form = corpus_format(settings, telling_some())
-    generator = make_generator(load_bundle(model_dir), settings, device, workers)
+    generator = generator_of(load_bundle(model_dir), settings, device, workers)
     result: Evaluation | Scored
     if scoring:
         result = score_file(generator, file, form)
     elif compare is not None and compare.is_dir():
-        other = make_generator(load_bundle(compare), settings, device, workers)
+        other = generator_of(load_bundle(compare), settings, device, workers)
         result = evaluate_model(generator, file, form, other)
     else:
         result = evaluate_model(generator, file, form, compare)
@@ -450,7 +450,7 @@ def generate(
 
     form = corpus_format(settings, telling_some())
     bundle = load_bundle(model_dir)
-    generator = make_generator(bundle, settings, device, workers)
+    generator = generator_of(bundle, settings, device, workers)
     with explaining(explain_path, bundle) as explain, written(output) as stream:
         task = Task(
             generator, form, headline_column, lines, with_scores, explain=explain
@@ -484,26 +484,16 @@ def explaining(path: Path | None, bundle: "Bundle") -> "Iterator[Explain | None]
         yield lambda article, found: write(explainer.explain(article, found))
 
 
-def make_generator(
+def generator_of(
     bundle: "Bundle", settings: dict[str, Any], device: Device, workers: int | None
 ) -> "Generator":
-    """Runs a model with its own way to search, but for the options given.
-
-    Args:
-        workers: processes on a CPU; None for as many as there are cores.
-    """
-    from headline.generator import Generator
-    from headline.parallel import ParallelGenerator
-    from headline.workers import cores
+    """Runs a model with its own way to search, but for the options given."""
+    from headline.parallel import make_generator
 
     of_device = {"batch_size": GPU_BATCH} if device == "gpu" else {}
     asked = pick(DecodeConfig, given(settings))
     decode = replace(bundle.decode, **{**of_device, **asked})
-    generator = Generator.from_bundle(bundle, decode, device)
-    if device == "gpu":
-        return generator
-    workers = workers or cores()
-    return generator if workers == 1 else ParallelGenerator(generator, workers)
+    return make_generator(bundle, decode, device, workers)
 
 
 def corpus_format(

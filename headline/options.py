@@ -290,7 +290,7 @@ decode_options = options(
         show_default=True,
         help="cpu runs on NumPy alone; gpu loads Keras.",
     ),
-    workers_option("Processes on the CPU; few articles are written by one."),
+    workers_option("Processes, on a GPU 1 if left out; one writes few articles."),
 )
 
 

@@ -1,15 +1,37 @@
 """``ParallelGenerator``: a ``Generator`` that uses several processor cores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
-from headline.config import DecodeConfig
+from headline.bundle import Bundle
+from headline.config import DecodeConfig, Device
 from headline.generator import Generator, Headline, windows
-from headline.workers import Workers
+from headline.workers import Workers, cores
 
 PART = 2  # batches that a worker searches at a time
 FEW = 2  # batches for which no process is started
+
+
+def make_generator(
+    bundle: Bundle, config: DecodeConfig, device: Device, count: int | None = None
+) -> Generator:
+    """Runs a bundle, in several processes where they pay.
+
+    Args:
+        config: how to search.
+        count: of processes; None for as many as there are cores, and one for a GPU.
+    """
+    make = partial(Generator.from_bundle, bundle, config, device)
+    if device == "cpu":
+        count = count or cores()
+        return make() if count == 1 else ParallelGenerator(make(), count)
+    if count in (None, 1):
+        return make()
+    from headline.engines.backend import share_gpu
+
+    share_gpu()
+    return ParallelGenerator(make(), count, make)
 
 
 @dataclass(frozen=True)
@@ -26,15 +48,20 @@ class ParallelGenerator(Generator):
     Few articles are searched in this process: starting others takes longer.
 
     Args:
-        single: runs in each process; on a CPU.
+        single: writes few articles, and runs in each process, if it can.
         count: of processes.
+        make: makes the generator of each process, where they cannot share one: what
+            runs on a GPU survives no fork, and cannot be sent.
     """
 
-    def __init__(self, single: Generator, count: int) -> None:
+    def __init__(
+        self, single: Generator, count: int, make: Callable[[], Generator] | None = None
+    ) -> None:
         super().__init__(
             single.tokenizer, single.engine, single.config, single.max_source_length
         )
-        self._workers = Workers(partial(_search, single), count)
+        search = partial(_search, single) if make is None else _Maker(make).search
+        self._workers = Workers(search, count, forks=make is None)
 
     def generate(
         self, articles: Sequence[str], configs: Sequence[DecodeConfig] | None = None
@@ -68,3 +95,17 @@ class ParallelGenerator(Generator):
 
 def _search(generator: Generator, part: Part) -> list[list[Headline]]:
     return generator.generate(part.articles, part.configs)
+
+
+class _Maker:
+    """Makes a generator when the first part comes, and keeps it."""
+
+    def __init__(self, make: Callable[[], Generator]) -> None:
+        self._make = make
+
+    @cached_property
+    def _generator(self) -> Generator:
+        return self._make()
+
+    def search(self, part: Part) -> list[list[Headline]]:
+        return _search(self._generator, part)

@@ -89,10 +89,15 @@ class Workers(Generic[Part, Result]):
         work: maps a part to its result; where processes cannot be forked, it and what
             it is bound to are pickled, as parts and results always are.
         count: of processes.
+        forks: whether they may be forked, where that is safe. Threads of other
+            languages, such as those of JAX, nobody here can see.
     """
 
-    def __init__(self, work: Callable[[Part], Result], count: int) -> None:
+    def __init__(
+        self, work: Callable[[Part], Result], count: int, forks: bool = True
+    ) -> None:
         self.count = count
+        self._may_fork = forks
         self._work = work
         self._pool: list[_Worker] = []
         weakref.finalize(self, _end, os.getpid(), self._pool)
@@ -125,7 +130,7 @@ class Workers(Generic[Part, Result]):
         return task
 
     def _start(self) -> None:
-        forks = start_method() == "fork"
+        forks = self._may_fork and start_method() == "fork"
         with _signals_held():
             for _ in range(self.count):
                 self._pool.append(_started(forks, self._work, self._pool))

@@ -87,6 +87,16 @@ def select_device(device: Device) -> None:
         _share_cores()
 
 
+def share_gpu() -> None:
+    """Leaves room for other processes on the GPU; to be called before it is used.
+
+    JAX and TensorFlow would take most of its memory at once. Whoever has set how they
+    take it decides.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
 def _share_cores() -> None:
     """Leaves half of the cores to an operation, since two often run side by side.
 

@@ -28,7 +28,7 @@ TRAININGS = {
     "batches of 512": ["--batch-size", "512"],
     "batches of 512, bfloat16": ["--batch-size", "512", "--mixed-precision"],
 }
-BULK = (32, 256, 1024)  # articles of a batch
+BULK = ((32, 1), (256, 1), (1024, 1), (256, 8))  # articles of a batch, processes
 EPOCHS = 4  # the first compiles, and does not count
 QUERY = "nvidia-smi --query-gpu=utilization.gpu --format=csv,noheader,nounits"
 WRITER = [sys.executable, "-m", "tests.benchmarks.gpu_generate"]
@@ -44,8 +44,8 @@ def has_gpu() -> bool:
 
 def measure(subject: Subject) -> Iterator[Row]:
     """Yields the rates of writing and of training, and the share of time at work."""
-    for batch in BULK:
-        yield from _writing(subject, batch)
+    for batch, workers in BULK:
+        yield from _writing(subject, batch, workers)
     for name, options in TRAININGS.items():
         yield from _training(subject, name, options)
 
@@ -77,13 +77,14 @@ def _training(subject: Subject, name: str, options: list[str]) -> Iterator[Row]:
     yield Row("gpu", f"train, {name}: after {EPOCHS} epochs", rouge_l, "ROUGE-L")
 
 
-def _writing(subject: Subject, batch: int) -> Iterator[Row]:
+def _writing(subject: Subject, batch: int, workers: int) -> Iterator[Row]:
     path = write_pairs(
         subject.scratch / "gpu-articles.csv", [("题", text) for text in subject.texts]
     )
-    arguments = [str(subject.model_dir), str(path), str(batch)]
+    arguments = [str(subject.model_dir), str(path), str(batch), str(workers)]
     found = answer(shlex.join([*UNDER_JAX, *WRITER, *arguments]))
     name = f"write, {batch} articles at once"
+    name = f"{name}, {workers} processes" if workers > 1 else name
     yield Row("gpu", name, found["articles_per_second"], "articles/s")
     yield Row("gpu", f"{name}: GPU at work", found["busy"], "% of the time")
     yield Row("gpu", f"{name}: until compiled", found["compiled"], "s")

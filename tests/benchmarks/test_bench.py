@@ -392,7 +392,7 @@ def test_writing_is_timed_once_all_is_compiled(
         return Generator(bundle.tokenizer, engine, decode, bundle.max_source_length)
 
     monkeypatch.setattr(Generator, "from_bundle", on_cpu)
-    gpu_generate.main(folder / "model", folder / "corpus.csv", 7)
+    gpu_generate.main(folder / "model", folder / "corpus.csv", 7, 1)
     found = json.loads(capsys.readouterr().out)
     assert found["busy"] == 7 and found["articles_per_second"] > 0
     assert batches == [7]

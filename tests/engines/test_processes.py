@@ -1,0 +1,42 @@
+"""Several processes, each with a Keras model of its own, write what one writes."""
+
+from functools import partial
+
+import pytest
+
+from headline.bundle import Bundle
+from headline.config import DecodeConfig
+from headline.engines.keras_engine import KerasEngine
+from headline.generator import Generator
+from headline.parallel import ParallelGenerator
+from tests.scripted import texts, tiny_bundle
+
+HAN = "央行今日宣布下调存款准备金率"
+CONFIG = DecodeConfig(max_length=8, batch_size=4)
+ARTICLES = [HAN[at % 7 :] * (1 + at % 2) for at in range(24)]
+
+
+def keras_generator(bundle: Bundle) -> Generator:
+    """As for a GPU, on whatever device there is."""
+    engine = KerasEngine.from_weights(bundle.model, bundle.weights)
+    return Generator(bundle.tokenizer, engine, CONFIG, bundle.max_source_length)
+
+
+def test_headlines_are_those_of_one_process() -> None:
+    make = partial(keras_generator, tiny_bundle(HAN))
+    single = make()
+    # The model has run here: a process that is forked now could wait for ever.
+    expected = texts(single.generate(ARTICLES))
+    found = ParallelGenerator(single, 2, make).generate(ARTICLES)
+    assert texts(found) == expected
+
+
+def test_such_a_process_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_fork(*_: object, **__: object) -> None:
+        raise AssertionError("forked")
+
+    make = partial(Generator.from_bundle, tiny_bundle(HAN), CONFIG)
+    monkeypatch.setattr("headline.workers._forked", no_fork)
+    single = make()
+    found = ParallelGenerator(single, 2, make).generate(ARTICLES)
+    assert texts(found) == texts(single.generate(ARTICLES))
