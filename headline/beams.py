@@ -4,8 +4,10 @@ Shape letters: B articles still in search, K hypotheses of each, N candidates of
 article, T tokens. Hypotheses lie as (B, K) here and as B K rows at the engine.
 """
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from bisect import insort
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +33,7 @@ class Hypothesis:
         return -self.rank
 
 
-@dataclass(frozen=True)
-class Beams:
+class Beams(NamedTuple):
     """The live hypotheses of the articles still in search."""
 
     articles: Places  # (B,): their places among all articles
@@ -62,11 +63,10 @@ class Beams:
 
     def take(self, going: NDArray[np.bool_]) -> "Beams":
         """Returns the beams of some of the articles."""
-        return Beams(*(getattr(self, each.name)[going] for each in fields(self)))
+        return Beams._make(column[going] for column in self)
 
 
-@dataclass(frozen=True)
-class Candidates:
+class Candidates(NamedTuple):
     """What may come next: some tokens of each hypothesis, flattened to N."""
 
     scores: Scores  # (B, N): sums of log-probabilities, the token's included
@@ -79,11 +79,11 @@ class Candidates:
     def take(self, order: Places) -> "Candidates":
         """Returns the candidates at the (B, n) places, in their order."""
         rows = row_numbers(order)
-        return Candidates(*(getattr(self, f.name)[rows, order] for f in fields(self)))
+        return Candidates._make(column[rows, order] for column in self)
 
     def part(self, columns: slice) -> "Candidates":
         """Returns some of the columns."""
-        return Candidates(*(getattr(self, f.name)[:, columns] for f in fields(self)))
+        return Candidates._make(column[:, columns] for column in self)
 
     @property
     def possible(self) -> NDArray[np.bool_]:
@@ -100,7 +100,14 @@ class Ended:
 
     def add(self, hypothesis: Hypothesis) -> None:
         """Keeps the hypothesis if it is among the best."""
-        self.best = sorted([*self.best, hypothesis])[: self.size]
+        if not self.is_full or hypothesis < self.best[-1]:
+            insort(self.best, hypothesis)
+            del self.best[self.size :]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether only a better hypothesis than the last is still kept."""
+        return len(self.best) >= self.size
 
 
 def take_of_rows(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
@@ -118,6 +125,7 @@ def row_numbers(places: NDArray[Any]) -> Places:
     return np.arange(len(places))[:, None]
 
 
+@cache
 def length_penalty(length: int, alpha: float) -> float:
     """Returns ``((5 + length) / 6) ^ alpha``: Wu et al. 2016, eq. 14.
 

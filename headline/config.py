@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -252,7 +253,7 @@ class DecodeConfig(Config):
         """Ended hypotheses of each group to keep."""
         return max(self.group_size, self.num_headlines)
 
-    @property
+    @cached_property
     def shared(self) -> "DecodeConfig":
         """The settings that articles of one batch share, the others at defaults."""
         plain = {name: getattr(type(self), name) for name in PER_ARTICLE}

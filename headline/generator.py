@@ -249,7 +249,10 @@ class Generator:
         self, task: "Task", hypotheses: Sequence[Hypothesis]
     ) -> list[Headline]:
         headlines: dict[str, Headline] = {}
+        consensus, most = task.config.consensus, task.config.num_headlines
         for hypothesis in hypotheses:
+            if len(headlines) == most and not consensus:
+                break
             # A joiner of emoji, say, is not seen beside other characters.
             text = normalise(self.tokenizer.decode(hypothesis.ids, task.extra))
             headline = Headline(
@@ -258,11 +261,11 @@ class Generator:
             if text:
                 headlines.setdefault(text, headline)
         found = list(headlines.values())
-        if task.config.consensus:
+        if consensus:
             scores = [headline.score for headline in found]
             order = consensus_order([headline.text for headline in found], scores)
             found = [found[place] for place in order]
-        return found[: task.config.num_headlines]
+        return found[:most]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 Shape letters: see ``beams``; M candidates of each hypothesis, N = K M.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -92,15 +92,18 @@ class Rules:
         asks = (beams.states != 0) | self._asking(beams)
         if not asks.any():
             return None
-        rows: list[list[int]] = [[] for _ in range(beams.states.size)]
-        asking = np.flatnonzero(asks).tolist()
-        for row, state in zip(asking, beams.states[asks].tolist(), strict=True):
-            bound = self._constraint(beams, row // beams.states.shape[1])
-            rows[row] = bound.wanted(state)
-        most = max(map(len, rows))
+        rows = np.flatnonzero(asks).tolist()
+        found = [
+            self._constraint(beams, row // beams.states.shape[1]).wanted(state)
+            for row, state in zip(rows, beams.states[asks].tolist(), strict=True)
+        ]
+        most = max(map(len, found))
         if not most:
             return None
-        return np.array([row + [PAD] * (most - len(row)) for row in rows], np.int32)
+        wanted = np.full((beams.states.size, most), PAD, np.int32)
+        for row, tokens in zip(rows, found, strict=True):
+            wanted[row, : len(tokens)] = tokens
+        return wanted
 
     def judge(self, candidates: Candidates, beams: Beams, most: int) -> Candidates:
         """Forbids what breaks a rule: the key is -inf then. Sets the states.
@@ -124,7 +127,7 @@ class Rules:
         sure = allowed & ~bound & ~too_short & ~repeats
         allowed &= ~bound | self._contends(candidates, sure, beams, most)
         states, needs, continues = self._follow(
-            candidates, before, bound & allowed, beams
+            candidates, before, bound & allowed, repeats, beams
         )
         allowed &= (states != FORBIDDEN) & (needs <= room)
         allowed &= ~ends | (needs == 0)
@@ -135,7 +138,7 @@ class Rules:
         keys = np.where(allowed, candidates.keys, IMPOSSIBLE)
         if self._settings["target_length"].any():
             keys -= self._wish(after, ends, beams)
-        return replace(candidates, keys=keys, states=states)
+        return candidates._replace(keys=keys, states=states)
 
     def _blank(self, ids: Ids, beams: Beams) -> Flags:
         """Which tokens, (B, N), are white space or BOS."""
@@ -168,18 +171,12 @@ class Rules:
     def progress(self, candidates: Candidates, beams: Beams) -> Ids:
         """Returns characters of asked words after each candidate, (B, N)."""
         written = np.zeros(candidates.ids.shape, np.int32)
-        for place, bound in self._bound(beams):
-            if bound.counts_words:
-                for column in np.flatnonzero(candidates.possible[place]):
-                    state = int(candidates.states[place, column])
-                    written[place, column] = bound.written(state)
+        for place in np.flatnonzero(self._counts_words[beams.articles]).tolist():
+            bound = self._constraint(beams, place)
+            for column in np.flatnonzero(candidates.possible[place]).tolist():
+                state = int(candidates.states[place, column])
+                written[place, column] = bound.written(state)
         return written
-
-    def _bound(self, beams: Beams) -> Iterator[tuple[int, Constraint]]:
-        for place, article in enumerate(beams.articles):
-            bound = self.constraints[article]
-            if bound is not None:
-                yield place, bound
 
     def _constraint(self, beams: Beams, place: int) -> Constraint:
         """Returns the constraint of an article that has one."""
@@ -196,6 +193,12 @@ class Rules:
     def _asks(self) -> Flags:
         return np.array(
             [bound is not None and not bound.is_plain for bound in self.constraints]
+        )
+
+    @cached_property
+    def _counts_words(self) -> Flags:
+        return np.array(
+            [bound is not None and bound.counts_words for bound in self.constraints]
         )
 
     @cached_property
@@ -223,13 +226,19 @@ class Rules:
         return contends
 
     def _follow(
-        self, candidates: Candidates, before: Ids, looked_at: Flags, beams: Beams
+        self,
+        candidates: Candidates,
+        before: Ids,
+        looked_at: Flags,
+        repeats: Flags,
+        beams: Beams,
     ) -> tuple[Ids, Ids, Flags]:
         """Of each candidate: its state, characters needed, if it may repeat n-grams.
 
         Args:
             before: the states before the candidates.
             looked_at: the candidates to follow; the state of the others is 0.
+            repeats: those that do repeat n-grams; the others are not asked.
         """
         states, needs = np.zeros((2, *before.shape), np.int32)
         continues = np.zeros(before.shape, bool)
@@ -237,15 +246,16 @@ class Rules:
             *(axis.tolist() for axis in np.nonzero(looked_at)),
             before[looked_at].tolist(),
             candidates.ids[looked_at].tolist(),
+            repeats[looked_at].tolist(),
             strict=True,
         )
-        for place, column, origin, token in followed:
+        for place, column, origin, token, again in followed:
             bound = self._constraint(beams, place)
             state = origin if token == EOS else bound.follow(origin, token)
             states[place, column] = state
             if state != FORBIDDEN:
                 needs[place, column] = bound.need(state)
-                continues[place, column] = bound.goes_on(origin, state)
+                continues[place, column] = again and bound.goes_on(origin, state)
         return states, needs, continues
 
     def _looked_at(self, candidates: Candidates, before: Ids, beams: Beams) -> Flags:

@@ -9,7 +9,7 @@ The noise is a hash of the seed, the article and the target itself: the same see
 the same headlines whatever stands beside an article in its batch.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def perturb(
     perturbed = drawn + noise.gumbel(candidates, beams).reshape(shape)
     keys = conditioned(perturbed, beams.keys)
     flat = candidates.scores.shape
-    return replace(candidates, keys=keys.reshape(flat), drawn=drawn.reshape(flat))
+    return candidates._replace(keys=keys.reshape(flat), drawn=drawn.reshape(flat))
 
 
 def nucleus(log_probs: Scores, top_p: float) -> Scores:

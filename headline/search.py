@@ -5,7 +5,7 @@ see ``beams``; G groups of K / G hypotheses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -231,18 +231,23 @@ def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
     length = beams.tokens.shape[2]
     for group, part in enumerate(best):
         top = slice(search.config.group_size)
-        ends = (part.ids[:, top] == EOS) & part.possible[:, top]
-        for row, place in np.argwhere(ends):
+        ends = np.nonzero((part.ids[:, top] == EOS) & part.possible[:, top])
+        for row, origin, score, key in zip(
+            ends[0].tolist(),
+            part.origins[ends].tolist(),
+            part.scores[ends].tolist(),
+            part.keys[ends].tolist(),
+            strict=True,
+        ):
             article = int(beams.articles[row])
-            ids = beams.tokens[row, part.origins[row, place], 1:]
-            score = float(part.scores[row, place])
-            key = float(part.keys[row, place])
             # The key of an end lacks what missing the target length costs.
             rank = score - key - score / search.penalty(article, length)
-            hypothesis = Hypothesis(
-                -key if search.config.sample else rank, tuple(ids.tolist()), score
-            )
-            search.ended[article][group].add(hypothesis)
+            rank = -key if search.config.sample else rank
+            ended = search.ended[article][group]
+            if ended.is_full and rank > ended.best[-1].rank:
+                continue
+            ids = tuple(beams.tokens[row, origin, 1:].tolist())
+            ended.add(Hypothesis(rank, ids, score))
 
 
 def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
@@ -268,8 +273,7 @@ def _live(part: Candidates, size: int) -> Candidates:
     # A stable sort moves the ended ones behind the others and keeps the order.
     live = part.take(np.argsort(part.ids == EOS, axis=1, kind="stable")[:, :size])
     alive = live.possible & (live.ids != EOS)
-    live = replace(
-        live,
+    live = live._replace(
         scores=np.where(alive, live.scores, 0.0),
         keys=np.where(alive, live.keys, IMPOSSIBLE),
         drawn=np.where(alive, live.drawn, 0.0),
@@ -283,7 +287,7 @@ def _with_dead(live: Candidates, missing: int) -> Candidates:
     """Adds some candidates that nothing will come of."""
     room = ((0, 0), (0, missing))
     dead = {"keys": IMPOSSIBLE, "ids": EOS}
-    names = Candidates.__dataclass_fields__
+    names = Candidates._fields
     columns = {
         name: np.pad(getattr(live, name), room, constant_values=dead.get(name, 0))
         for name in names
@@ -295,7 +299,7 @@ def _joined(parts: list[Candidates]) -> Candidates:
     """Puts the groups beside each other."""
     if len(parts) == 1:
         return parts[0]
-    names = Candidates.__dataclass_fields__
+    names = Candidates._fields
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts], axis=1)
         for name in names
@@ -307,24 +311,36 @@ def _drop_done(beams: Beams, search: Search) -> Beams:
     """Leaves out the articles whose headlines cannot become better."""
     groups, batch = search.config.groups, len(beams.articles)
     live = beams.keys.reshape(batch, groups, -1).max(axis=2)
+    alive = (live > IMPOSSIBLE).any(axis=1)
+    articles = zip(beams.articles.tolist(), live.tolist(), alive.tolist(), strict=True)
     length = beams.tokens.shape[2]
-    done = []
-    for place, article in enumerate(beams.articles.tolist()):
-        ended, alive = search.ended[article], live[place] > IMPOSSIBLE
-        if alive.any() and not any(group.best for group in ended):
-            done.append(False)
-            continue
-        penalties = search.penalty(article, length), search.penalty(article)
-        finished = (
-            _is_done(group, best, penalties, search.config)
-            for group, best in zip(ended, live[place], strict=True)
-        )
-        enough = _has_enough(ended, search.config)
-        done.append(not alive.any() or (enough and all(finished)))
+    done = [
+        not lives or _is_over(search, article, keys, length)
+        for article, keys, lives in articles
+    ]
     return beams.take(~np.array(done, dtype=bool)) if any(done) else beams
 
 
+def _is_over(search: Search, article: int, live: list[float], length: int) -> bool:
+    """Tells whether no live hypothesis of an article can matter any more.
+
+    Args:
+        live: the best key of each group.
+    """
+    ended = search.ended[article]
+    if not _has_enough(ended, search.config):
+        return False
+    penalties = search.penalty(article, length), search.penalty(article)
+    return all(
+        _is_done(group, best, penalties, search.config)
+        for group, best in zip(ended, live, strict=True)
+    )
+
+
 def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
+    found = sum(len(group.best) for group in groups)
+    if found < config.searched or len(groups) == 1:
+        return found >= config.searched
     different = {one.ids for group in groups for one in group.best}
     return len(different) >= config.searched
 

@@ -179,12 +179,13 @@ class Tokenizer(ABC):
         Raises:
             IndexError: an id is past the vocab and ``extra``.
         """
-        tokens, known = self.vocab.tokens, len(self.vocab)
-        return "".join(
+        tokens, known, first = self.vocab.tokens, len(self.vocab), len(SPECIAL_TOKENS)
+        parts = [
             tokens[index] if index < known else extra[index - known]
             for index in ids
-            if index >= len(SPECIAL_TOKENS)
-        )
+            if index >= first
+        ]
+        return "".join(parts)
 
     def embeddable(self, ids: Ids) -> Ids:
         """Returns the ids with UNK for each that has no embedding."""
