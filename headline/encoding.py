@@ -1,7 +1,7 @@
 """The second pass of prepare: numbers of pieces to the arrays of ids of a split."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,43 @@ from numpy.typing import NDArray
 
 from headline.dataset import SIDES, ids_file, offsets_file
 from headline.spool import Spool
-from headline.tokenizer import Ragged, Tokenizer
+from headline.tokenizer import Ids, Ragged, Tokenizer
 
 Write = Callable[[NDArray[Any]], object]
+# Both sides of some pairs, as numbers of pieces or as ids.
+Pairs = Sequence[Ragged]
+Encode = Callable[[Iterable[Pairs]], Iterable[Pairs]]
+
+
+class TextTable:
+    """The ids of texts that are put together and cut anew.
+
+    Args:
+        pieces: of a lexicon.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, pieces: Sequence[str]) -> None:
+        self._tokenizer = tokenizer
+        self._pieces = pieces
+
+    def encode(self, pairs: Pairs) -> list[Ragged]:
+        """Turns both sides of pairs into ids, as ``PieceTable.encode``."""
+        sources, targets = map(self._texts, pairs)
+        sides: tuple[list[Ids], list[Ids]] = [], []
+        for source, target in zip(sources, targets, strict=True):
+            encoded = self._tokenizer.encode(source)
+            sides[0].append(encoded.ids)
+            sides[1].append(self._tokenizer.encode(target, encoded.extra).ids)
+        return [
+            Ragged(np.concatenate(ids), np.array([*map(len, ids)])) for ids in sides
+        ]
+
+    def _texts(self, side: Ragged) -> Iterator[str]:
+        end = 0
+        for length in side.lengths.tolist():
+            begin, end = end, end + length
+            numbers = side.numbers[begin:end].tolist()
+            yield "".join([self._pieces[number] for number in numbers])
 
 
 class PieceTable:
@@ -29,7 +63,7 @@ class PieceTable:
         self._begins = np.cumsum(self._sizes) - self._sizes
         self._first_own = len(tokenizer.vocab)
 
-    def encode(self, pairs: Sequence[Ragged]) -> list[Ragged]:
+    def encode(self, pairs: Pairs) -> list[Ragged]:
         """Turns both sides of pairs into ids.
 
         What the vocab lacks gets ids past it, for its pair alone: 0, 1, 2 and so on
@@ -62,14 +96,14 @@ class PieceTable:
         return Ragged(self._ids[places], np.diff(text_ends))
 
 
-def encode_split(table: PieceTable, spool: Spool, folder: Path, split: str) -> None:
+def encode_split(encode: Encode, spool: Spool, folder: Path, split: str) -> None:
     """Writes the arrays of a split; ids take two bytes where all of them fit."""
-    if _write_split(table, spool, folder, split, np.uint16) > np.iinfo(np.uint16).max:
-        _write_split(table, spool, folder, split, np.uint32)
+    if _write_split(encode, spool, folder, split, np.uint16) > np.iinfo(np.uint16).max:
+        _write_split(encode, spool, folder, split, np.uint32)
 
 
 def _write_split(
-    table: PieceTable,
+    encode: Encode,
     spool: Spool,
     folder: Path,
     split: str,
@@ -87,8 +121,8 @@ def _write_split(
         for write in offsets:
             write(np.zeros(1, np.int64))
         ends = [0 for _ in SIDES]
-        for pairs in spool.pairs(split):
-            for side, (numbers, lengths) in enumerate(table.encode(pairs)):
+        for pairs in encode(spool.pairs(split)):
+            for side, (numbers, lengths) in enumerate(pairs):
                 ids[side](numbers)
                 offsets[side](ends[side] + np.cumsum(lengths))
                 ends[side] += len(numbers)

@@ -141,8 +141,8 @@ class Generator:
 
         Returns:
             natural logs of the probabilities, the end included: of a headline that
-            ``generate`` wrote, its score. A word model scores the words that jieba
-            cuts, which may be others than it wrote.
+            ``generate`` wrote, its score. A word model scores the words that its
+            vocab cuts, which may be others than it wrote.
         """
         scores = np.zeros(len(articles))
         sources = [

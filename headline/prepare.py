@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
-from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,7 +45,7 @@ from headline.dataset import (
     text_file,
 )
 from headline.digests import DigestSet
-from headline.encoding import PieceTable, encode_split
+from headline.encoding import Encode, PieceTable, TextTable, encode_split
 from headline.errors import CorpusError, DataError
 from headline.files import sha256, write_json
 from headline.folders import (
@@ -63,9 +62,9 @@ from headline.spool import Numbers, Spool
 from headline.summary import Counts, FileCounts, summarise
 from headline.tables import CorpusFormat
 from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Ragged, Tokenizer, Vocab
-from headline.workers import Workers
+from headline.workers import spread
 
-FEW = 4  # times that rows are read before a process is started
+FEW = 4  # parts of the work that are done before a process is started
 
 # All files that a dataset can have.
 DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
@@ -115,9 +114,9 @@ def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
             counts = _read(job, scratch, spool, advance)
             tokenizer = _make_tokenizer(job.config, spool.lexicon.counts())
             _check_vocab(job.config, tokenizer)
-            table = PieceTable(tokenizer, spool.lexicon.pieces)
+            encode = _encoder(tokenizer, spool.lexicon.pieces, job.workers)
             for split in job.splits:
-                encode_split(table, spool, scratch, split)
+                encode_split(encode, spool, scratch, split)
         tokenizer.save(scratch / VOCAB)
         summary = summarise(job.config, counts, tokenizer)
         names = data_files(job.splits)
@@ -316,10 +315,8 @@ def _sorted_rows(
             under_way.append(rows)
             yield rows.texts
 
-    parts, position = texts(), 0
-    here = islice(parts, FEW) if workers > 1 else parts
-    others = Workers(sorting.sort, workers).map(parts)
-    for found in chain(map(sorting.sort, here), others):
+    position = 0
+    for found in spread(sorting.sort, texts(), workers, FEW):
         rows = under_way.popleft()
         yield rows, found
         advance(rows.position - position)
@@ -381,6 +378,17 @@ def _check_vocab(config: PrepareConfig, tokenizer: Tokenizer) -> None:
             f"no token occurs {config.min_count} times in the train split: "
             "give more pairs, or a smaller --min-count"
         )
+
+
+def _encoder(tokenizer: Tokenizer, pieces: Sequence[str], workers: int) -> Encode:
+    """Returns what turns numbers of pieces into ids.
+
+    A look-up is done sooner than handed over; to cut a text again is not.
+    """
+    if tokenizer.cuts_alike:
+        return partial(map, PieceTable(tokenizer, pieces).encode)
+    cut_again = TextTable(tokenizer, pieces).encode
+    return lambda pairs: spread(cut_again, pairs, workers, FEW)
 
 
 # --- the folder -------------------------------------------------------------------

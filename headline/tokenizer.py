@@ -1,4 +1,4 @@
-"""Text to ids and back: characters, or words cut by jieba.
+"""Text to ids and back: characters, or words.
 
 ``PAD UNK BOS EOS = 0 1 2 3``, then every token of the train split by falling count,
 ties by code point. The first ``vocab_size`` ids are *generable*: they have an embedding
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from headline.errors import HeadlineError
 from headline.files import read_json, write_json
 from headline.text import code_points
+from headline.words import Cutter, cut_by_jieba
 
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
-FORMAT = 1
 
 Ids = NDArray[np.int32]
 
@@ -123,6 +123,9 @@ class Tokenizer(ABC):
     """Text to ids and back over a vocab; the same for prepare, train and generate."""
 
     kind: str
+    format: int  # of the vocab file
+    # Whether the pieces of a text are what ``encode`` cuts it into, too.
+    cuts_alike: bool
 
     def __init__(self, vocab: Vocab) -> None:
         self.vocab = vocab
@@ -130,7 +133,10 @@ class Tokenizer(ABC):
     @staticmethod
     @abstractmethod
     def split(text: str) -> Sequence[str]:
-        """Cuts a normalised text into pieces, which put together are the text."""
+        """Cuts a normalised text into the pieces that a vocab is chosen from.
+
+        Put together they are the text.
+        """
 
     @classmethod
     def split_all(cls, texts: Sequence[str]) -> Pieces:
@@ -159,7 +165,7 @@ class Tokenizer(ABC):
             extra: for a headline, the ``extra`` of its article, so that the same
                 character has the same id in both.
         """
-        ids = self._ids(self.split(text))
+        ids = self._ids(self.cut(text))
         unknown = np.flatnonzero(ids < 0)
         if not len(unknown):
             return Encoded(ids, tuple(extra))
@@ -168,6 +174,10 @@ class Tokenizer(ABC):
             place = places.setdefault(chr(-1 - ids[position]), len(places))
             ids[position] = len(self.vocab) + place
         return Encoded(ids, tuple(places))
+
+    def cut(self, text: str) -> Sequence[str]:
+        """Cuts a normalised text into pieces of one token, or of unknown characters."""
+        return self.split(text)
 
     def _ids(self, pieces: Sequence[str]) -> Ids:
         ids = chain.from_iterable(map(self.piece_ids, pieces))
@@ -193,7 +203,7 @@ class Tokenizer(ABC):
 
     def save(self, path: Path) -> None:
         """Writes the vocab file."""
-        content = {"format": FORMAT, "kind": self.kind}
+        content = {"format": self.format, "kind": self.kind}
         content |= {"vocab_size": self.vocab.vocab_size}
         write_json(path, content | {"tokens": self.vocab.tokens[len(SPECIAL_TOKENS) :]})
 
@@ -202,6 +212,8 @@ class CharTokenizer(Tokenizer):
     """One token for each character."""
 
     kind = "char"
+    format = 1
+    cuts_alike = True
 
     @staticmethod
     def split(text: str) -> Sequence[str]:
@@ -229,17 +241,28 @@ class CharTokenizer(Tokenizer):
 
 
 class WordTokenizer(Tokenizer):
-    """One token for each word that jieba cuts and the vocab can generate.
+    """One token for each word that the vocab can generate.
 
-    Any other word falls back to its characters, so a name that the vocab lacks is
-    still read, and copied, character by character.
+    jieba's dictionary only finds the words that a vocab is chosen from: texts are cut
+    by the words of the vocab alone, which load at once and leave fewer characters over.
+    What they lack falls back to its characters, so that a name is still read, and
+    copied, character by character.
     """
 
     kind = "word"
+    format = 2  # of 1, the texts were cut by jieba's dictionary
+    cuts_alike = False
 
     @staticmethod
     def split(text: str) -> Sequence[str]:
-        return _jieba_cut(text)
+        return cut_by_jieba(text)
+
+    def cut(self, text: str) -> Sequence[str]:
+        return self._cutter.cut(text)
+
+    @cached_property
+    def _cutter(self) -> Cutter:
+        return Cutter(self.vocab.tokens[len(SPECIAL_TOKENS) : self.vocab.vocab_size])
 
     @staticmethod
     def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
@@ -270,21 +293,6 @@ def _add_characters(
     return tokens
 
 
-def _jieba_cut(text: str) -> Sequence[str]:
-    import warnings
-
-    with warnings.catch_warnings():
-        # jieba 0.42 imports pkg_resources and has invalid escapes in its patterns.
-        warnings.simplefilter("ignore")
-        import jieba
-    if not jieba.dt.initialized:
-        import logging
-
-        jieba.setLogLevel(logging.WARNING)
-    words: Sequence[str] = jieba.lcut(text)
-    return words
-
-
 TOKENIZERS: Mapping[str, type[Tokenizer]] = {
     kind.kind: kind for kind in (CharTokenizer, WordTokenizer)
 }
@@ -302,13 +310,17 @@ def load_tokenizer(path: Path, error: type[HeadlineError]) -> Tokenizer:
             newer format.
     """
     content = read_json(path, error)
-    if content.get("format") != FORMAT:
-        raise error(f"{path} has format {content.get('format')!r}; this reads {FORMAT}")
     problem = _vocab_problem(content)
     if problem:
         raise error(f"{path} is damaged: {problem}")
+    kind = TOKENIZERS[content["kind"]]
+    if content.get("format") != kind.format:
+        raise error(
+            f"{path} has format {content.get('format')!r}; this reads {kind.format} "
+            f"of tokenizer {kind.kind}: prepare and train anew"
+        )
     vocab = Vocab((*SPECIAL_TOKENS, *content["tokens"]), content["vocab_size"])
-    return TOKENIZERS[content["kind"]](vocab)
+    return kind(vocab)
 
 
 def _vocab_problem(content: Mapping[str, Any]) -> str | None:

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
@@ -169,6 +170,20 @@ class Workers(Generic[Part, Result]):
                 task.outcome = False, WorkerError(KILLED)
             _end(os.getpid(), self._pool)
             raise
+
+
+def spread(
+    work: Callable[[Part], Result], parts: Iterable[Part], count: int, few: int
+) -> Iterator[Result]:
+    """Maps parts to results, in their order, in several processes.
+
+    Args:
+        count: of processes.
+        few: so many parts, the first, are worked on here: starting others takes longer.
+    """
+    to_come = iter(parts)
+    here = islice(to_come, few) if count > 1 else to_come
+    return chain(map(work, here), Workers(work, count).map(to_come))
 
 
 def start_method() -> str:

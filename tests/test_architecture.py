@@ -25,6 +25,7 @@ ORDER = [
     "digests",
     "corpus",
     "pseudo",
+    "words",
     "tokenizer",
     "weights",
     "mixture",

@@ -208,6 +208,7 @@ def test_known_word_is_one_token_and_unknown_one_its_characters() -> None:
     encoded = tokenizer.encode("央行宣布降息")
 
     assert WordTokenizer.split("央行宣布降息") == ["央行", "宣布", "降息"]
+    assert tokenizer.cut("央行宣布降息") == ["央行", "宣布", "降", "息"]
     decoded = [tokenizer.decode([index], encoded.extra) for index in encoded.ids]
     assert decoded == ["央行", "宣布", "降", "息"]
     assert encoded.extra == ("降", "息")
@@ -292,6 +293,13 @@ def test_damaged_vocab_file_is_refused(tmp_path: Path, change: dict[str, Any]) -
 
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_words_that_jiebas_dictionary_cut_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.json"
+    path.write_text(json.dumps(GOOD | {"kind": "word"}))
+    with pytest.raises(BundleError, match=r"format 1; .*: prepare and train anew"):
+        load_tokenizer(path, BundleError)
 
 
 @pytest.mark.parametrize("name", list(GOOD))
