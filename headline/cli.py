@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from io import TextIOWrapper
 from itertools import count
 from pathlib import Path
@@ -169,8 +170,9 @@ def prepare(
     )
     size = total_bytes([*files, *unpaired])
     tqdm.monitor_interval = 0  # beside its thread, workers could not be forked
-    with tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=None) as bar:
-        summary = prepare_corpus(job, bar.update)
+    bar = partial(tqdm, unit_scale=True, leave=False, disable=None)
+    with bar(desc="read", total=size, unit="B") as read, bar(unit=" pairs") as written:
+        summary = prepare_corpus(job, read.update, written.update)
     click.echo(summary_table(summary), err=True)
     click.echo(data_dir)
 

@@ -96,15 +96,30 @@ class PieceTable:
         return Ragged(self._ids[places], np.diff(text_ends))
 
 
-def encode_split(encode: Encode, spool: Spool, folder: Path, split: str) -> None:
-    """Writes the arrays of a split; ids take two bytes where all of them fit."""
-    if _write_split(encode, spool, folder, split, np.uint16) > np.iinfo(np.uint16).max:
-        _write_split(encode, spool, folder, split, np.uint32)
+def encode_split(
+    encode: Encode,
+    spool: Spool,
+    folder: Path,
+    split: str,
+    advance: Callable[[int], object],
+) -> None:
+    """Writes the arrays of a split; ids take two bytes where all of them fit.
+
+    Args:
+        advance: called now and then with the number of pairs that have been written.
+    """
+
+    def ids() -> Iterator[Pairs]:
+        for pairs in encode(spool.pairs(split)):
+            yield pairs
+            advance(len(pairs[0].lengths))
+
+    if _write_split(ids(), folder, split, np.uint16) > np.iinfo(np.uint16).max:
+        _write_split(encode(spool.pairs(split)), folder, split, np.uint32)
 
 
 def _write_split(
-    encode: Encode,
-    spool: Spool,
+    encoded: Iterable[Pairs],
     folder: Path,
     split: str,
     kind: type[np.unsignedinteger[Any]],
@@ -121,7 +136,7 @@ def _write_split(
         for write in offsets:
             write(np.zeros(1, np.int64))
         ends = [0 for _ in SIDES]
-        for pairs in encode(spool.pairs(split)):
+        for pairs in encoded:
             for side, (numbers, lengths) in enumerate(pairs):
                 ids[side](numbers)
                 offsets[side](ends[side] + np.cumsum(lengths))

@@ -91,11 +91,14 @@ class Job:
         return (*SPLITS, UNPAIRED) if self.unpaired else SPLITS
 
 
-def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
+def prepare(
+    job: Job, advance: Advance = lambda _: None, written: Advance = lambda _: None
+) -> dict[str, Any]:
     """Writes a DATA_DIR.
 
     Args:
         advance: called now and then with the number of bytes that have been read.
+        written: called now and then with the number of pairs that have been written.
 
     Returns:
         the content of data.json.
@@ -116,7 +119,7 @@ def prepare(job: Job, advance: Advance = lambda _: None) -> dict[str, Any]:
             _check_vocab(job.config, tokenizer)
             encode = _encoder(tokenizer, spool.lexicon.pieces, job.workers)
             for split in job.splits:
-                encode_split(encode, spool, scratch, split)
+                encode_split(encode, spool, scratch, split, written)
         tokenizer.save(scratch / VOCAB)
         summary = summarise(job.config, counts, tokenizer)
         names = data_files(job.splits)

@@ -335,9 +335,11 @@ def test_summary_is_what_the_file_holds_and_the_table_shows_it(tmp_path: Path) -
 def test_progress_adds_up_to_the_bytes_of_the_files(tmp_path: Path) -> None:
     corpus = write_csv(tmp_path / "news.csv", raw_pairs(1500))
     steps: list[int] = []
+    written: list[int] = []
 
-    prepare(job(corpus, tmp_path / "data"), steps.append)
+    summary = prepare(job(corpus, tmp_path / "data"), steps.append, written.append)
 
+    assert sum(written) == sum(summary["counts"][split] for split in SPLITS)
     assert sum(steps) == corpus.stat().st_size
     assert len(steps) > 1
     assert min(steps) >= 0
