@@ -152,6 +152,7 @@ class ModelConfig(Config):
     pointer: bool = True  # copies from the article: See et al. 2017
     match_length: int = 3  # last tokens of the headline looked for in the article
     bigrams: int = 16384  # embeddings of pairs of neighbours in the article, by hash
+    bigram_dropout: float = 0.5  # share of these pairs that a training does not read
     source_prior: bool = False  # learned push towards the article: J. Su 2018
     conditional_norm: bool = False  # decoder norms modulated by the article: the same
 
@@ -163,7 +164,7 @@ class ModelConfig(Config):
             yield name, 1 <= getattr(self, name) <= 64, "1 to 64"
         divides = self.heads >= 1 and self.width % self.heads == 0
         yield "heads", divides, f"a divisor of the width {self.width}"
-        for name in ("dropout", "token_dropout"):
+        for name in ("dropout", "token_dropout", "bigram_dropout"):
             yield name, 0 <= getattr(self, name) < 1, "at least 0 and below 1"
         yield "match_length", 0 <= self.match_length <= 16, "0 to 16"
         guided = self.pointer or not self.match_length

@@ -110,6 +110,12 @@ class BigramEmbedding(keras.layers.Layer):
     share their embeddings by hash, as the n-grams of Bojanowski et al. 2017, sec. 3.2;
     bigram embeddings for Chinese are of Pei, Ge and Chang 2014.
 
+    Args:
+        buckets: embeddings of pairs.
+        width: H.
+        dropout: share of the pairs that a training does not read: they are learned by
+            heart soonest, and all of a pair goes, not some of its values.
+
     Call arguments:
         source_ids: int, shape ``(B, S)``, below V.
 
@@ -117,9 +123,14 @@ class BigramEmbedding(keras.layers.Layer):
         float, shape ``(B, S, H)``: the sum of both embeddings.
     """
 
-    def __init__(self, buckets: int, width: int, **kwargs: Any) -> None:
+    def __init__(
+        self, buckets: int, width: int, dropout: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.buckets, self.width = buckets, width
+        self.dropout = keras.layers.Dropout(
+            dropout, (None, None, 1), name="dropout", dtype=self.dtype_policy
+        )
         # From nothing: at first a model reads single characters.
         self.pairs = keras.layers.Embedding(
             buckets, width, "zeros", name="pairs", dtype=self.dtype_policy
@@ -128,15 +139,19 @@ class BigramEmbedding(keras.layers.Layer):
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         self.pairs.build(ids_shape)
 
-    def call(self, source_ids: KerasTensor) -> KerasTensor:
+    def call(self, source_ids: KerasTensor, training: bool = False) -> KerasTensor:
         ids = ops.pad(ops.cast(source_ids, "int32"), ((0, 0), (1, 1)))
         # Of each gap, those at both ends included.
         keys = ops.mod(ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:], self.buckets)
         # Looked up twice: cutting what is looked up once has a slower gradient.
-        return self.pairs(keys[:, :-1]) + self.pairs(keys[:, 1:])
+        before, after = self.pairs(keys[:, :-1]), self.pairs(keys[:, 1:])
+        return self.dropout(before, training=training) + self.dropout(
+            after, training=training
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "buckets": self.buckets, "width": self.width}
+        own = {"buckets": self.buckets, "width": self.width}
+        return {**super().get_config(), **own, "dropout": self.dropout.rate}
 
 
 @keras.saving.register_keras_serializable(package="headline")

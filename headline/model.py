@@ -93,7 +93,11 @@ class HeadlineModel(keras.Model):
         policy, layers = self.dtype_policy, range(config.encoder_layers)
         if config.bigrams:
             self.bigrams = BigramEmbedding(
-                config.bigrams, config.width, name="bigrams", dtype=policy
+                config.bigrams,
+                config.width,
+                config.bigram_dropout,
+                name="bigrams",
+                dtype=policy,
             )
         self.encoder_norms = [self._plain_norm(f"encoder_norm_{i}") for i in layers]
         self.encoder_layers = [
@@ -176,7 +180,7 @@ class HeadlineModel(keras.Model):
         seen = self.token_dropout(source_ids, training=training)
         states = self.embedding(seen)
         if self.config.bigrams:
-            states = states + self.bigrams(seen)
+            states = states + self.bigrams(seen, training=training)
         states = self.dropout(states, training=training)
         for norm, layer in zip(self.encoder_norms, self.encoder_layers, strict=True):
             states = layer(norm(states), source_mask=source_mask)

@@ -180,6 +180,7 @@ train_options = options(
     ),
     option(ModelConfig, "dropout", "Share of values dropped."),
     option(ModelConfig, "token_dropout", "Share of tokens read as unknown."),
+    option(ModelConfig, "bigram_dropout", "Share of pairs of neighbours not read."),
     option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),
     option(ModelConfig, "decoder_layers", "LSTM layers."),

@@ -240,6 +240,7 @@ def _test_settings(run: Run) -> dict[str, Any]:
         "clip norm": run.train.clip_norm,
         "dropout": run.model.dropout,
         "token dropout": run.model.token_dropout,
+        "bigram dropout": run.model.bigram_dropout,
         "R-Drop": run.train.r_drop,
         "seed": run.train.seed,
     }

@@ -18,7 +18,13 @@ from headline.training import label_counter
 from tests.corpora import bracket_pairs, write_pairs
 from tests.models import TINY
 
-SMALL = replace(TINY["pointer"], decoder_layers=1, dropout=0.0, token_dropout=0.0)
+SMALL = replace(
+    TINY["pointer"],
+    decoder_layers=1,
+    dropout=0.0,
+    token_dropout=0.0,
+    bigram_dropout=0.0,
+)
 
 
 @pytest.fixture(scope="module")

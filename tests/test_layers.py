@@ -207,6 +207,23 @@ def test_a_bigram_embedding_knows_both_neighbours_and_nothing_further() -> None:
     np.testing.assert_allclose(np.asarray(layer(padded))[:, :5], after)
 
 
+def test_bigram_dropout_leaves_whole_pairs_out_in_a_training_alone() -> None:
+    layer = BigramEmbedding(64, 4, dropout=0.25)
+    layer.build((None, None))
+    layer.pairs.set_weights([np.ones((64, 4))])
+    ids = np.zeros((50, 40), np.int32)
+
+    dropped, again = (array(layer(ids, training=True)) for _ in range(2))
+
+    # What is left counts more, so that the sum is as large on average.
+    kept = dropped * 0.75
+    assert set(np.unique(kept)) == {0.0, 1.0, 2.0}
+    assert (kept == kept[..., :1]).all()
+    assert kept.mean() == pytest.approx(2 * 0.75, abs=0.05)
+    assert (dropped != again).any()
+    np.testing.assert_array_equal(array(layer(ids)), np.full((50, 40, 4), 2.0))
+
+
 def test_token_dropout_reads_its_share_as_unknown_in_a_training_alone() -> None:
     layer = TokenDropout(0.3)
     ids = np.tile(np.arange(10, dtype=np.int32), (400, 1))
