@@ -267,6 +267,7 @@ def train(
         preset=preset,
         model=model,
         train=config,
+        decode=chosen.decode,
         init_from=init_from,
         overwrite=overwrite,
         resume=resume,
@@ -492,9 +493,12 @@ def generator_of(
     """Runs a model with its own way to search, but for the options given."""
     from headline.parallel import make_generator
 
-    of_device = {"batch_size": GPU_BATCH} if device == "gpu" else {}
     asked = pick(DecodeConfig, given(settings))
-    decode = replace(bundle.decode, **{**of_device, **asked})
+    fitting: dict[str, Any] = {"batch_size": GPU_BATCH} if device == "gpu" else {}
+    if asked.get("sample") or asked.get("diversity"):
+        # The model's own consensus gives way; of one that is asked for, more is told.
+        fitting["consensus"] = False
+    decode = replace(bundle.decode, **{**fitting, **asked})
     return make_generator(bundle, decode, device, workers)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from headline.bundle import load_bundle, save_bundle
 from headline.cli import main
-from headline.config import DecodeConfig, PrepareConfig, TrainConfig
+from headline.config import PRESETS, DecodeConfig, PrepareConfig, TrainConfig
 from tests.corpora import bracket_pairs, write_pairs
 from tests.pages import parse
 from tests.scripted import tiny_bundle
@@ -520,6 +521,38 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model_dir = tmp_path_factory.mktemp("untrained")
     save_bundle(model_dir, tiny_bundle("".join(ARTICLES)))
     return model_dir
+
+
+def test_a_models_own_consensus_gives_way_to_samples(
+    untrained: Path, tmp_path: Path
+) -> None:
+    bundle = load_bundle(untrained)
+    decode = replace(bundle.decode, beam_size=4, consensus=True)
+    save_bundle(tmp_path / "model", replace(bundle, decode=decode))
+
+    def written(model_dir: Path, *args: str) -> str:
+        args = ("generate", "-m", str(model_dir), "--beam-size", "4", *args)
+        result = headline(*args, stdin=ARTICLES[0] * 2)
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    own = written(tmp_path / "model", "--num-headlines", "3")
+    asked = "--num-headlines", "3", "--consensus"
+    assert own == written(untrained, *asked) != written(untrained, *asked[:2])
+    several = "--num-headlines", "2"
+    for other in (("--sample", *several), ("--diversity", "0.5", *several)):
+        assert written(tmp_path / "model", *other) == written(untrained, *other)
+    both = "generate", "-m", tmp_path / "model", "--sample", "--consensus"
+    assert headline(*both, stdin=ARTICLES[0]).exit_code == 2
+
+
+def test_the_preset_large_searches_longer(data_dir: Path, tmp_path: Path) -> None:
+    quickly = "--width", "16", "--epochs", "1", "--valid-articles", "5"
+    model_dir = tmp_path / "model"
+    done = run("train", data_dir, "-o", model_dir, "--preset", "large", *quickly)
+    assert done.returncode == 0, done.stderr.decode()
+    assert load_bundle(model_dir).decode == PRESETS["large"].decode
+    assert PRESETS["large"].decode.consensus and not PRESETS["pointer"].decode.consensus
 
 
 @pytest.mark.parametrize("kind", ["stdin", "--lines", "a.csv", "a.jsonl", "a.txt"])
