@@ -35,6 +35,8 @@ RATES: Mapping[OptimizerKind, float] = {
     "sgd": 0.5,
 }
 
+FEW_PAIRS = 10_000  # fewer are read twice in an update, see ``TrainConfig.fitted``
+
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 MOST_WEIGHT = 1000.0  # of a corpus
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
@@ -292,7 +294,8 @@ class TrainConfig(Config):
     shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
     clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
     clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
-    r_drop: float = 0.0  # weight of the divergence of two passes; 0: one pass
+    # Weight of the divergence of two passes; 0: one pass; None: see ``fitted``.
+    r_drop: float | None = None
     patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
     seed: int = 1
     device: Device = "auto"
@@ -325,7 +328,8 @@ class TrainConfig(Config):
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
         scopes = get_args(ClipScope)
         yield "clip_scope", self.clip_scope in scopes, _choices(ClipScope)
-        yield "r_drop", 0 <= self.r_drop <= 1000, "0 to 1000"
+        weight = self.r_drop
+        yield "r_drop", weight is None or 0 <= weight <= 1000, "0 to 1000"
         yield "patience", self.patience >= 0, "at least 0"
         yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
         yield "device", self.device in get_args(Device), _choices(Device)
@@ -333,6 +337,20 @@ class TrainConfig(Config):
         yield "checkpoint_minutes", 0 < minutes < 1e6, "above 0"
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
+
+    def fitted(self, pairs: int, fresh: bool) -> "TrainConfig":
+        """Returns the settings with what depends on the corpus.
+
+        Few pairs are learned by heart soon, and two passes over each keep that off for
+        longer than they take; a model that goes on from another has learned before.
+
+        Args:
+            pairs: of the train split.
+            fresh: whether the training begins with new weights.
+        """
+        if self.r_drop is not None:
+            return self
+        return replace(self, r_drop=1.0 if fresh and pairs < FEW_PAIRS else 0.0)
 
     def halved(self, times: int) -> "TrainConfig":
         """Returns the settings with batches cut in halves, of which as many more make
@@ -448,6 +466,7 @@ PRESETS: Mapping[str, Preset] = {
             schedule="constant",
             shortlist=0,
             clip_norm=0.0,
+            r_drop=0.0,
         ),
     ),
 }

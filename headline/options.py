@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from headline.config import (
+    FEW_PAIRS,
     GPU_BATCH,
     MOST_WEIGHT,
     RATES,
@@ -172,6 +173,8 @@ train_options = options(
         "r_drop",
         "Read each batch twice, and weigh so much how far the dropout puts both apart;"
         " 0 is off.",
+        type=float,
+        show_default=f"1 below {FEW_PAIRS:,} pairs, without --init-from; else 0",
     ),
     option(
         TrainConfig,

@@ -63,6 +63,7 @@ def train_model(run: Run, report: Report) -> Rouge:
     """
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
+    run = _fitted(run, dataset)
     with locked(run.model_dir):
         _check_folder(run)
         tidy_model(run.model_dir)
@@ -214,7 +215,9 @@ def find_learning_rate(run: Run, report: Report) -> float:
     # An update of several batches is that of one large one.
     large = run.train.batch_size * run.train.accumulate
     run = replace(run, train=replace(run.train, batch_size=large, accumulate=1))
-    dataset, model = _fresh_model(run, open_dataset(run.data_dir), report)
+    dataset = open_dataset(run.data_dir)
+    run = _fitted(run, dataset)
+    dataset, model = _fresh_model(run, dataset, report)
     batches = EndlessBatches(dataset, "train", run.train, epoch=0)
     report(_opening(run, dataset, model, plan_phases(run.train, dataset.splits)[-1:]))
     test = RangeTest()
@@ -276,6 +279,12 @@ def _starting_state(
     return state
 
 
+def _fitted(run: Run, dataset: Dataset) -> Run:
+    """Returns the training with the settings that its corpus decides."""
+    pairs, fresh = len(dataset.splits["train"]), run.init_from is None
+    return replace(run, train=run.train.fitted(pairs, fresh))
+
+
 def _check_valid(dataset: Dataset) -> None:
     if not len(dataset.splits["valid"]):
         raise TrainingError(
@@ -294,7 +303,7 @@ def _fresh_model(
     vocab = dataset.tokenizer.vocab
     policy = "mixed_bfloat16" if run.train.mixed_precision else "float32"
     model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
-    model.r_drop = run.train.r_drop
+    model.r_drop = run.train.r_drop or 0.0
     if base is not None:
         report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
     _compile(model, make_optimizer(model, run.train))
@@ -317,8 +326,11 @@ def _opening(
     pairs, pseudo = len(dataset.splits["train"]), ""
     if len(phases) > 1:
         pseudo = f"{len(dataset.splits[UNPAIRED]):,} pseudo-pairs first, then "
+    weight = run.train.r_drop
+    twice = f", each batch read twice (--r-drop {weight:g})" if weight else ""
     return (
         f"preset {run.preset}: {model.count_params():,} weights, "
         f"vocab {model.config.vocab_size:,}; {pseudo}{pairs:,} pairs, "
-        f"{phases[-1].epoch_updates:,} updates an epoch; {keras.backend.backend()}"
+        f"{phases[-1].epoch_updates:,} updates an epoch{twice}; "
+        f"{keras.backend.backend()}"
     )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headline.config import (
+    FEW_PAIRS,
     PRESETS,
     Config,
     DecodeConfig,
@@ -76,7 +77,7 @@ def refusal(config: type[Config], **raw: Any) -> str:
         (TrainConfig, "batch_size", [1, 65536], [0, 65537]),
         (TrainConfig, "learning_rate", [1e-9, 9.9], [0, -1e-3, 10]),
         (TrainConfig, "warmup_updates", [0, 10**9], [-1]),
-        (TrainConfig, "r_drop", [0, 1000], [-0.01, 1001]),
+        (TrainConfig, "r_drop", [None, 0, 1000], [-0.01, 1001]),
         (TrainConfig, "schedule", ["linear", "constant"], ["cosine"]),
         (TrainConfig, "clip_norm", [0, 100], [-0.1]),
         (TrainConfig, "seed", [0, 2**31 - 1], [-1, 2**31]),
@@ -230,6 +231,17 @@ def test_decode_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         DecodeConfig.from_dict(wrong)
     assert caught.value.setting in wrong
+
+
+def test_few_pairs_are_read_twice_by_a_model_that_begins() -> None:
+    plain = TrainConfig()
+    assert plain.fitted(FEW_PAIRS - 1, fresh=True).r_drop == 1
+    assert plain.fitted(FEW_PAIRS, fresh=True).r_drop == 0
+    assert plain.fitted(FEW_PAIRS - 1, fresh=False).r_drop == 0
+    for weight in (0.0, 4.0):
+        own = replace(plain, r_drop=weight)
+        assert own.fitted(5, fresh=True) == own
+    assert PRESETS["seed"].train.r_drop == 0
 
 
 def test_pointer_preset_is_what_the_defaults_are() -> None:

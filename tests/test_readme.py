@@ -100,6 +100,6 @@ def test_every_option_in_the_readme_exists() -> None:
         flag
         for command in main.commands.values()
         for parameter in command.params
-        for flag in parameter.opts
+        for flag in (*parameter.opts, *parameter.secondary_opts)
     }
     assert set(re.findall(r"(--[a-z][a-z-]+)", README)) <= known

@@ -124,6 +124,16 @@ def test_r_drop_brings_two_passes_nearer_to_each_other(
     assert rows[-1]["valid_loss"] < rows[0]["valid_loss"]
 
 
+def test_few_pairs_are_read_twice_and_the_first_line_says_so(
+    data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    run = quick_run(data_dir, tmp_path / "m", replace(QUICK, epochs=1))
+    lines: list[str] = []
+    train_model(replace(run, train=replace(run.train, r_drop=None)), lines.append)
+    assert "each batch read twice (--r-drop 1)" in lines[0]
+    assert "twice" not in trained[1][0]
+
+
 def mean_divergence(data_dir: Path, model_dir: Path) -> float:
     bundle, dataset = load_bundle(model_dir), open_dataset(data_dir)
     model = build_model(bundle.model)

@@ -10,11 +10,14 @@ from headline.config import PRESETS, Run, TrainConfig
 def small_run(
     data_dir: Path, model_dir: Path, train: TrainConfig, **network: Any
 ) -> Run:
-    """A training of the preset pointer, with a network of other sizes."""
+    """A training of the preset pointer, with a network of other sizes.
+
+    Its batches are read once, if ``train`` does not say otherwise.
+    """
     return Run(
         data_dir=data_dir,
         model_dir=model_dir,
         preset="pointer",
         model=replace(PRESETS["pointer"].model, **network),
-        train=train,
+        train=replace(train, r_drop=train.r_drop or 0.0),
     )
