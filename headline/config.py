@@ -35,7 +35,9 @@ RATES: Mapping[OptimizerKind, float] = {
     "sgd": 0.5,
 }
 
-FEW_PAIRS = 10_000  # fewer are read twice in an update, see ``TrainConfig.fitted``
+# Fewer pairs are read twice in an update, if there are as many minutes: see ``fitted``.
+FEW_PAIRS = 10_000
+LEAST_MINUTES = 3.0
 
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 MOST_WEIGHT = 1000.0  # of a corpus
@@ -342,7 +344,8 @@ class TrainConfig(Config):
         """Returns the settings with what depends on the corpus.
 
         Few pairs are learned by heart soon, and two passes over each keep that off for
-        longer than they take; a model that goes on from another has learned before.
+        longer than they take, but for the first minutes; a model that goes on from
+        another has learned before.
 
         Args:
             pairs: of the train split.
@@ -350,7 +353,9 @@ class TrainConfig(Config):
         """
         if self.r_drop is not None:
             return self
-        return replace(self, r_drop=1.0 if fresh and pairs < FEW_PAIRS else 0.0)
+        long = self.max_minutes is None or self.max_minutes >= LEAST_MINUTES
+        twice = fresh and long and pairs < FEW_PAIRS
+        return replace(self, r_drop=1.0 if twice else 0.0)
 
     def halved(self, times: int) -> "TrainConfig":
         """Returns the settings with batches cut in halves, of which as many more make

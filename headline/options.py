@@ -10,6 +10,7 @@ import click
 from headline.config import (
     FEW_PAIRS,
     GPU_BATCH,
+    LEAST_MINUTES,
     MOST_WEIGHT,
     RATES,
     Config,
@@ -174,7 +175,8 @@ train_options = options(
         "Read each batch twice, and weigh so much how far the dropout puts both apart;"
         " 0 is off.",
         type=float,
-        show_default=f"1 below {FEW_PAIRS:,} pairs, without --init-from; else 0",
+        show_default=f"1 below {FEW_PAIRS:,} pairs, {LEAST_MINUTES:g} minutes or more"
+        " and no --init-from; else 0",
     ),
     option(
         TrainConfig,
