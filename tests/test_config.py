@@ -239,9 +239,9 @@ def test_few_pairs_are_read_twice_by_a_model_that_begins() -> None:
     assert plain.fitted(FEW_PAIRS - 1, fresh=True).r_drop == 1
     assert plain.fitted(FEW_PAIRS, fresh=True).r_drop == 0
     assert plain.fitted(FEW_PAIRS - 1, fresh=False).r_drop == 0
-    for minutes, weight in ((LEAST_MINUTES, 1), (LEAST_MINUTES - 0.1, 0)):
+    for minutes, expected in ((LEAST_MINUTES, 1), (LEAST_MINUTES - 0.1, 0)):
         short = replace(plain, max_minutes=minutes)
-        assert short.fitted(5, fresh=True).r_drop == weight
+        assert short.fitted(5, fresh=True).r_drop == expected
     for weight in (0.0, 4.0):
         own = replace(plain, r_drop=weight)
         assert own.fitted(5, fresh=True) == own
