@@ -1,9 +1,10 @@
 """``headline prepare``: corpus files to a DATA_DIR, as a stream.
 
 Two passes. The first reads the files, splits and cuts the texts, and numbers and counts
-their pieces; the second turns the numbers into ids. Articles without headlines come
-after the pairs, as pseudo-pairs in a split of their own. Memory holds the pieces, the
-counts of lengths, and a hash of each pair.
+their pieces; the second turns the numbers into ids, and cuts texts of words anew, by
+those of the vocab alone. Articles without headlines come after the pairs, as
+pseudo-pairs in a split of their own. Memory holds the pieces, the counts of lengths,
+and a hash of each pair.
 
 This process reads the rows, decides which are duplicates, and writes; what can be done
 with rows on their own, others do. So how many there are changes nothing.

@@ -10,9 +10,8 @@ from typing import Any
 # Of the r-th most frequent word about 1 / (r + 2.7) are there: Mandelbrot 1953, "An
 # informational theory of the statistical structure of language".
 _BEFORE_FIRST = 2.7
-_MOST = (
-    1e9  # so that each of a vocab's words counts more than a word unknown, which has 1
-)
+# So that each word of a vocab counts more than an unknown character, which has 1.
+_MOST = 1e9
 
 
 def cut_by_jieba(text: str) -> Sequence[str]:

@@ -36,6 +36,11 @@ TINY = {
 }
 
 
+def without_dropout(config: ModelConfig) -> ModelConfig:
+    """The network whose training drops nothing, so that it is the same each time."""
+    return replace(config, dropout=0.0, token_dropout=0.0, bigram_dropout=0.0)
+
+
 def array(tensor: object) -> Floats:
     """A tensor of either backend as NumPy has it."""
     result: Floats = keras.ops.convert_to_numpy(tensor)

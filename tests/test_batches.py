@@ -16,15 +16,9 @@ from headline.tables import CorpusFormat
 from headline.tokenizer import PAD
 from headline.training import label_counter
 from tests.corpora import bracket_pairs, write_pairs
-from tests.models import TINY
+from tests.models import TINY, without_dropout
 
-SMALL = replace(
-    TINY["pointer"],
-    decoder_layers=1,
-    dropout=0.0,
-    token_dropout=0.0,
-    bigram_dropout=0.0,
-)
+SMALL = without_dropout(replace(TINY["pointer"], decoder_layers=1))
 
 
 @pytest.fixture(scope="module")

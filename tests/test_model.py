@@ -23,6 +23,7 @@ from tests.models import (
     random_model,
     random_sources,
     training_batch,
+    without_dropout,
 )
 
 PRESETS = pytest.mark.parametrize("preset", list(TINY))
@@ -106,8 +107,7 @@ def losses_of_an_update(model: HeadlineModel, batch: dict[str, Ids]) -> list[flo
 
 @PRESETS
 def test_two_passes_that_drop_nothing_are_as_one(preset: str) -> None:
-    still = replace(TINY[preset], dropout=0.0, token_dropout=0.0, bigram_dropout=0.0)
-    model = random_model(still)
+    model = random_model(without_dropout(TINY[preset]))
     batch = batch_of(model, [[7, 9, 12], [11]])
     expected = losses_of_an_update(model, batch)
     model.r_drop = 4.0

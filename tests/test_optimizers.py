@@ -10,15 +10,15 @@ from headline.config import RATES, OptimizerKind, TrainConfig
 from headline.errors import TrainingError
 from headline.model import HeadlineModel, weight_arrays
 from headline.optimizers import make_optimizer
-from tests.models import TINY, random_model, random_sources, training_batch
-
-SMALL = replace(
-    TINY["pointer"],
-    decoder_layers=1,
-    dropout=0.0,
-    token_dropout=0.0,
-    bigram_dropout=0.0,
+from tests.models import (
+    TINY,
+    random_model,
+    random_sources,
+    training_batch,
+    without_dropout,
 )
+
+SMALL = without_dropout(replace(TINY["pointer"], decoder_layers=1))
 # A plain step, so that a change is the rate times the gradient.
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.01, clip_norm=0.0)
 

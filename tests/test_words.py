@@ -52,7 +52,7 @@ def test_jiebas_own_words_are_more() -> None:
 
 
 SCRIPT = """
-import sys, time
+import sys
 from headline.words import Cutter
 Cutter(["央行"]).cut("央行宣布")
 import jieba
