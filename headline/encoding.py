@@ -113,6 +113,7 @@ def encode_split(
         for pairs in encode(spool.pairs(split)):
             yield pairs
             advance(len(pairs[0].lengths))
+            del pairs  # while the next are worked on
 
     if _write_split(ids(), folder, split, np.uint16) > np.iinfo(np.uint16).max:
         _write_split(encode(spool.pairs(split)), folder, split, np.uint32)
@@ -142,6 +143,7 @@ def _write_split(
                 offsets[side](ends[side] + np.cumsum(lengths))
                 ends[side] += len(numbers)
                 highest = max(highest, int(numbers.max()))
+            del pairs, numbers, lengths  # while the next are worked on
     return highest
 
 
