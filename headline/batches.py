@@ -170,4 +170,8 @@ def pipeline(batches: Batches) -> Any:
     )
     stream = tf.data.Dataset.from_generator(epoch, output_signature=signature)
     counted = tf.data.experimental.assert_cardinality(len(batches))
-    return stream.apply(counted).prefetch(2)
+    options = tf.data.Options()
+    # There is nothing to tune, and at the end of an epoch an iterator may wait for its
+    # tuner to wake up, which sleeps ever longer: up to two fifths of the epoch's time.
+    options.autotune.enabled = False
+    return stream.apply(counted).prefetch(2).with_options(options)

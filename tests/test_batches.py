@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from headline.batches import Batches, of_few_shapes
+from headline.batches import Batches, of_few_shapes, pipeline
 from headline.config import ClipScope, PrepareConfig, TrainConfig
 from headline.dataset import Dataset, make_batch, open_dataset
 from headline.model import COLUMNS, DIVISOR, HeadlineModel, build_model, weight_arrays
@@ -156,3 +156,9 @@ def test_where_each_shape_is_compiled_an_epoch_has_few(
     found = [batches[index][0] for index in range(len(batches))]
     assert {batch["copy_ids"].shape for batch in found} == {(4, 64)}
     assert {batch[DIVISOR].shape for batch in found} == {(1, 1)}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data alone")
+def test_no_tuner_keeps_the_end_of_an_epoch_waiting(dataset: Dataset) -> None:
+    stream = pipeline(Batches(dataset, "train", TrainConfig(batch_size=9)))
+    assert stream.options().autotune.enabled is False
