@@ -128,6 +128,9 @@ def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
             if not state.current.logs:
                 _fit_epoch(training, phase, events)
             validation.end_epoch()
+            # With no time for an update more, another epoch would only be validated.
+            over = phase.is_over(state.phase_update, training.clock.share())
+            state.phase_over = state.phase_over or over
             training.save_checkpoint()
             if events is not None:
                 events.write_epoch()

@@ -14,7 +14,7 @@ import pytest
 
 from headline.batches import Batches, pipeline
 from headline.bundle import load_bundle
-from headline.callbacks import learning_rate
+from headline.callbacks import Clock, learning_rate
 from headline.config import PRESETS, PrepareConfig, Run, TrainConfig
 from headline.dataset import DATA, open_dataset
 from headline.engines.numpy_engine import NumpyEngine
@@ -306,6 +306,20 @@ def test_max_minutes_ends_an_epoch_early_and_leaves_a_model(
     # A few updates of a slow machine are a good part of the three seconds.
     assert rows[-1]["learning_rate"] < config.peak_rate / 2
     assert Generator.load(tmp_path / "m").generate(["天地「月盈」玄黄"])[0][0].text
+
+
+def test_no_epoch_begins_once_the_time_is_over(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The validation of the first epoch takes what was left of it."""
+
+    def share(clock: Clock) -> float:
+        return float(clock._state.epoch > 0)
+
+    monkeypatch.setattr(Clock, "share", share)
+    config = replace(QUICK, epochs=1000, max_minutes=1.0)
+    train_model(quick_run(data_dir, tmp_path, config), lambda line: None)
+    assert [row["epoch"] for row in history_of(tmp_path)] == [1]
 
 
 def test_seed_preset_trains(data_dir: Path, tmp_path: Path) -> None:
