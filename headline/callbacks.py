@@ -92,8 +92,23 @@ def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
     return config.peak_rate * warmup * fall
 
 
+def dropout_strength(config: TrainConfig, epochs: float) -> float:
+    """Returns how strong the dropout is, 0 to 1: the more epochs, the stronger.
+
+    What is read once cannot be learned by heart, and dropout then only makes it harder
+    to learn.
+
+    Args:
+        epochs: that the training will have made at its end.
+    """
+    if config.dropout_epochs <= 1:
+        return 1.0
+    return min(1.0, max(0.0, epochs - 1) / (config.dropout_epochs - 1))
+
+
 class Schedule(keras.callbacks.Callback):
-    """Sets the learning rate before each update and stops when the phase is over."""
+    """Sets the learning rate and the strength of the dropout before each update, and
+    stops when the phase is over."""
 
     def __init__(
         self,
@@ -109,8 +124,11 @@ class Schedule(keras.callbacks.Callback):
         self.state = state
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        progress = self.phase.progress(self.state.phase_update, self.clock.share())
-        set_rate(self.model, learning_rate(self.config, self.state.update, progress))
+        config, phase, model = self.config, self.phase, self.model
+        over = self.state.phase_update, self.clock.share()
+        set_rate(model, learning_rate(config, self.state.update, phase.progress(*over)))
+        epochs = phase.expected_epochs(*over)
+        model.strength.assign(dropout_strength(config, epochs))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if (batch + 1) % self.config.accumulate:

@@ -296,6 +296,7 @@ class TrainConfig(Config):
     shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
     clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
     clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
+    dropout_epochs: float = 3.0  # of a training whose dropout has its full rates
     # Weight of the divergence of two passes; 0: one pass; None: see ``fitted``.
     r_drop: float | None = None
     patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
@@ -330,6 +331,7 @@ class TrainConfig(Config):
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
         scopes = get_args(ClipScope)
         yield "clip_scope", self.clip_scope in scopes, _choices(ClipScope)
+        yield "dropout_epochs", 0 <= self.dropout_epochs < 1e6, "at least 0"
         weight = self.r_drop
         yield "r_drop", weight is None or 0 <= weight <= 1000, "0 to 1000"
         yield "patience", self.patience >= 0, "at least 0"

@@ -10,8 +10,9 @@ import keras
 from keras import KerasTensor, ops
 
 from headline.config import BIGRAM_FACTOR, NORM_EPSILON
+from headline.dropout import Dropout
 from headline.recurrence import Recurrence
-from headline.tokenizer import EOS, UNK
+from headline.tokenizer import EOS
 
 
 def lowest(dtype: str) -> float:
@@ -118,6 +119,7 @@ class BigramEmbedding(keras.layers.Layer):
 
     Call arguments:
         source_ids: int, shape ``(B, S)``, below V.
+        strength: of the dropout, 0 to 1; None drops nothing.
 
     Returns:
         float, shape ``(B, S, H)``: the sum of both embeddings.
@@ -128,7 +130,7 @@ class BigramEmbedding(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.buckets, self.width = buckets, width
-        self.dropout = keras.layers.Dropout(
+        self.dropout = Dropout(
             dropout, (None, None, 1), name="dropout", dtype=self.dtype_policy
         )
         # From nothing: at first a model reads single characters.
@@ -139,49 +141,20 @@ class BigramEmbedding(keras.layers.Layer):
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         self.pairs.build(ids_shape)
 
-    def call(self, source_ids: KerasTensor, training: bool = False) -> KerasTensor:
+    def call(
+        self, source_ids: KerasTensor, strength: KerasTensor | None = None
+    ) -> KerasTensor:
         ids = ops.pad(ops.cast(source_ids, "int32"), ((0, 0), (1, 1)))
         # Of each gap, those at both ends included.
         keys = ops.mod(ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:], self.buckets)
         # Looked up twice: cutting what is looked up once has a slower gradient.
         before, after = self.pairs(keys[:, :-1]), self.pairs(keys[:, 1:])
-        return self.dropout(before, training=training) + self.dropout(
-            after, training=training
-        )
+        before = self.dropout(before, strength=strength)
+        return before + self.dropout(after, strength=strength)
 
     def get_config(self) -> dict[str, Any]:
         own = {"buckets": self.buckets, "width": self.width}
         return {**super().get_config(), **own, "dropout": self.dropout.rate}
-
-
-@keras.saving.register_keras_serializable(package="headline")
-class TokenDropout(keras.layers.Layer):
-    """Reads some tokens as UNK in a training, so that none is relied on alone.
-
-    Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287, sec. 4.2, but for each
-    occurrence by itself; in the decoder, as Bowman et al. 2016, sec. 3.1.
-
-    Call arguments:
-        ids: int, shape ``(B, S)``, below V. Special tokens stay.
-
-    Returns:
-        the same, but for UNK in places.
-    """
-
-    def __init__(self, rate: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rate = rate
-        self.seed_generator = keras.random.SeedGenerator()
-
-    def call(self, ids: KerasTensor, training: bool = False) -> KerasTensor:
-        if not training or not self.rate:
-            return ids
-        drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
-        dropped = ops.logical_and(drawn < self.rate, ids > EOS)
-        return ops.where(dropped, ops.cast(UNK, ids.dtype), ids)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}
 
 
 @keras.saving.register_keras_serializable(package="headline")

@@ -4,6 +4,7 @@ Shape letters: B batch, Q queries (target steps T in training, hypotheses K of e
 source in search), S source length, V vocab size, H width.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from keras import KerasTensor, ops
 
 from headline.config import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
 from headline.distributions import divergence, entropy
+from headline.dropout import Dropout, TokenDropout
 from headline.layers import (
     BidirectionalLSTM,
     BigramEmbedding,
@@ -19,7 +21,6 @@ from headline.layers import (
     OutputLayer,
     Pointer,
     SourcePrior,
-    TokenDropout,
     attention_bias,
     lowest,
     match_features,
@@ -64,6 +65,7 @@ class HeadlineModel(keras.Model):
     Attributes:
         r_drop: weight of that divergence in the loss of a training (Liang et al.
             2021); above 0 each batch is read twice, by what the dropout leaves.
+        strength: of all dropout in a training, 0 to 1; a variable.
     """
 
     r_drop = 0.0
@@ -84,9 +86,7 @@ class HeadlineModel(keras.Model):
         self.embedding = keras.layers.Embedding(
             config.vocab_size, config.width, name="embedding", dtype=policy
         )
-        self.dropout = keras.layers.Dropout(
-            config.dropout, name="dropout", dtype=policy
-        )
+        self.dropout = Dropout(config.dropout, name="dropout", dtype=policy)
         self.token_dropout = TokenDropout(config.token_dropout, name="token_dropout")
 
     def _make_encoder(self, config: ModelConfig) -> None:
@@ -140,6 +140,7 @@ class HeadlineModel(keras.Model):
         """Makes every weight; their shapes follow from the config alone."""
         width, vocab_size = self.config.width, self.config.vocab_size
         sequence = (None, None, width)
+        self.strength = self.add_weight((), "ones", trainable=False, name="strength")
         self.embedding.build((None, None))
         if self.config.bigrams:
             self.bigrams.build((None, None))
@@ -158,6 +159,10 @@ class HeadlineModel(keras.Model):
         if self.config.source_prior:
             self.prior.build((None, vocab_size))
 
+    def count_params(self) -> int:
+        """Returns how many numbers the network has learned: those that are saved."""
+        return sum(math.prod(weight.shape) for weight in self.network_weights())
+
     def network_weights(self) -> list[keras.Variable]:
         """Returns every weight that is saved, those that are frozen included."""
         names = weight_shapes(self.config)
@@ -165,11 +170,14 @@ class HeadlineModel(keras.Model):
 
     # --- encoder -----------------------------------------------------------------
 
-    def encode(self, source_ids: KerasTensor, training: bool = False) -> Tensors:
+    def encode(
+        self, source_ids: KerasTensor, strength: KerasTensor | None = None
+    ) -> Tensors:
         """Reads the source: all that the decoder needs of it, computed once.
 
         Args:
             source_ids: int, shape ``(B, S)``, below V; PAD at the end of a row.
+            strength: of the dropout, 0 to 1; None, as in the search, drops nothing.
 
         Returns:
             ``bias`` (B, S), ``attention_keys`` and ``attention_values``
@@ -177,14 +185,14 @@ class HeadlineModel(keras.Model):
             ``prior_logits`` (B, V) and ``condition`` (B, H).
         """
         source_mask = ops.not_equal(source_ids, PAD)
-        seen = self.token_dropout(source_ids, training=training)
+        seen = self.token_dropout(source_ids, strength)
         states = self.embedding(seen)
         if self.config.bigrams:
-            states = states + self.bigrams(seen, training=training)
-        states = self.dropout(states, training=training)
+            states = states + self.bigrams(seen, strength)
+        states = self.dropout(states, strength)
         for norm, layer in zip(self.encoder_norms, self.encoder_layers, strict=True):
             states = layer(norm(states), source_mask=source_mask)
-            states = self.dropout(states, training=training)
+            states = self.dropout(states, strength)
         keys, values = self.attention.project(states)
         encoded = {
             "bias": attention_bias(
@@ -223,7 +231,7 @@ class HeadlineModel(keras.Model):
         decoder_input: KerasTensor,
         labels: KerasTensor,
         copy_ids: KerasTensor,
-        training: bool = False,
+        strength: KerasTensor | None = None,
         columns: Columns | None = None,
     ) -> Tensors:
         """Reads a whole target at once (teacher forcing).
@@ -233,22 +241,23 @@ class HeadlineModel(keras.Model):
             decoder_input: int, shape ``(B, T)``, below V: BOS + target.
             labels: int, shape ``(B, T)``: target + EOS, and
             copy_ids: int, shape ``(B, S)``: what each step may look for in the source.
+            strength: as for ``encode``.
             columns: see ``read_out``.
 
         Returns:
             what ``read_out`` returns, for T queries.
         """
-        seen = self.token_dropout(decoder_input, training=training)
-        outputs = self.dropout(self.embedding(seen), training=training)
+        seen = self.token_dropout(decoder_input, strength)
+        outputs = self.dropout(self.embedding(seen), strength)
         for index, layer in enumerate(self.decoder_layers):
             outputs = layer(self._norm(index, outputs, encoded))
-            outputs = self.dropout(outputs, training=training)
+            outputs = self.dropout(outputs, strength)
         most = self.config.match_length
         matches = (
             match_features(*match_runs(labels, copy_ids, most), most) if most else None
         )
         outputs = self._norm(-1, outputs, encoded)
-        return self.read_out(encoded, outputs, matches, training, columns)
+        return self.read_out(encoded, outputs, matches, strength, columns)
 
     def initial_state(
         self, rows: int, source_length: int
@@ -325,13 +334,14 @@ class HeadlineModel(keras.Model):
         encoded: Tensors,
         outputs: KerasTensor,
         matches: KerasTensor | None,
-        training: bool = False,
+        strength: KerasTensor | None = None,
         columns: Columns | None = None,
     ) -> Tensors:
         """Turns decoder outputs, shape ``(B, Q, H)``, into scores of the next token.
 
         Args:
             matches: ``match_features``, shape ``(B, Q, S, match_length + 1)``, if any.
+            strength: as for ``encode``.
             columns: of the vocab, C of V, to be worked out, and what to take from
                 their logits, both of shape ``(C,)``; None for all.
 
@@ -348,7 +358,7 @@ class HeadlineModel(keras.Model):
         )
         features = ops.concatenate([outputs, context], axis=-1)
         hidden = ops.leaky_relu(self.hidden(features), negative_slope=LEAKY_SLOPE)
-        hidden = self.dropout(hidden, training=training)
+        hidden = self.dropout(hidden, strength)
         ids, log_shares = columns or (None, None)
         logits = self.output_layer(hidden, ids)
         if self.config.source_prior:
@@ -371,14 +381,15 @@ class HeadlineModel(keras.Model):
         twice = training and self.r_drop > 0
         if twice:
             inputs = {name: _twice(name, rows) for name, rows in inputs.items()}
-        encoded = self.encode(inputs["source_ids"], training=training)
+        strength = ops.convert_to_tensor(self.strength) if training else None
+        encoded = self.encode(inputs["source_ids"], strength)
         labels, copy_ids = inputs["labels"], inputs["copy_ids"]
         decoder_input = inputs["decoder_input"]
         columns = None
         if COLUMNS in inputs:
             columns = inputs[COLUMNS][0], inputs[LOG_SHARES][0]
         scores = self.decode(
-            encoded, decoder_input, labels, copy_ids, training, columns
+            encoded, decoder_input, labels, copy_ids, strength, columns
         )
         places = inputs.get(LABEL_COLUMNS)
         log_probs = self.label_log_probs(scores, labels, copy_ids, places)

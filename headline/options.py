@@ -186,6 +186,12 @@ train_options = options(
     option(ModelConfig, "dropout", "Share of values dropped."),
     option(ModelConfig, "token_dropout", "Share of tokens read as unknown."),
     option(ModelConfig, "bigram_dropout", "Share of pairs of neighbours not read."),
+    option(
+        TrainConfig,
+        "dropout_epochs",
+        "Epochs of a training from which on these three are as given; a shorter one"
+        " drops less, and one of a single epoch nothing. 0: they always are.",
+    ),
     option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),
     option(ModelConfig, "decoder_layers", "LSTM layers."),

@@ -40,6 +40,17 @@ class Phase:
         by_updates = self.begin + (self.end - self.begin) * (update / self.updates)
         return max(by_updates, time_share)
 
+    def expected_epochs(self, update: int, time_share: float) -> float:
+        """Returns the passes over the split that there will be, at the pace so far.
+
+        Args:
+            update, time_share: see ``progress``.
+        """
+        over = self.progress(update, time_share) - self.begin
+        if over <= 0:
+            return self.updates / self.epoch_updates
+        return update / self.epoch_updates * (self.end - self.begin) / over
+
     def is_over(self, update: int, time_share: float) -> bool:
         """Tells whether the phase has had its updates, or its time."""
         return update >= self.updates or time_share >= self.end

@@ -37,6 +37,7 @@ ORDER = [
     "shapes",
     "engines.backend",
     "recurrence",
+    "dropout",
     "layers",
     "distributions",
     "model",
@@ -88,6 +89,7 @@ ORDER = [
 
 KERAS = {
     "recurrence",
+    "dropout",
     "layers",
     "distributions",
     "model",

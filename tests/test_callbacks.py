@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headline.callbacks import Clock, learning_rate
+from headline.callbacks import Clock, dropout_strength, learning_rate
 from headline.config import TrainConfig
 from headline.progress import TrainingState
 
@@ -19,6 +19,14 @@ def test_learning_rate_warms_up_then_falls_or_stays() -> None:
     assert learning_rate(config, 50, 0.75) == pytest.approx(0.25)
     constant = replace(config, schedule="constant", warmup_updates=0)
     assert learning_rate(constant, 0, 0.9) == 1.0
+
+
+def test_dropout_is_the_stronger_the_more_epochs_there_are() -> None:
+    config = TrainConfig(dropout_epochs=5.0)
+    strengths = [dropout_strength(config, epochs) for epochs in (0.2, 1, 2, 4, 5, 100)]
+    assert strengths == [0.0, 0.0, 0.25, 0.75, 1.0, 1.0]
+    for always in (0.0, 1.0):
+        assert dropout_strength(TrainConfig(dropout_epochs=always), 0.2) == 1.0
 
 
 def test_the_clock_leaves_room_for_the_last_validation(

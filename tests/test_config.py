@@ -66,6 +66,7 @@ def refusal(config: type[Config], **raw: Any) -> str:
         (ModelConfig, "dropout", [0, 0.99], [-0.01, 1.0]),
         (ModelConfig, "token_dropout", [0, 0.99], [-0.01, 1.0]),
         (ModelConfig, "bigram_dropout", [0, 0.99], [-0.01, 1.0]),
+        (TrainConfig, "dropout_epochs", [0, 0.5, 100.0], [-0.1, math.nan]),
         (DecodeConfig, "beam_size", [1, 1024], [0, 1025]),
         (DecodeConfig, "min_length", [1, 40], [0, 41]),
         (DecodeConfig, "max_length", [1, 1000], [0, 1001]),

@@ -105,6 +105,19 @@ def losses_of_an_update(model: HeadlineModel, batch: dict[str, Ids]) -> list[flo
     return [float(loss), float(model.token_loss.result())]
 
 
+def test_the_dropout_of_a_training_is_as_strong_as_it_is_told() -> None:
+    model = random_model(
+        replace(TINY["pointer"], dropout=0.3, token_dropout=0.3, bigram_dropout=0.3)
+    )
+    batch = batch_of(model, [[7, 9, 12], [11]])
+    expected = array(model(batch)["log_probs"])
+    dropped = array(model(batch, training=True)["log_probs"])
+    model.strength.assign(0.0)
+    whole = array(model(batch, training=True)["log_probs"])
+    assert np.abs(dropped - expected).max() > 0.1
+    np.testing.assert_allclose(whole, expected, rtol=1e-5)
+
+
 @PRESETS
 def test_two_passes_that_drop_nothing_are_as_one(preset: str) -> None:
     model = random_model(without_dropout(TINY[preset]))

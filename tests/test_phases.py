@@ -83,3 +83,13 @@ def test_time_ends_a_phase_where_it_is_over_before_the_updates() -> None:
     assert second.progress(0, 0.1) == 0.25  # the first one ended by its updates
     assert second.progress(15, 0.5) == pytest.approx(0.625)
     assert not second.is_over(29, 0.99) and second.is_over(0, 1.0)
+
+
+def test_epochs_to_come_are_those_planned_or_what_the_pace_gives() -> None:
+    phase = Phase(PAIRS, "train", 0.25, 1.0, updates=30, epoch_updates=6)
+
+    assert phase.expected_epochs(0, 0.0) == 5
+    assert phase.expected_epochs(15, 0.5) == pytest.approx(5)  # ahead of the time
+    # A third of its time has gone by with one and a half epochs.
+    assert phase.expected_epochs(9, 0.5) == pytest.approx(4.5)
+    assert phase.expected_epochs(1, 0.85) == pytest.approx(1 / 6 / 0.8)

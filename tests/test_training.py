@@ -98,6 +98,22 @@ def test_history_has_a_row_for_each_epoch_and_the_loss_falls(
     assert all(a["seconds"] < b["seconds"] for a, b in pairwise(rows))
 
 
+def test_a_training_of_one_epoch_drops_nothing_unless_told(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    config, losses = replace(QUICK, epochs=1), []
+    for epochs, rate in ((3.0, 0.5), (0.0, 0.5), (0.0, 0.0)):
+        run = quick_run(data_dir, tmp_path, replace(config, dropout_epochs=epochs))
+        network = replace(
+            run.model, dropout=rate, token_dropout=rate, bigram_dropout=rate
+        )
+        run = replace(run, model=network, overwrite=True)
+        train_model(run, lambda line: None)
+        losses.append(history_of(tmp_path)[0]["loss"])
+    assert losses[0] == pytest.approx(losses[2], rel=1e-4)
+    assert losses[1] > 1.05 * losses[2]
+
+
 def test_a_softmax_over_some_tokens_comes_to_about_the_same(
     data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
