@@ -9,9 +9,6 @@ from headline.config import DecodeConfig, Device
 from headline.generator import Generator, Headline, windows
 from headline.workers import Workers, cores
 
-PART = 2  # batches that a worker searches at a time
-FEW = 2  # batches for which no process is started
-
 
 def make_generator(
     bundle: Bundle, config: DecodeConfig, device: Device, count: int | None = None
@@ -45,7 +42,7 @@ class Part:
 class ParallelGenerator(Generator):
     """Writes the headlines that a generator writes, in several processes.
 
-    Few articles are searched in this process: starting others takes longer.
+    A single batch is searched in this process: starting others takes longer.
 
     Args:
         single: writes few articles, and runs in each process, if it can.
@@ -66,13 +63,13 @@ class ParallelGenerator(Generator):
     def generate(
         self, articles: Sequence[str], configs: Sequence[DecodeConfig] | None = None
     ) -> list[list[Headline]]:
-        if len(articles) <= FEW * self.config.batch_size:
+        if len(articles) <= self.config.batch_size:
             return super().generate(articles, configs)
         if configs is None:
             configs = [self.config] * len(articles)
         # The longest first: the last part to end is then a short one.
         order = sorted(range(len(articles)), key=lambda place: -len(articles[place]))
-        places = list(windows(order, PART * self.config.batch_size))
+        places = list(windows(order, self.config.batch_size))
         parts = (
             Part([articles[at] for at in part], [configs[at] for at in part])
             for part in places
@@ -90,7 +87,7 @@ class ParallelGenerator(Generator):
 
     @property
     def ready_size(self) -> int:
-        return 2 * PART * self.config.batch_size * self._workers.count
+        return 2 * self.config.batch_size * self._workers.count
 
 
 def _search(generator: Generator, part: Part) -> list[list[Headline]]:

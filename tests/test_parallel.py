@@ -8,7 +8,7 @@ import pytest
 from headline.config import DecodeConfig
 from headline.errors import ConfigError
 from headline.generator import BLANK, Generator, Headline
-from headline.parallel import FEW, ParallelGenerator
+from headline.parallel import ParallelGenerator
 from headline.workers import Workers
 from tests.scripted import texts, tiny_bundle, word_bundle
 
@@ -72,7 +72,7 @@ def test_few_articles_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Workers, "_start", no_process)
     single, parallel = pair_of()
-    few = ARTICLES[: FEW * CONFIG.batch_size]
+    few = ARTICLES[: CONFIG.batch_size]
     assert_same(parallel.generate(few), single.generate(few))
     with pytest.raises(AssertionError, match="a process was started"):
         parallel.generate(ARTICLES)
@@ -88,7 +88,7 @@ def test_what_contradicts_itself_is_told_as_in_one_process() -> None:
 def test_a_window_keeps_every_process_busy() -> None:
     single, parallel = pair_of()
     assert parallel.window_size == 2 * single.window_size
-    assert FEW * CONFIG.batch_size < parallel.ready_size <= parallel.window_size
+    assert CONFIG.batch_size < parallel.ready_size <= parallel.window_size
 
 
 def test_nothing_about_the_run_changes_a_headline() -> None:
