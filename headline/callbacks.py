@@ -92,18 +92,21 @@ def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
     return config.peak_rate * warmup * fall
 
 
-def dropout_strength(config: TrainConfig, epochs: float) -> float:
-    """Returns how strong the dropout is, 0 to 1: the more epochs, the stronger.
+def dropout_strength(config: TrainConfig, over: float, expected: float) -> float:
+    """Returns how strong the dropout is, 0 to 1.
 
     What is read once cannot be learned by heart, and dropout then only makes it harder
-    to learn.
+    to learn: so it rises over the first epochs (curriculum dropout, Morerio et al.
+    2017), and a training of few epochs has less of it.
 
     Args:
-        epochs: that the training will have made at its end.
+        over: epochs that are over.
+        expected: epochs that there will have been at the end.
     """
-    if config.dropout_epochs <= 1:
+    rise = config.dropout_epochs
+    if rise <= 1:
         return 1.0
-    return min(1.0, max(0.0, epochs - 1) / (config.dropout_epochs - 1))
+    return min(1.0, over / rise, max(0.0, expected - 1) / (rise - 1))
 
 
 class Schedule(keras.callbacks.Callback):
@@ -127,8 +130,8 @@ class Schedule(keras.callbacks.Callback):
         config, phase, model = self.config, self.phase, self.model
         over = self.state.phase_update, self.clock.share()
         set_rate(model, learning_rate(config, self.state.update, phase.progress(*over)))
-        epochs = phase.expected_epochs(*over)
-        model.strength.assign(dropout_strength(config, epochs))
+        epochs = over[0] / phase.epoch_updates, phase.expected_epochs(*over)
+        model.strength.assign(dropout_strength(config, *epochs))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if (batch + 1) % self.config.accumulate:

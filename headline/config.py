@@ -296,7 +296,7 @@ class TrainConfig(Config):
     shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
     clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
     clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
-    dropout_epochs: float = 3.0  # of a training whose dropout has its full rates
+    dropout_epochs: float = 4.0  # over which all dropout rises to its rates
     # Weight of the divergence of two passes; 0: one pass; None: see ``fitted``.
     r_drop: float | None = None
     patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off

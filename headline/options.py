@@ -189,8 +189,8 @@ train_options = options(
     option(
         TrainConfig,
         "dropout_epochs",
-        "Epochs of a training from which on these three are as given; a shorter one"
-        " drops less, and one of a single epoch nothing. 0: they always are.",
+        "Epochs over which these three rise from 0; a training of fewer drops less, and"
+        " one of a single epoch nothing. 0: they are as given from the start.",
     ),
     option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),

@@ -21,12 +21,14 @@ def test_learning_rate_warms_up_then_falls_or_stays() -> None:
     assert learning_rate(constant, 0, 0.9) == 1.0
 
 
-def test_dropout_is_the_stronger_the_more_epochs_there_are() -> None:
+def test_dropout_rises_and_is_the_stronger_the_more_epochs_there_are() -> None:
     config = TrainConfig(dropout_epochs=5.0)
-    strengths = [dropout_strength(config, epochs) for epochs in (0.2, 1, 2, 4, 5, 100)]
-    assert strengths == [0.0, 0.0, 0.25, 0.75, 1.0, 1.0]
+    rising = [dropout_strength(config, over, 100) for over in (0, 1, 4, 5, 99)]
+    assert rising == [0.0, 0.2, 0.8, 1.0, 1.0]
+    ends = [dropout_strength(config, 99, epochs) for epochs in (0.2, 1, 2, 4, 5, 100)]
+    assert ends == [0.0, 0.0, 0.25, 0.75, 1.0, 1.0]
     for always in (0.0, 1.0):
-        assert dropout_strength(TrainConfig(dropout_epochs=always), 0.2) == 1.0
+        assert dropout_strength(TrainConfig(dropout_epochs=always), 0, 0.2) == 1.0
 
 
 def test_the_clock_leaves_room_for_the_last_validation(
