@@ -13,8 +13,34 @@ from keras import KerasTensor, ops
 from headline.tokenizer import EOS, UNK
 
 
+class _Drawing(keras.layers.Layer):
+    """Draws what is left out.
+
+    Args:
+        rate: the share of it at a strength of 1.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def draw(self, shape: tuple[Any, ...], strength: KerasTensor) -> KerasTensor:
+        """Returns which are left out: bool, of the shape."""
+        drawn = keras.random.uniform(shape, seed=self.seed_generator)
+        return drawn < self.share(strength)
+
+    def share(self, strength: KerasTensor) -> KerasTensor:
+        """Returns the share that is left out."""
+        # In float32: bfloat16 has too few digits for what is drawn.
+        return self.rate * ops.cast(strength, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate}
+
+
 @keras.saving.register_keras_serializable(package="headline")
-class Dropout(keras.layers.Layer):
+class Dropout(_Drawing):
     """Sets values to 0 and raises the others in proportion (Srivastava et al. 2014).
 
     Args:
@@ -33,22 +59,19 @@ class Dropout(keras.layers.Layer):
         noise_shape: Sequence[int | None] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.rate, self.noise_shape = rate, noise_shape
-        self.seed_generator = keras.random.SeedGenerator()
+        super().__init__(rate, **kwargs)
+        self.noise_shape = noise_shape
 
     def call(
         self, values: KerasTensor, strength: KerasTensor | None = None
     ) -> KerasTensor:
         if strength is None or not self.rate:
             return values
-        # In float32: bfloat16 has too few digits for what is drawn.
-        rate = self.rate * ops.cast(strength, "float32")
-        drawn = keras.random.uniform(self._drawn(values), seed=self.seed_generator)
-        scale = ops.cast(drawn >= rate, values.dtype) / ops.cast(1 - rate, values.dtype)
-        return values * scale
+        kept = ops.logical_not(self.draw(self._shape(values), strength))
+        left = ops.cast(1 - self.share(strength), values.dtype)
+        return values * (ops.cast(kept, values.dtype) / left)
 
-    def _drawn(self, values: KerasTensor) -> tuple[Any, ...]:
+    def _shape(self, values: KerasTensor) -> tuple[Any, ...]:
         """The shape of what is drawn for the values."""
         sizes: tuple[Any, ...] = ops.shape(values)
         if self.noise_shape is None:
@@ -57,12 +80,11 @@ class Dropout(keras.layers.Layer):
         return tuple(size if own is None else own for own, size in pairs)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"rate": self.rate, "noise_shape": self.noise_shape}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "noise_shape": self.noise_shape}
 
 
 @keras.saving.register_keras_serializable(package="headline")
-class TokenDropout(keras.layers.Layer):
+class TokenDropout(_Drawing):
     """Reads some tokens as UNK in a training, so that none is relied on alone.
 
     Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287, sec. 4.2, but for each
@@ -79,19 +101,10 @@ class TokenDropout(keras.layers.Layer):
         the same, but for UNK in places.
     """
 
-    def __init__(self, rate: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rate = rate
-        self.seed_generator = keras.random.SeedGenerator()
-
     def call(
         self, ids: KerasTensor, strength: KerasTensor | None = None
     ) -> KerasTensor:
         if strength is None or not self.rate:
             return ids
-        drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
-        dropped = ops.logical_and(drawn < self.rate * strength, ids > EOS)
+        dropped = ops.logical_and(self.draw(ops.shape(ids), strength), ids > EOS)
         return ops.where(dropped, ops.cast(UNK, ids.dtype), ids)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}
