@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Ids
-from headline.tokenizer import BOS
+from headline.tokenizer import BOS, PAD
 
 Scores = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -60,6 +60,12 @@ class Beams(NamedTuple):
             characters=np.zeros(shape, np.int32),
             parents=np.repeat(rows[:, None], groups, axis=1).astype(np.int32),
         )
+
+    @property
+    def read(self) -> Ids:
+        """The token that each hypothesis reads next, (B, K); PAD if nothing lives."""
+        alive = self.keys > IMPOSSIBLE
+        return np.where(alive, self.tokens[..., -1], np.int32(PAD))
 
     def take(self, going: NDArray[np.bool_]) -> "Beams":
         """Returns the beams of some of the articles."""

@@ -186,6 +186,7 @@ class DecodeConfig(Config):
     """How headlines are searched. Lengths are in characters, spaces included."""
 
     beam_size: int = 4
+    beam_threshold: float = 3.0  # nats behind the best that end one; 0 turns it off
     length_penalty: float = 0.6  # alpha in Wu et al. 2016, eq. 14; 0 turns it off
     num_headlines: int = 1  # of each article, best first
     consensus: bool = False  # of all hypotheses, those most like the others first
@@ -217,6 +218,8 @@ class DecodeConfig(Config):
         yield "min_length", within, f"1 to {most} (max_length)"
         within = 0 <= self.target_length <= most
         yield "target_length", within, f"0 to {most} (max_length)"
+        within = 0 <= self.beam_threshold <= 1000
+        yield "beam_threshold", within, "between 0 and 1000"
         yield "length_penalty", 0 <= self.length_penalty <= 2, "between 0 and 2"
         yield "no_repeat_ngram_size", 0 <= self.no_repeat_ngram_size <= 100, "0 to 100"
         for name in ("must_include", "avoid"):
@@ -252,6 +255,11 @@ class DecodeConfig(Config):
     def searched(self) -> int:
         """Ended hypotheses of an article that the search needs."""
         return self.group_size if self.consensus else self.num_headlines
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether a hypothesis far behind ends: not where more than the best counts."""
+        return self.beam_threshold > 0 and self.searched == 1 and not self.sample
 
     @property
     def kept(self) -> int:

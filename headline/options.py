@@ -227,6 +227,12 @@ decode_options = options(
     option(DecodeConfig, "beam_size", "Hypotheses kept at each step; 1 is greedy."),
     option(
         DecodeConfig,
+        "beam_threshold",
+        "Give up hypotheses so far behind the best, in nats, where one headline is"
+        " asked for; 0 is off.",
+    ),
+    option(
+        DecodeConfig,
         "consensus",
         "Of the hypotheses of the beam, write those most like all of them.",
         flags="--consensus/--no-consensus",

@@ -89,7 +89,7 @@ class Rules:
 
     def wanted(self, beams: Beams) -> Ids | None:
         """Returns tokens that must be among the candidates: (B K, W), or None."""
-        asks = (beams.states != 0) | self._asking(beams)
+        asks = (beams.states != 0) | self.asking(beams)
         if not asks.any():
             return None
         rows = np.flatnonzero(asks).tolist()
@@ -184,7 +184,7 @@ class Rules:
         assert bound is not None
         return bound
 
-    def _asking(self, beams: Beams) -> Flags:
+    def asking(self, beams: Beams) -> Flags:
         """Which articles ask for more than whole runs, shape ``(B, 1)``."""
         asking: Flags = self._asks[beams.articles, None]
         return asking
@@ -222,7 +222,7 @@ class Rules:
             return np.ones(keys.shape, bool)
         rivals = np.where(sure, keys, IMPOSSIBLE)
         least = np.partition(rivals, -most, axis=1)[:, -most, None]
-        contends: Flags = (keys >= least) | self._asking(beams)
+        contends: Flags = (keys >= least) | self.asking(beams)
         return contends
 
     def _follow(
@@ -266,7 +266,7 @@ class Rules:
         """
         run = self.tokens.in_runs(candidates.ids) | (before != 0)
         bound = self._binds[beams.articles, None]
-        looked_at: Flags = bound & candidates.possible & (run | self._asking(beams))
+        looked_at: Flags = bound & candidates.possible & (run | self.asking(beams))
         return looked_at
 
     def _repeats(self, candidates: Candidates, beams: Beams) -> Flags:

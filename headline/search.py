@@ -1,7 +1,7 @@
 """Beam search over an engine: NumPy bookkeeping that knows no framework and no text.
 
-Each step reads: score, forbid, penalise, pick, finish, reorder, drop. Shape letters:
-see ``beams``; G groups of K / G hypotheses.
+Each step reads: score, forbid, penalise, pick, finish, reorder, give up, drop. Shape
+letters: see ``beams``; G groups of K / G hypotheses.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,7 @@ from headline.tokenizer import BOS, EOS, PAD
 # A wanted token that the model cannot write at all: about the log of the least
 # probability that an engine tells from 0.
 LEAST_LOG_PROB = -87.5
+LONGER = 6  # tokens by which a hypothesis may still gain, if far ones are given up
 SPARE = 4  # candidates of a hypothesis beyond the beam: some may be forbidden
 
 
@@ -45,20 +46,27 @@ class Search:
     noise: Noise
     ended: list[list[Ended]]  # of each article, of each group
 
-    def penalty(self, article: int, length: int | None = None) -> float:
+    def penalty(self, article: int, length: int) -> float:
         """Returns the length penalty of an article's target with so many tokens.
 
         Args:
-            length: EOS included; the greatest that there can be if left out.
+            length: EOS included.
         """
         constraint = self.rules.constraints[article]
         # What is asked for can be very unlikely, and the longer a target the less of
         # that a penalty would leave: it would only write on and on.
         if constraint is not None and constraint.asks:
             return 1.0
-        if length is None:
-            length = self.rules.configs[article].max_length + 1
         return length_penalty(length, self.config.length_penalty)
+
+    def longest(self, article: int, length: int) -> int:
+        """Returns the tokens of the longest target that can matter, EOS included.
+
+        Args:
+            length: of the live hypotheses.
+        """
+        longest = self.rules.configs[article].max_length + 1
+        return min(longest, length + LONGER) if self.config.gives_up else longest
 
     @property
     def num_candidates(self) -> int:
@@ -107,7 +115,7 @@ def beam_search(
         log_probs, ids, state = engine.step(
             state,
             beams.parents.ravel(),
-            beams.tokens[..., -1].ravel(),
+            beams.read.ravel(),
             search.num_candidates,
             wanted,
         )
@@ -117,7 +125,9 @@ def beam_search(
             candidates = perturb(candidates, beams, config, search.noise)
         best = _pick(candidates, beams, search)
         _finish(best, beams, search)
-        beams = _drop_done(_reorder(best, beams, search), search)
+        beams = _reorder(best, beams, search)
+        bounds = _bounds(beams, search)
+        beams = _drop_done(_give_up(beams, bounds, search), bounds)
     return [_n_best(groups) for groups in ended]
 
 
@@ -307,34 +317,26 @@ def _joined(parts: list[Candidates]) -> Candidates:
     return Candidates(**columns)
 
 
-def _drop_done(beams: Beams, search: Search) -> Beams:
-    """Leaves out the articles whose headlines cannot become better."""
-    groups, batch = search.config.groups, len(beams.articles)
-    live = beams.keys.reshape(batch, groups, -1).max(axis=2)
-    alive = (live > IMPOSSIBLE).any(axis=1)
-    articles = zip(beams.articles.tolist(), live.tolist(), alive.tolist(), strict=True)
-    length = beams.tokens.shape[2]
-    done = [
-        not lives or _is_over(search, article, keys, length)
-        for article, keys, lives in articles
-    ]
-    return beams.take(~np.array(done, dtype=bool)) if any(done) else beams
+def _bounds(beams: Beams, search: Search) -> Scores:
+    """What the key of a live hypothesis must be above to matter, of each group, (B, G).
 
-
-def _is_over(search: Search, article: int, live: list[float], length: int) -> bool:
-    """Tells whether no live hypothesis of an article can matter any more.
-
-    Args:
-        live: the best key of each group.
+    A sum of log-probabilities only falls, and the penalty divides it by the most at
+    the greatest length: past that bound nothing can change. Once as many have ended
+    as the beam holds, the penalty of the present length is bound enough (a live
+    hypothesis would have to gain by growing). Perturbed scores only fall, too.
     """
-    ended = search.ended[article]
-    if not _has_enough(ended, search.config):
-        return False
-    penalties = search.penalty(article, length), search.penalty(article)
-    return all(
-        _is_done(group, best, penalties, search.config)
-        for group, best in zip(ended, live, strict=True)
-    )
+    bounds = np.full((len(beams.articles), search.config.groups), IMPOSSIBLE)
+    length = beams.tokens.shape[2]
+    for row, article in enumerate(beams.articles.tolist()):
+        groups = search.ended[article]
+        if _has_enough(groups, search.config):
+            longest = search.longest(article, length)
+            penalties = (
+                search.penalty(article, length),
+                search.penalty(article, longest),
+            )
+            bounds[row] = [_bound(ended, penalties, search.config) for ended in groups]
+    return bounds
 
 
 def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
@@ -345,31 +347,43 @@ def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
     return len(different) >= config.searched
 
 
-def _is_done(
-    ended: Ended, live: float, penalties: tuple[float, float], config: DecodeConfig
-) -> bool:
-    """Tells whether the best live key can still matter.
+def _bound(ended: Ended, penalties: tuple[float, float], config: DecodeConfig) -> float:
+    """Returns the bound of one group, see ``_bounds``.
 
     Args:
         penalties: of targets as long as now, and of the longest.
-
-    A sum of log-probabilities only falls, and the penalty divides it by the most at
-    the greatest length: past that bound nothing can change. Once as many have ended
-    as the beam holds, the penalty of the present length is bound enough (a live
-    hypothesis would have to gain by growing). Perturbed scores only fall, too.
     """
-    if live == IMPOSSIBLE:
-        return True
     enough = config.searched if config.groups == 1 else 1
     if len(ended.best) < enough:
-        return False
+        return IMPOSSIBLE
     worst = ended.best[enough - 1].score
     if config.sample:
-        return live <= worst
+        return worst
     now, longest = penalties
-    if live / longest <= worst:
-        return True
-    return len(ended.best) >= config.group_size and live / now <= worst
+    # Scores are negative, as a rule: the shorter the target, the higher the bound.
+    return worst * (now if len(ended.best) >= config.group_size else longest)
+
+
+def _give_up(beams: Beams, bounds: Scores, search: Search) -> Beams:
+    """Ends hypotheses too far behind the best of their article to come first.
+
+    Freitag and Al-Onaizan 2017, "Beam Search Strategies for Neural Machine
+    Translation", sec. 3: absolute threshold pruning. Where words are asked for, the
+    best has still to pay for them.
+    """
+    if not search.config.gives_up:
+        return beams
+    best = beams.keys.max(axis=1, keepdims=True)
+    least = np.maximum(best - search.config.beam_threshold, bounds)
+    going = (beams.keys >= least) | search.rules.asking(beams)
+    return beams._replace(keys=np.where(going, beams.keys, IMPOSSIBLE))
+
+
+def _drop_done(beams: Beams, bounds: Scores) -> Beams:
+    """Leaves out the articles whose headlines cannot become better."""
+    best = beams.keys.reshape(*bounds.shape, -1).max(axis=2)
+    going = (best > bounds).any(axis=1)
+    return beams if going.all() else beams.take(going)
 
 
 def _n_best(groups: Sequence[Ended]) -> list[Hypothesis]:

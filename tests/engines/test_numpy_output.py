@@ -18,15 +18,18 @@ from headline.engines.numpy_output import (
     ranked,
     top_columns,
 )
+from headline.engines.rows import Rows
 from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS
 
-V, H, S, K = 120, 6, 7, 3
+V, H, S = 120, 6, 7
 ARTICLES = [
     [7, 125, 7, 90, 5, 130, 119],
     [30, 8, 125, 8, 0, 0, 0],
     [9, 0, 0, 0, 0, 0, 0],
 ]
 COPY_IDS = np.array(ARTICLES, np.int32)
+# Rows of the articles: as many of each, or not.
+LAYOUTS = pytest.mark.parametrize("layout", [[0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 2]])
 SHORTLISTS = pytest.mark.parametrize("shortlist", [0, 8, 40, V])
 stable = settings(derandomize=True, deadline=None, max_examples=50)
 
@@ -35,40 +38,42 @@ def random(*shape: int) -> Floats:
     return np.random.default_rng(7).normal(size=shape).astype(np.float32)
 
 
-def mixed(shortlist: int) -> tuple[Mixture, Scores]:
-    """A mixture, and the probabilities of all tokens, (B, K, 131), by the paper."""
-    kernel, bias, hidden = random(H, V), random(V), random(len(ARTICLES), K, H)
+def mixed(shortlist: int, layout: list[int]) -> tuple[Mixture, Scores]:
+    """A mixture, and the probabilities of all tokens, (R, 131), by the paper."""
+    rows = Rows(np.array(layout), len(ARTICLES))
+    kernel, bias, hidden = random(H, V), random(V), random(len(layout), H)
     output = OutputLayer.of(kernel, bias, shortlist)
-    gate = exact_sigmoid(random(len(ARTICLES), K, 1))
-    copy = np.exp(random(len(ARTICLES), K, S)) * (COPY_IDS != PAD)[:, None]
+    gate = exact_sigmoid(random(len(layout), 1))
+    copy = np.exp(random(len(layout), S)) * (COPY_IDS[layout] != PAD)
     copy *= (1 - gate) / copy.sum(axis=-1, keepdims=True)
-    probs = np.zeros((len(ARTICLES), K, 131))
-    for article, row in enumerate(ARTICLES):
-        words = {*range(shortlist or V), *(token for token in row if 0 < token < V)}
-        logits = np.full((K, V), -np.inf)
+    probs = np.zeros((len(layout), 131))
+    for row, article in enumerate(ARTICLES[place] for place in layout):
+        words = {*range(shortlist or V), *(token for token in article if 0 < token < V)}
+        logits = np.full(V, -np.inf)
         known = sorted(words)
-        logits[:, known] = hidden[article] @ kernel[:, known] + bias[known]
+        logits[known] = hidden[row] @ kernel[:, known] + bias[known]
         weights = np.exp(logits)
-        share = gate[article] / weights.sum(axis=-1, keepdims=True)
-        probs[article, :, :V] = weights * share
-        for position, token in enumerate(row):
-            probs[article, :, token] += copy[article, :, position]
+        probs[row, :V] = weights * gate[row] / weights.sum()
+        for position, token in enumerate(article):
+            probs[row, token] += copy[row, position]
     own = OwnTokens.of(COPY_IDS, output)
-    return Mixture.of(Logits(output, hidden), own, gate, copy), probs
+    return Mixture.of(Logits(output, rows, hidden), own, gate, copy), probs
 
 
 @SHORTLISTS
+@LAYOUTS
 @pytest.mark.parametrize("most", [1, 5, 200])
-def test_best_tokens_are_those_of_all_probabilities(shortlist: int, most: int) -> None:
-    mixture, probs = mixed(shortlist)
+def test_best_tokens_are_those_of_all_probabilities(
+    shortlist: int, layout: list[int], most: int
+) -> None:
+    mixture, probs = mixed(shortlist, layout)
 
     log_probs, ids = mixture.best(most, None)
 
-    flat = probs.reshape(-1, probs.shape[-1])
-    np.testing.assert_allclose(log_probs[:, 0], np.log(flat[:, EOS]), rtol=1e-4)
-    assert (ids[:, 0] == EOS).all() and ids.shape == (len(flat), 1 + most)
-    flat[:, : len(SPECIAL_TOKENS)] = 0
-    for row, expected in enumerate(flat):
+    np.testing.assert_allclose(log_probs[:, 0], np.log(probs[:, EOS]), rtol=1e-4)
+    assert (ids[:, 0] == EOS).all() and ids.shape == (len(layout), 1 + most)
+    probs[:, : len(SPECIAL_TOKENS)] = 0
+    for row, expected in enumerate(probs):
         found, values = ids[row, 1:], log_probs[row, 1:]
         there = values > IMPOSSIBLE
         assert there.sum() == min(most, (expected > 0).sum())
@@ -79,27 +84,25 @@ def test_best_tokens_are_those_of_all_probabilities(shortlist: int, most: int) -
 
 
 @SHORTLISTS
+@LAYOUTS
 def test_wanted_tokens_have_their_probability_and_unknown_ones_none(
-    shortlist: int,
+    shortlist: int, layout: list[int]
 ) -> None:
-    mixture, probs = mixed(shortlist)
+    mixture, probs = mixed(shortlist, layout)
     asked = np.array([7, 125, 90, 130, PAD, EOS, 2], np.int32)
 
-    log_probs, ids = mixture.best(2, np.tile(asked, (len(ARTICLES) * K, 1)))
+    log_probs, ids = mixture.best(2, np.tile(asked, (len(layout), 1)))
 
-    found = log_probs[:, -len(asked) :].reshape(len(ARTICLES), K, -1)
+    found = log_probs[:, -len(asked) :]
     assert (ids[:, -len(asked) :] == asked).all()
-    for article, row in enumerate(ARTICLES):
-        for place, token in enumerate(asked.tolist()):
-            if token < EOS or (token >= V and token not in row):
-                assert (found[article, :, place] == IMPOSSIBLE).all()
-            elif token < (shortlist or V) or token in row:
-                expected = np.log(probs[article, :, token])
-                np.testing.assert_allclose(
-                    found[article, :, place], expected, rtol=1e-4
-                )
+    for row, article in enumerate(ARTICLES[place] for place in layout):
+        for value, token in zip(found[row], asked.tolist(), strict=True):
+            if token < EOS or (token >= V and token not in article):
+                assert value == IMPOSSIBLE
+            elif token < (shortlist or V) or token in article:
+                assert value == pytest.approx(np.log(probs[row, token]), rel=1e-4)
             else:  # asked for, it can be written, however the list is
-                assert (found[article, :, place] > -30).all()
+                assert value > -30
 
 
 def test_own_tokens_are_laid_out_as_in_the_example() -> None:
@@ -121,15 +124,16 @@ def test_positions_of_equal_tokens_are_summed_up(articles: list[list[int]]) -> N
     length = max(map(len, articles))
     copy_ids = np.array([row + [0] * (length - len(row)) for row in articles], np.int32)
     own = OwnTokens.of(copy_ids, OutputLayer.of(*layer()))
-    copy = random(len(articles), 2, length) * (copy_ids > 0)[:, None, :]
+    rows = Rows(np.repeat(np.arange(len(articles)), 2)[1:], len(articles))
+    copy = random(len(rows.articles), length) * (copy_ids > 0)[rows.articles]
 
-    sums = own.sums(copy)
+    sums = own.sums(copy, rows)
 
-    for article, beam in np.ndindex(*copy.shape[:2]):
+    for row, article in enumerate(rows.articles.tolist()):
         for place, token in enumerate(own.ids[article].tolist()):
-            expected = copy[article, beam, copy_ids[article] == token].sum()
+            expected = copy[row, copy_ids[article] == token].sum()
             if token != PAD:
-                assert sums[article, beam, place] == pytest.approx(expected, abs=1e-6)
+                assert sums[row, place] == pytest.approx(expected, abs=1e-6)
 
 
 def test_ranked_ids_are_sorted_and_ties_are_in_the_order_of_ids() -> None:

@@ -1,0 +1,63 @@
+"""How the rows of a search lie: one after the other, and beside those of their article.
+
+Shape letters: B articles, R rows, K the most rows of an article.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which article each row belongs to.
+
+    Two rows of the first article and one of the second have the articles ``0 0 1``;
+    of their values ``a b c``, ``by_article`` makes ``[[a, b], [c, 0]]``.
+    """
+
+    articles: NDArray[np.intp]  # (R,), rising, each of them at least once
+    batch: int  # B
+
+    @classmethod
+    def one_each(cls, batch: int) -> Self:
+        """One row of each article."""
+        return cls(np.arange(batch), batch)
+
+    @cached_property
+    def _counts(self) -> NDArray[np.intp]:
+        return np.bincount(self.articles, minlength=self.batch)
+
+    @cached_property
+    def beam(self) -> int:
+        """K, the most rows of an article."""
+        return int(self._counts.max())
+
+    @property
+    def are_even(self) -> bool:
+        """Whether each article has as many rows as the others."""
+        return len(self.articles) == self.batch * self.beam
+
+    @cached_property
+    def _places(self) -> NDArray[np.intp]:
+        """Where each row lies among the B K, (R,)."""
+        starts = np.cumsum(self._counts) - self._counts
+        within = np.arange(len(self.articles)) - starts[self.articles]
+        return self.articles * self.beam + within
+
+    def by_article(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Turns ``(R, ...)`` into ``(B, K, ...)``, zeros where an article has fewer."""
+        shape = self.batch, self.beam, *values.shape[1:]
+        if self.are_even:
+            return values.reshape(shape)
+        spread = np.zeros((self.batch * self.beam, *values.shape[1:]), values.dtype)
+        spread[self._places] = values
+        return spread.reshape(shape)
+
+    def flat(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Turns ``(B, K, ...)`` into ``(R, ...)``: the other way round."""
+        values = values.reshape(self.batch * self.beam, *values.shape[2:])
+        return values if self.are_even else values[self._places]
