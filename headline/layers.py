@@ -14,6 +14,10 @@ from headline.dropout import Dropout
 from headline.recurrence import Recurrence
 from headline.tokenizer import EOS
 
+# Of embeddings, under mixed precision too: the gradient of one is the sum of all that
+# its token gets in a batch, which bfloat16 adds up slowly and hardly at all.
+EMBEDDED = "float32"
+
 
 def lowest(dtype: str) -> float:
     """Returns a finite number that a softmax over ``dtype`` turns into 0.
@@ -135,7 +139,7 @@ class BigramEmbedding(keras.layers.Layer):
         )
         # From nothing: at first a model reads single characters.
         self.pairs = keras.layers.Embedding(
-            buckets, width, "zeros", name="pairs", dtype=self.dtype_policy
+            buckets, width, "zeros", name="pairs", dtype=EMBEDDED
         )
 
     def build(self, ids_shape: tuple[int | None, ...]) -> None:

@@ -14,6 +14,7 @@ from headline.config import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
 from headline.distributions import divergence, entropy
 from headline.dropout import Dropout, TokenDropout
 from headline.layers import (
+    EMBEDDED,
     BidirectionalLSTM,
     BigramEmbedding,
     ConditionalNorm,
@@ -84,7 +85,7 @@ class HeadlineModel(keras.Model):
     def _make_shared(self, config: ModelConfig) -> None:
         policy = self.dtype_policy
         self.embedding = keras.layers.Embedding(
-            config.vocab_size, config.width, name="embedding", dtype=policy
+            config.vocab_size, config.width, name="embedding", dtype=EMBEDDED
         )
         self.dropout = Dropout(config.dropout, name="dropout", dtype=policy)
         self.token_dropout = TokenDropout(config.token_dropout, name="token_dropout")
@@ -186,7 +187,7 @@ class HeadlineModel(keras.Model):
         """
         source_mask = ops.not_equal(source_ids, PAD)
         seen = self.token_dropout(source_ids, strength)
-        states = self.embedding(seen)
+        states = self._embedded(seen)
         if self.config.bigrams:
             states = states + self.bigrams(seen, strength)
         states = self.dropout(states, strength)
@@ -209,6 +210,9 @@ class HeadlineModel(keras.Model):
             padding = encoded["bias"][:, :, None]
             encoded["condition"] = ops.max(states + padding, axis=1)
         return encoded
+
+    def _embedded(self, ids: KerasTensor) -> KerasTensor:
+        return ops.cast(self.embedding(ids), self.compute_dtype)
 
     def bag(self, source_ids: KerasTensor) -> KerasTensor:
         """Returns which characters occur in the source: (B, S) ids to (B, V) of 0, 1.
@@ -248,7 +252,7 @@ class HeadlineModel(keras.Model):
             what ``read_out`` returns, for T queries.
         """
         seen = self.token_dropout(decoder_input, strength)
-        outputs = self.dropout(self.embedding(seen), strength)
+        outputs = self.dropout(self._embedded(seen), strength)
         for index, layer in enumerate(self.decoder_layers):
             outputs = layer(self._norm(index, outputs, encoded))
             outputs = self.dropout(outputs, strength)
@@ -297,7 +301,7 @@ class HeadlineModel(keras.Model):
         """
         width, queries = self.config.width, ops.shape(tokens)[1]
         known = ops.where(tokens < self.config.vocab_size, tokens, UNK)
-        outputs, new_state = self.embedding(known), []
+        outputs, new_state = self._embedded(known), []
         for index, layer in enumerate(self.decoder_layers):
             rows = ops.reshape(self._norm(index, outputs, encoded), (-1, width))
             output, state = layer.cell(rows, list(decoder_state[index]))

@@ -249,6 +249,19 @@ def test_fit_lowers_the_loss_and_mixed_precision_keeps_float32_log_probs() -> No
     assert last < first / 2
 
 
+def test_embeddings_stay_in_float32_under_mixed_precision() -> None:
+    model = build_model(TINY["pointer"], "mixed_bfloat16")
+    ids = np.array([[7, 9, 9, PAD]], np.int32)
+
+    looked_up = model.embedding(ids), model.bigrams.pairs(ids)
+
+    assert {keras.backend.standardize_dtype(each.dtype) for each in looked_up} == {
+        "float32"
+    }
+    keys = model.encode(ids)["attention_keys"]
+    assert keras.backend.standardize_dtype(keys.dtype) == "bfloat16"
+
+
 def test_the_prior_counts_each_character_once_and_no_padding() -> None:
     model = random_model(TINY["seed"])
     source = np.array([[5, 5, 7, PAD], [9, PAD, PAD, PAD]], np.int32)
