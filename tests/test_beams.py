@@ -3,7 +3,8 @@
 import numpy as np
 
 from headline.beams import Beams, Candidates, Ended, Hypothesis
-from headline.tokenizer import BOS
+from headline.engines.base import IMPOSSIBLE
+from headline.tokenizer import BOS, PAD
 
 
 def test_every_group_of_every_article_starts_with_bos_alone() -> None:
@@ -35,3 +36,11 @@ def test_the_best_ended_are_kept_and_ties_go_by_ids() -> None:
 
     assert [one.ids for one in ended.best] == [(7,), (9,)]
     assert ended.best[0].score == -1.0
+
+
+def test_a_dead_hypothesis_reads_padding() -> None:
+    beams = Beams.start(2, 1)
+    tokens = np.array([[[BOS, 7], [BOS, 8]], [[BOS, 9], [BOS, 5]]], np.int32)
+    keys = np.array([[-1.0, IMPOSSIBLE], [-2.0, -3.0]])
+
+    assert beams._replace(tokens=tokens, keys=keys).read.tolist() == [[7, PAD], [9, 5]]
