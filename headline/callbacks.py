@@ -103,7 +103,7 @@ def dropout_strength(config: TrainConfig, over: float, expected: float) -> float
         over: epochs that are over.
         expected: epochs that there will have been at the end.
     """
-    rise = config.dropout_epochs
+    rise = config.dropout_epochs or 0.0
     if rise <= 1:
         return 1.0
     return min(1.0, over / rise, max(0.0, expected - 1) / (rise - 1))

@@ -35,9 +35,11 @@ RATES: Mapping[OptimizerKind, float] = {
     "sgd": 0.5,
 }
 
-# Fewer pairs are read twice in an update, if there are as many minutes: see ``fitted``.
+# Fewer pairs are read twice in an update, if there are as many minutes, and with all
+# dropout from the first: see ``fitted``.
 FEW_PAIRS = 10_000
 LEAST_MINUTES = 3.0
+DROPOUT_EPOCHS = 4.0  # of many pairs
 
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 MOST_WEIGHT = 1000.0  # of a corpus
@@ -304,7 +306,8 @@ class TrainConfig(Config):
     shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
     clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
     clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
-    dropout_epochs: float = 4.0  # over which all dropout rises to its rates
+    # Over which all dropout rises to its rates; None: see ``fitted``.
+    dropout_epochs: float | None = None
     # Weight of the divergence of two passes; 0: one pass; None: see ``fitted``.
     r_drop: float | None = None
     patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
@@ -339,7 +342,8 @@ class TrainConfig(Config):
         yield "clip_norm", self.clip_norm >= 0, "at least 0"
         scopes = get_args(ClipScope)
         yield "clip_scope", self.clip_scope in scopes, _choices(ClipScope)
-        yield "dropout_epochs", 0 <= self.dropout_epochs < 1e6, "at least 0"
+        rise = self.dropout_epochs
+        yield "dropout_epochs", rise is None or 0 <= rise < 1e6, "at least 0"
         weight = self.r_drop
         yield "r_drop", weight is None or 0 <= weight <= 1000, "0 to 1000"
         yield "patience", self.patience >= 0, "at least 0"
@@ -353,19 +357,22 @@ class TrainConfig(Config):
     def fitted(self, pairs: int, fresh: bool) -> "TrainConfig":
         """Returns the settings with what depends on the corpus.
 
-        Few pairs are learned by heart soon, and two passes over each keep that off for
-        longer than they take, but for the first minutes; a model that goes on from
-        another has learned before.
+        Few pairs are learned by heart soon: there must be dropout from the first
+        epoch, and two passes over each pair keep that off for longer than they take,
+        but for the first minutes; a model that goes on from another has learned before.
 
         Args:
             pairs: of the train split.
             fresh: whether the training begins with new weights.
         """
-        if self.r_drop is not None:
-            return self
+        few = pairs < FEW_PAIRS
         long = self.max_minutes is None or self.max_minutes >= LEAST_MINUTES
-        twice = fresh and long and pairs < FEW_PAIRS
-        return replace(self, r_drop=1.0 if twice else 0.0)
+        weight, rise = self.r_drop, self.dropout_epochs
+        if weight is None:
+            weight = 1.0 if few and fresh and long else 0.0
+        if rise is None:
+            rise = 0.0 if few else DROPOUT_EPOCHS
+        return replace(self, r_drop=weight, dropout_epochs=rise)
 
     def halved(self, times: int) -> "TrainConfig":
         """Returns the settings with batches cut in halves, of which as many more make

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from headline.config import (
+    DROPOUT_EPOCHS,
     FEW_PAIRS,
     GPU_BATCH,
     LEAST_MINUTES,
@@ -191,6 +192,8 @@ train_options = options(
         "dropout_epochs",
         "Epochs over which these three rise from 0; a training of fewer drops less, and"
         " one of a single epoch nothing. 0: they are as given from the start.",
+        type=float,
+        show_default=f"{DROPOUT_EPOCHS:g}; 0 below {FEW_PAIRS:,} pairs",
     ),
     option(ModelConfig, "width", "Width of embedding, encoder and decoder."),
     option(ModelConfig, "encoder_layers", "Bidirectional LSTM layers."),

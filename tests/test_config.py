@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headline.config import (
+    DROPOUT_EPOCHS,
     FEW_PAIRS,
     LEAST_MINUTES,
     PRESETS,
@@ -235,6 +236,14 @@ def test_decode_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
     assert caught.value.setting in wrong
 
 
+def test_few_pairs_have_all_dropout_from_the_start() -> None:
+    plain = TrainConfig()
+    assert plain.fitted(FEW_PAIRS, fresh=True).dropout_epochs == DROPOUT_EPOCHS
+    for fresh in (True, False):
+        assert plain.fitted(FEW_PAIRS - 1, fresh).dropout_epochs == 0
+    assert replace(plain, dropout_epochs=2.0).fitted(5, fresh=True).dropout_epochs == 2
+
+
 def test_few_pairs_are_read_twice_by_a_model_that_begins() -> None:
     plain = TrainConfig()
     assert plain.fitted(FEW_PAIRS - 1, fresh=True).r_drop == 1
@@ -244,7 +253,7 @@ def test_few_pairs_are_read_twice_by_a_model_that_begins() -> None:
         short = replace(plain, max_minutes=minutes)
         assert short.fitted(5, fresh=True).r_drop == expected
     for weight in (0.0, 4.0):
-        own = replace(plain, r_drop=weight)
+        own = replace(plain, r_drop=weight, dropout_epochs=1.0)
         assert own.fitted(5, fresh=True) == own
     assert PRESETS["seed"].train.r_drop == 0
 
