@@ -180,18 +180,22 @@ def test_rows_that_are_given_up_are_dead_and_the_best_stays() -> None:
 
 def test_words_that_are_asked_for_keep_all_hypotheses() -> None:
     tokenizer = CharTokenizer(Vocab(NAMES, len(NAMES)))
-    ids = np.full((1, 1), A, np.int32)
+    ids = np.arange(20, dtype=np.int32)[:, None] + A
     source = Source.read("bcab", tokenizer, 9)
-    found = []
+    found, dead = [], []
     for threshold in (0.0, 0.01):
         config = DecodeConfig(
             max_length=4, must_include=("c",), beam_threshold=threshold
         )
         bound = constraint(source, config, tokenizer)
-        rules = Rules(TokenTable(NAMES), [config], [bound])
-        found.append(beam_search(ScriptedEngine(scattered), ids, ids, rules, config))
+        rules = Rules(TokenTable(NAMES), [config] * 20, [bound] * 20)
+        engine = ScriptedEngine(scattered)
+        found.append(beam_search(engine, ids, ids, rules, config))
+        dead.append(engine.dead)
 
-    assert found[0] == found[1] and all(C in one.ids for one in found[0][0][:1])
+    assert [each[0].ids for each in found[0]] == [each[0].ids for each in found[1]]
+    assert dead[0] == dead[1]
+    assert all(C in each[0].ids for each in found[1])
 
 
 def test_n_best_are_in_order_and_ties_go_by_ids() -> None:
