@@ -62,10 +62,14 @@ class Beams(NamedTuple):
         )
 
     @property
+    def alive(self) -> NDArray[np.bool_]:
+        """Which hypotheses live, (B, K)."""
+        return self.keys > IMPOSSIBLE
+
+    @property
     def read(self) -> Ids:
         """The token that each hypothesis reads next, (B, K); PAD if nothing lives."""
-        alive = self.keys > IMPOSSIBLE
-        return np.where(alive, self.tokens[..., -1], np.int32(PAD))
+        return np.where(self.alive, self.tokens[..., -1], np.int32(PAD))
 
     def take(self, going: NDArray[np.bool_]) -> "Beams":
         """Returns the beams of some of the articles."""

@@ -161,8 +161,7 @@ def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Can
         log_probs = _without_repeats(log_probs, ids, wanted)
     (batch, beam), most = beams.scores.shape, ids.shape[1]
     totals = beams.scores[:, :, None] + log_probs.reshape(batch, beam, most)
-    alive = beams.keys[:, :, None] > IMPOSSIBLE
-    keys = np.where(alive, totals, IMPOSSIBLE).reshape(batch, -1)
+    keys = np.where(beams.alive[:, :, None], totals, IMPOSSIBLE).reshape(batch, -1)
     origins = np.repeat(np.arange(beam, dtype=np.int32), most)
     return Candidates(
         scores=totals.reshape(batch, -1),
@@ -330,12 +329,7 @@ def _bounds(beams: Beams, search: Search) -> Scores:
     for row, article in enumerate(beams.articles.tolist()):
         groups = search.ended[article]
         if _has_enough(groups, search.config):
-            longest = search.longest(article, length)
-            penalties = (
-                search.penalty(article, length),
-                search.penalty(article, longest),
-            )
-            bounds[row] = [_bound(ended, penalties, search.config) for ended in groups]
+            bounds[row] = [_bound(ended, search, article, length) for ended in groups]
     return bounds
 
 
@@ -347,21 +341,23 @@ def _has_enough(groups: Sequence[Ended], config: DecodeConfig) -> bool:
     return len(different) >= config.searched
 
 
-def _bound(ended: Ended, penalties: tuple[float, float], config: DecodeConfig) -> float:
+def _bound(ended: Ended, search: Search, article: int, length: int) -> float:
     """Returns the bound of one group, see ``_bounds``.
 
     Args:
-        penalties: of targets as long as now, and of the longest.
+        length: of the live hypotheses.
     """
+    config = search.config
     enough = config.searched if config.groups == 1 else 1
     if len(ended.best) < enough:
         return IMPOSSIBLE
     worst = ended.best[enough - 1].score
     if config.sample:
         return worst
-    now, longest = penalties
     # Scores are negative, as a rule: the shorter the target, the higher the bound.
-    return worst * (now if len(ended.best) >= config.group_size else longest)
+    full = len(ended.best) >= config.group_size
+    most = length if full else search.longest(article, length)
+    return worst * search.penalty(article, most)
 
 
 def _give_up(beams: Beams, bounds: Scores, search: Search) -> Beams:

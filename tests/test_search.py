@@ -65,13 +65,7 @@ class ScriptedEngine:
             (*state.prefixes[parent], int(token))
             for parent, token in zip(parents, tokens, strict=True)
         ]
-        assert all(prefix[-1] == PAD or PAD not in prefix for prefix in prefixes)
-        live = {
-            article
-            for article, row in zip(articles, prefixes, strict=True)
-            if row[-1] != PAD
-        }
-        assert len(live) == len(groups)
+        self._check_dead(articles, prefixes)
         asked = np.zeros((len(parents), 0), np.int32) if wanted is None else wanted
         shape = len(parents), 1 + num_candidates + asked.shape[1]
         log_probs = np.full(shape, IMPOSSIBLE, np.float32)
@@ -90,6 +84,13 @@ class ScriptedEngine:
                 ids[row, column] = token
                 log_probs[row, column] = options.get(token, IMPOSSIBLE)
         return log_probs, ids, ScriptedState(articles, prefixes)
+
+    def _check_dead(self, articles: list[int], prefixes: list[tuple[int, ...]]) -> None:
+        """No row goes on from a dead one, and each article has one that lives."""
+        assert all(prefix[-1] == PAD or PAD not in prefix for prefix in prefixes)
+        rows = zip(articles, prefixes, strict=True)
+        live = {article for article, prefix in rows if prefix[-1] != PAD}
+        assert live == set(articles)
 
 
 def plain_rules(

@@ -147,7 +147,7 @@ class NumpyEngine:
         zeros = np.zeros((len(source_ids), config.width), np.float32)
         return NumpyState(
             self._source(states, mask, source_ids, copy_ids),
-            Rows.one_each(len(source_ids)),
+            Rows(np.arange(len(source_ids))),
             np.arange(len(source_ids), dtype=np.int32),
             (zeros,) * config.decoder_layers,
             (zeros,) * config.decoder_layers,
@@ -363,7 +363,7 @@ class NumpyEngine:
     def _trace(self, start: NumpyState, copy_ids: Ids, target: Sequence[int]) -> Trace:
         copying, labels = start.source.copying, np.array([*target, EOS], np.int32)
         # The positions of the target take the place of an article's hypotheses.
-        state = replace(start, rows=Rows(np.zeros(len(labels), np.intp), batch=1))
+        state = replace(start, rows=Rows(np.zeros(len(labels), np.intp)))
         outputs, matches = self._replay(start, target)
         features, heads = self._attend(state, outputs, matches)
         attention = heads[0].mean(axis=0)
@@ -407,10 +407,9 @@ class NumpyEngine:
         name = f"decoder_norm_{layer}"
         if state.source.condition is None:
             return self._plain_norm(name, values)
+        articles = state.rows.articles
         beta, gamma = (
-            self._modulate(f"{name}/{which}", state.source.condition)[
-                state.rows.articles
-            ]
+            self._modulate(f"{name}/{which}", state.source.condition)[articles]
             for which in ("beta", "gamma")
         )
         return norm(values) * (1 + gamma) + beta
@@ -450,7 +449,7 @@ def _continued(state: NumpyState, parents: Ids, live: NDArray[np.intp]) -> Numpy
     places[live] = np.arange(len(live))
     return NumpyState(
         source,
-        Rows(first.cumsum() - 1, len(left)),
+        Rows(first.cumsum() - 1),
         places,
         tuple(layer[chosen] for layer in state.hidden),
         tuple(layer[chosen] for layer in state.cell),

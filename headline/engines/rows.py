@@ -5,7 +5,7 @@ Shape letters: B articles, R rows, K the most rows of an article.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,15 @@ class Rows:
     """
 
     articles: NDArray[np.intp]  # (R,), rising, each of them at least once
-    batch: int  # B
-
-    @classmethod
-    def one_each(cls, batch: int) -> Self:
-        """One row of each article."""
-        return cls(np.arange(batch), batch)
 
     @cached_property
     def _counts(self) -> NDArray[np.intp]:
-        return np.bincount(self.articles, minlength=self.batch)
+        return np.bincount(self.articles)
+
+    @property
+    def batch(self) -> int:
+        """B, the number of articles."""
+        return len(self._counts)
 
     @cached_property
     def beam(self) -> int:

@@ -40,7 +40,7 @@ def random(*shape: int) -> Floats:
 
 def mixed(shortlist: int, layout: list[int]) -> tuple[Mixture, Scores]:
     """A mixture, and the probabilities of all tokens, (R, 131), by the paper."""
-    rows = Rows(np.array(layout), len(ARTICLES))
+    rows = Rows(np.array(layout))
     kernel, bias, hidden = random(H, V), random(V), random(len(layout), H)
     output = OutputLayer.of(kernel, bias, shortlist)
     gate = exact_sigmoid(random(len(layout), 1))
@@ -124,7 +124,7 @@ def test_positions_of_equal_tokens_are_summed_up(articles: list[list[int]]) -> N
     length = max(map(len, articles))
     copy_ids = np.array([row + [0] * (length - len(row)) for row in articles], np.int32)
     own = OwnTokens.of(copy_ids, OutputLayer.of(*layer()))
-    rows = Rows(np.repeat(np.arange(len(articles)), 2)[1:], len(articles))
+    rows = Rows(np.repeat(np.arange(len(articles)), 2)[1:])
     copy = random(len(rows.articles), length) * (copy_ids > 0)[rows.articles]
 
     sums = own.sums(copy, rows)

@@ -10,7 +10,7 @@ stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 
 def test_rows_lie_as_in_the_example() -> None:
-    rows = Rows(np.array([0, 0, 1]), 2)
+    rows = Rows(np.array([0, 0, 1]))
 
     assert rows.by_article(np.array([1, 2, 3])).tolist() == [[1, 2], [3, 0]]
     assert rows.flat(np.array([[1, 2], [3, 9]])).tolist() == [1, 2, 3]
@@ -19,7 +19,7 @@ def test_rows_lie_as_in_the_example() -> None:
 @stable
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 99))
 def test_there_and_back_is_the_same(counts: list[int], seed: int) -> None:
-    rows = Rows(np.repeat(np.arange(len(counts)), counts), len(counts))
+    rows = Rows(np.repeat(np.arange(len(counts)), counts))
     values = np.random.default_rng(seed).normal(size=(sum(counts), 3))
 
     by_article = rows.by_article(values)
@@ -32,7 +32,7 @@ def test_there_and_back_is_the_same(counts: list[int], seed: int) -> None:
 
 def test_even_rows_are_not_copied() -> None:
     values = np.zeros((6, 2))
-    rows = Rows(np.array([0, 0, 1, 1, 2, 2]), 3)
+    rows = Rows(np.array([0, 0, 1, 1, 2, 2]))
 
     assert np.shares_memory(rows.by_article(values), values)
-    assert Rows.one_each(3).beam == 1
+    assert Rows(np.arange(3)).beam == 1
