@@ -61,9 +61,9 @@ test: $(INSTALLED) ## run the whole test suite
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,jax]'
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/engines tests/test_layers.py tests/test_distributions.py \
-		tests/test_dropout.py tests/test_recurrence.py tests/test_model.py tests/test_callbacks.py tests/test_training.py \
-		tests/test_resume.py::test_stopped_again_and_again_it_comes_to_the_same
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/engines tests/network \
+		tests/training/test_callbacks.py tests/training/test_train.py \
+		tests/training/test_resume.py::test_stopped_again_and_again_it_comes_to_the_same
 
 check: lint types ## ruff and mypy, as CI runs them
 

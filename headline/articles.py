@@ -12,16 +12,16 @@ from threading import Thread
 from typing import Any, BinaryIO, TextIO
 
 from headline.config import DecodeConfig
-from headline.errors import ConfigError, CorpusError
-from headline.generator import BLANK, Generator, Headline, windows
-from headline.records import Row, as_text
-from headline.tables import (
+from headline.data.records import Row, as_text
+from headline.data.tables import (
     SOURCE_COLUMNS,
     CorpusFormat,
     check_can_be_read_again,
     find_column,
     open_table,
 )
+from headline.errors import ConfigError, CorpusError
+from headline.generator import BLANK, Generator, Headline, windows
 
 TEXT_SUFFIX = ".txt"
 

@@ -28,8 +28,8 @@ from headline.files import (
     write_text,
 )
 from headline.folders import located, read_whole, replacing_files, tidy
+from headline.network.weights import Weights, check_weights
 from headline.tokenizer import Tokenizer, load_tokenizer
-from headline.weights import Weights, check_weights
 
 FORMAT = 1
 # What a network was before its config said so.

@@ -49,10 +49,10 @@ from headline.options import (
 if TYPE_CHECKING:
     from headline.articles import Explain
     from headline.bundle import Bundle
-    from headline.evaluation import Evaluation
+    from headline.data.tables import CorpusFormat
+    from headline.evaluation.evaluate import Evaluation
+    from headline.evaluation.scoring import Scored
     from headline.generator import Generator
-    from headline.scoring import Scored
-    from headline.tables import CorpusFormat
 
 MOST_TOLD = 20  # rows that cannot be read
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -152,10 +152,10 @@ def prepare(
     """
     from tqdm import tqdm
 
-    from headline.prepare import Job
-    from headline.prepare import prepare as prepare_corpus
-    from headline.summary import summary_table
-    from headline.tables import total_bytes
+    from headline.data.prepare import Job
+    from headline.data.prepare import prepare as prepare_corpus
+    from headline.data.summary import summary_table
+    from headline.data.tables import total_bytes
     from headline.workers import cores
 
     job = Job(
@@ -278,13 +278,13 @@ def train(
 
 def run_training(run: Run, find_lr: bool) -> str:
     """Trains, or finds a learning rate, and returns what is printed in the end."""
-    from headline.engines.backend import muted_native_stderr
+    from headline.network.backend import muted_native_stderr
 
     def report(line: str) -> None:
         click.echo(line, err=True)
 
     with muted_native_stderr():
-        from headline.training import find_learning_rate, train_model
+        from headline.training.train import find_learning_rate, train_model
 
         if find_lr:
             return f"{find_learning_rate(run, report):g}"
@@ -359,8 +359,8 @@ def evaluate(
         raise click.UsageError("--compare goes with headlines, not with --score")
     single_blas_thread()
     from headline.bundle import load_bundle
-    from headline.evaluation import evaluate as evaluate_model
-    from headline.scoring import score_file
+    from headline.evaluation.evaluate import evaluate as evaluate_model
+    from headline.evaluation.scoring import score_file
 
     form = corpus_format(settings, telling_some())
     generator = generator_of(load_bundle(model_dir), settings, device, workers)
@@ -480,7 +480,7 @@ def explaining(path: Path | None, bundle: "Bundle") -> "Iterator[Explain | None]
         yield None
         return
     from headline.explain import Explainer
-    from headline.explain_page import explanation_page
+    from headline.pages.explain_page import explanation_page
 
     explainer = Explainer.from_bundle(bundle)
     with explanation_page(path, explainer.pointer) as write:
@@ -506,7 +506,7 @@ def corpus_format(
     settings: dict[str, Any], tell: Callable[[str], None] | None = None
 ) -> "CorpusFormat":
     """Returns how to read the files; see there for ``tell``."""
-    from headline.tables import CorpusFormat
+    from headline.data.tables import CorpusFormat
 
     return CorpusFormat(**pick(CorpusFormat, settings), tell=tell)
 

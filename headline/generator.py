@@ -12,15 +12,15 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from headline.beams import Hypothesis
 from headline.bundle import Bundle, load_bundle
 from headline.config import MOST_HYPOTHESES, DecodeConfig, Device
-from headline.consensus import consensus_order
-from headline.constraints import Constraint, Source, constraint
-from headline.dataset import pad
+from headline.data.dataset import pad
 from headline.engines.base import Engine
-from headline.rules import Rules, TokenTable
-from headline.search import beam_search, score_targets
+from headline.search.beam_search import beam_search, score_targets
+from headline.search.beams import Hypothesis
+from headline.search.consensus import consensus_order
+from headline.search.constraints import Constraint, Source, constraint
+from headline.search.rules import Rules, TokenTable
 from headline.text import normalise
 from headline.tokenizer import Tokenizer
 
@@ -188,7 +188,7 @@ class Generator:
         try:
             return self._search(batch)
         except Exception as error:
-            from headline.engines.backend import is_out_of_memory
+            from headline.network.backend import is_out_of_memory
 
             if len(batch) == 1 or not is_out_of_memory(error):
                 raise
@@ -301,8 +301,8 @@ def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]:
     if device == "gpu":
         # Loads Keras, which no other road here may do.
-        from headline.engines.backend import select_device
         from headline.engines.keras_engine import KerasEngine
+        from headline.network.backend import select_device
 
         select_device(device)
         return KerasEngine.from_weights(bundle.model, bundle.weights, config.shortlist)

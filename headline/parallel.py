@@ -25,7 +25,7 @@ def make_generator(
         return make() if count == 1 else ParallelGenerator(make(), count)
     if count in (None, 1):
         return make()
-    from headline.engines.backend import share_gpu
+    from headline.network.backend import share_gpu
 
     share_gpu()
     return ParallelGenerator(make(), count, make)

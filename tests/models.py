@@ -8,7 +8,7 @@ import numpy as np
 
 from headline.config import PRESETS, ModelConfig
 from headline.engines.base import Floats, Ids
-from headline.model import HeadlineModel, build_model
+from headline.network.model import HeadlineModel, build_model
 from headline.tokenizer import BOS, EOS, PAD, UNK
 
 TINY = {

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from headline.corpus import (
+from headline.data.corpus import (
     CorpusReader,
     Pair,
     Reject,
     RowReader,
     with_duplicates,
 )
-from headline.digests import DigestSet
+from headline.data.digests import DigestSet
+from headline.data.records import Row
+from headline.data.tables import CorpusFormat, open_table
 from headline.errors import CorpusError
-from headline.records import Row
-from headline.tables import CorpusFormat, open_table
 
 stable = settings(derandomize=True, deadline=None, max_examples=200)
 

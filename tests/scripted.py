@@ -10,8 +10,8 @@ from headline.bundle import Bundle
 from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.generator import Headline
+from headline.network.weights import Weights, weight_shapes
 from headline.tokenizer import EOS, PAD, UNK, CharTokenizer, Vocab, WordTokenizer
-from headline.weights import Weights, weight_shapes
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -19,28 +20,28 @@ ORDER = [
     "config",
     "text",
     "runs",
-    "lines",
-    "records",
-    "tables",
-    "digests",
-    "corpus",
-    "pseudo",
     "words",
     "tokenizer",
-    "weights",
-    "mixture",
-    "dataset",
-    "summary",
-    "spool",
-    "encoding",
-    "prepare",
-    "shapes",
-    "engines.backend",
-    "recurrence",
-    "dropout",
-    "layers",
-    "distributions",
-    "model",
+    "data.lines",
+    "data.records",
+    "data.tables",
+    "data.digests",
+    "data.corpus",
+    "data.pseudo",
+    "data.mixture",
+    "data.dataset",
+    "data.summary",
+    "data.spool",
+    "data.encoding",
+    "data.prepare",
+    "network.weights",
+    "network.shapes",
+    "network.backend",
+    "network.recurrence",
+    "network.dropout",
+    "network.layers",
+    "network.distributions",
+    "network.model",
     "bundle",
     "engines.base",
     "engines.rows",
@@ -48,63 +49,63 @@ ORDER = [
     "engines.numpy_output",
     "engines.numpy_engine",
     "engines.keras_engine",
-    "environment",
-    "beams",
-    "constraints",
-    "rules",
-    "sampling",
-    "search",
-    "consensus",
+    "search.beams",
+    "search.constraints",
+    "search.rules",
+    "search.sampling",
+    "search.beam_search",
+    "search.consensus",
     "generator",
     "parallel",
-    "metrics",
-    "significance",
-    "scores",
     "articles",
-    "predictions",
-    "evaluation",
-    "scoring",
-    "page",
-    "axis",
-    "chart",
     "explain",
-    "heat_map",
-    "explain_page",
-    "sample_view",
-    "report",
-    "phases",
-    "progress",
-    "watch",
-    "find_lr",
-    "tensorboard",
-    "callbacks",
-    "shortlist",
-    "batches",
-    "validation",
-    "optimizers",
-    "transfer",
-    "training",
+    "evaluation.metrics",
+    "evaluation.significance",
+    "evaluation.scores",
+    "evaluation.predictions",
+    "evaluation.evaluate",
+    "evaluation.scoring",
+    "pages.page",
+    "pages.axis",
+    "pages.chart",
+    "pages.heat_map",
+    "pages.explain_page",
+    "pages.sample_view",
+    "pages.report",
+    "training.environment",
+    "training.phases",
+    "training.progress",
+    "training.watch",
+    "training.find_lr",
+    "training.tensorboard",
+    "training.callbacks",
+    "training.shortlist",
+    "training.batches",
+    "training.validation",
+    "training.optimizers",
+    "training.transfer",
+    "training.train",
     "options",
     "cli",
 ]
 
 KERAS = {
-    "recurrence",
-    "dropout",
-    "layers",
-    "distributions",
-    "model",
+    "network.recurrence",
+    "network.dropout",
+    "network.layers",
+    "network.distributions",
+    "network.model",
     "engines.keras_engine",
-    "progress",
-    "watch",
-    "find_lr",
-    "tensorboard",
-    "callbacks",
-    "batches",
-    "validation",
-    "optimizers",
-    "transfer",
-    "training",
+    "training.progress",
+    "training.watch",
+    "training.find_lr",
+    "training.tensorboard",
+    "training.callbacks",
+    "training.batches",
+    "training.validation",
+    "training.optimizers",
+    "training.transfer",
+    "training.train",
 }
 BACKENDS = {"keras", "tensorflow", "jax"}
 
@@ -133,6 +134,14 @@ def test_the_order_names_every_module() -> None:
         if not path.name.startswith("__")
     }
     assert found == set(ORDER)
+
+
+def test_the_modules_of_a_folder_stand_together() -> None:
+    """So folders import one way as well."""
+    folders = [
+        folder for folder, _ in groupby(ORDER, key=lambda name: name.split(".")[0])
+    ]
+    assert len(folders) == len(set(folders))
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -171,6 +180,8 @@ def test_help_loads_neither_numpy_nor_keras() -> None:
 
 
 def test_generator_loads_neither_keras_nor_jieba_nor_sacrebleu() -> None:
-    code = "import headline.articles, headline.evaluation, headline.prepare"
+    code = (
+        "import headline.articles, headline.evaluation.evaluate, headline.data.prepare"
+    )
     heavy = {"keras", "tensorflow", "jax", "jieba", "tqdm", "sacrebleu"}
     assert not loaded_modules(code) & heavy

@@ -24,9 +24,9 @@ from headline.articles import (
     stream_lines,
 )
 from headline.config import DecodeConfig
+from headline.data.tables import CorpusFormat
 from headline.errors import CorpusError
 from headline.generator import Generator, windows
-from headline.tables import CorpusFormat
 from headline.text import normalise
 from tests.scripted import CopyEngine, char_tokenizer
 

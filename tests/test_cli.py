@@ -21,7 +21,7 @@ from headline.bundle import load_bundle, save_bundle
 from headline.cli import main
 from headline.config import PRESETS, DecodeConfig, PrepareConfig, TrainConfig
 from tests.corpora import bracket_pairs, write_pairs
-from tests.pages import parse
+from tests.markup import parse
 from tests.scripted import tiny_bundle
 
 COMMANDS = ("prepare", "train", "evaluate", "generate")
@@ -618,7 +618,7 @@ def test_one_article_loads_no_modules_of_explanations_or_processes(
     program = (
         "import sys; from headline.cli import main\n"
         "main(['generate', '-m', sys.argv[1]], standalone_mode=False)\n"
-        "print({'headline.explain', 'headline.page', 'multiprocessing',"
+        "print({'headline.explain', 'headline.pages.page', 'multiprocessing',"
         " 'concurrent', 'jieba', 'tqdm', 'keras'} & sys.modules.keys())"
     )
     run = [sys.executable, "-c", program, str(untrained)]

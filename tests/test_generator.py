@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
 from headline.config import DecodeConfig
-from headline.consensus import consensus_order
-from headline.constraints import Constraint
 from headline.errors import ConfigError
 from headline.generator import BLANK, WINDOW, Generator, Headline
 from headline.runs import runs
-from headline.search import Search
+from headline.search.beam_search import Search
+from headline.search.consensus import consensus_order
+from headline.search.constraints import Constraint
 from headline.text import normalise
 from headline.tokenizer import EOS, SPECIAL_TOKENS
 from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headline.dataset import make_batch, open_dataset
+from headline.data.dataset import make_batch, open_dataset
 from headline.generator import Generator
 
 GOLDEN = Path(__file__).parent / "golden"

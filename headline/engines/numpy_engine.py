@@ -34,8 +34,8 @@ from headline.engines.numpy_output import (
     best_columns,
 )
 from headline.engines.rows import Rows
+from headline.network.weights import Weights, check_weights
 from headline.tokenizer import BOS, EOS, PAD, UNK
-from headline.weights import Weights, check_weights
 
 SIDES = "forward", "backward"
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from headline.config import BIGRAM_FACTOR, NORM_EPSILON
 from headline.engines.base import Floats, Ids
 from headline.engines.rows import Rows
+from headline.network.weights import Weights
 from headline.tokenizer import EOS
-from headline.weights import Weights
 
 LOWEST = np.float32(-1e9)  # a softmax turns it into 0
 

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from headline.bundle import Bundle
 from headline.engines.numpy_engine import NumpyEngine
+from headline.evaluation.metrics import rouge
 from headline.generator import Generator, windows
-from headline.metrics import rouge
 from headline.parallel import ParallelGenerator
 from headline.workers import cores
 from tests.benchmarks.against import Rival, beside

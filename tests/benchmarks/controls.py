@@ -19,11 +19,11 @@ import click
 
 from headline.bundle import load_bundle
 from headline.cli import single_blas_thread
-from headline.corpus import Pair
-from headline.evaluation import read_pairs
+from headline.data.corpus import Pair
+from headline.data.tables import CorpusFormat
+from headline.evaluation.evaluate import read_pairs
+from headline.evaluation.metrics import Facts, choice, mark, rates, rouge
 from headline.generator import Generator, Headline
-from headline.metrics import Facts, choice, mark, rates, rouge
-from headline.tables import CorpusFormat
 from headline.tokenizer import WordTokenizer
 
 Found = Sequence[Sequence[Headline]]

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from headline.bundle import load_bundle
-from headline.engines.backend import muted_native_stderr, select_device
 from headline.generator import Generator
+from headline.network.backend import muted_native_stderr, select_device
 
 
 def main(model_dir: Path) -> None:

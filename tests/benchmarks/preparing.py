@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from headline.dataset import open_dataset
-from headline.evaluation import read_pairs
-from headline.tables import CorpusFormat
+from headline.data.dataset import open_dataset
+from headline.data.tables import CorpusFormat
+from headline.evaluation.evaluate import read_pairs
 from tests.benchmarks.processes import run
 from tests.benchmarks.rows import Row
 from tests.benchmarks.subject import Subject

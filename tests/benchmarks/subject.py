@@ -7,9 +7,9 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from headline.bundle import Bundle, load_bundle
-from headline.corpus import Pair
-from headline.evaluation import read_pairs
-from headline.tables import CorpusFormat
+from headline.data.corpus import Pair
+from headline.data.tables import CorpusFormat
+from headline.evaluation.evaluate import read_pairs
 
 
 @dataclass(frozen=True, kw_only=True)

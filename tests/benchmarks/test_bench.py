@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from headline.bundle import Bundle, load_bundle, save_bundle
 from headline.config import DecodeConfig, ModelConfig
-from headline.corpus import Pair
+from headline.data.corpus import Pair
 from headline.engines.base import Engine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.generator import Generator

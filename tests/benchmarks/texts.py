@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, cycle
 from pathlib import Path
 
-from headline.corpus import Pair
+from headline.data.corpus import Pair
 
 
 def of_length(articles: Sequence[str], length: int, number: int) -> list[str]:

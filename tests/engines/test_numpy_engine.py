@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from headline.beams import Hypothesis
 from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import Ids
 from headline.engines.numpy_engine import NumpyEngine, Trace
-from headline.rules import Rules, TokenTable
-from headline.search import beam_search
+from headline.network.weights import Weights
+from headline.search.beam_search import beam_search
+from headline.search.beams import Hypothesis
+from headline.search.rules import Rules, TokenTable
 from headline.tokenizer import PAD, SPECIAL_TOKENS
-from headline.weights import Weights
 from tests.models import TINY, embeddable, random_sources
 from tests.scripted import random_weights
 

@@ -15,7 +15,7 @@ from headline.engines.numpy_layers import (
     norm,
     softmax,
 )
-from headline.weights import Weights
+from headline.network.weights import Weights
 
 
 def random(*shape: int) -> Floats:

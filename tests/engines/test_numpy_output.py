@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.beams import Scores
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.engines.numpy_layers import exact_sigmoid
 from headline.engines.numpy_output import (
@@ -19,6 +18,7 @@ from headline.engines.numpy_output import (
     top_columns,
 )
 from headline.engines.rows import Rows
+from headline.search.beams import Scores
 from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS
 
 V, H, S = 120, 6, 7

@@ -37,12 +37,18 @@ from headline.bundle import (
     save_checkpoint,
 )
 from headline.config import PrepareConfig
-from headline.dataset import DATA, data_files, make_batch, open_dataset, plan_batches
+from headline.data.dataset import (
+    DATA,
+    data_files,
+    make_batch,
+    open_dataset,
+    plan_batches,
+)
+from headline.data.prepare import Job, prepare
+from headline.data.tables import CorpusFormat
 from headline.errors import HeadlineError
 from headline.files import sha256
 from headline.generator import Generator
-from headline.prepare import Job, prepare
-from headline.tables import CorpusFormat
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
 

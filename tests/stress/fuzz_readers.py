@@ -15,9 +15,9 @@ import atheris
 with atheris.instrument_imports():
     from headline.articles import read_table
     from headline.config import DecodeConfig
-    from headline.corpus import CorpusReader, Pair
+    from headline.data.corpus import CorpusReader, Pair
+    from headline.data.tables import CorpusFormat
     from headline.errors import CorpusError
-    from headline.tables import CorpusFormat
     from headline.text import normalise
     from tests.reading import entries
 

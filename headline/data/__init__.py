@@ -1,0 +1,1 @@
+"""Files of articles and titles in, a ``DATA_DIR`` out."""

@@ -1,0 +1,146 @@
+"""Articles without headlines to pseudo-pairs: a sentence stands in for the headline.
+
+It is the sentence most like the rest of its article, which the article then lacks:
+Zhang et al. 2020, "PEGASUS: Pre-training with Extracted Gap-sentences for Abstractive
+Summarization", sec. 3.1.1, the strategy Ind-Orig: each sentence scored on its own by
+ROUGE-1 F1 with the rest. As everywhere here, ROUGE counts characters.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from headline.config import PrepareConfig
+from headline.data.corpus import Pair, Reason, RowReader
+from headline.data.tables import SOURCE_COLUMNS, CorpusFormat, Table, find_column
+
+_OPENING, _CLOSING = "“‘「『（(《【", "”’」』）)》】"
+# A sentence ends with these and what closes behind them; "?" before a letter or a
+# digit is part of an address.
+_ENDS = "。！？；…!?;"
+_SENTENCE = re.compile(
+    rf"[^{_ENDS}]*(?:[!?;](?=[0-9A-Za-z])[^{_ENDS}]*)*"
+    rf"(?:[{_ENDS}]+[{_CLOSING}]*|$)"
+)
+# A clause ends with a comma, but not with that of 1,234.
+_CLAUSE = re.compile(r"[^，,]+(?:(?<=[0-9]),(?=[0-9])[^，,]+)*(?:[，,]|$)")
+_DROPPED = " ，,。；;…"  # no headline begins or ends with these
+
+
+class Gap(NamedTuple):
+    """What an article would lack, and the headline that it would be."""
+
+    begin: int
+    end: int
+    target: str
+
+
+def pseudo_pair(article: str, config: PrepareConfig) -> Pair | None:
+    """Takes the sentence that best matches the rest out of a normalised article.
+
+    Of a sentence longer than ``max_target_length`` its clauses, between commas, stand
+    for it. The headline does not keep a full stop; "！" and "？" stay. Only the
+    ``max_source_length`` characters that a model reads are looked at.
+
+    Returns:
+        the rest of the article and the sentence, within the limits of lengths; None
+        if no sentence is a whole one of such a length and shorter than the rest.
+    """
+    lead = article[: config.max_source_length]
+    counts = Counter(lead.replace(" ", ""))
+    gap = max(
+        _gaps(lead, len(lead) < len(article), config),
+        key=lambda gap: _rouge_1(gap.target, lead[gap.begin : gap.end], counts),
+        default=None,
+    )
+    if gap is None:
+        return None
+    rest = article[: gap.begin] + article[gap.end :]
+    return Pair(" ".join(rest.split()), gap.target)
+
+
+def _gaps(lead: str, is_cut: bool, config: PrepareConfig) -> Iterator[Gap]:
+    characters = len(lead.replace(" ", ""))
+    for begin, end in _pieces(lead, config.max_target_length):
+        if is_cut and end == len(lead):
+            continue  # half a sentence
+        target = lead[begin:end].strip(_DROPPED)
+        rest = characters - len(lead[begin:end].replace(" ", ""))
+        fits = config.min_target_length <= len(target) <= config.max_target_length
+        leaves = rest >= config.min_source_length and rest > len(target)
+        if fits and leaves and _closes(target):
+            yield Gap(begin, end, target)
+
+
+def _pieces(text: str, longest: int) -> Iterator[tuple[int, int]]:
+    """Yields where each sentence begins and ends; of the too long ones, each clause."""
+    for sentence in _SENTENCE.finditer(text):
+        if len(sentence.group().strip(_DROPPED)) <= longest:
+            yield sentence.span()
+        else:
+            clauses = _CLAUSE.finditer(text, *sentence.span())
+            yield from (clause.span() for clause in clauses)
+
+
+def _closes(text: str) -> bool:
+    """Tells whether each quote and bracket of a text has its other half."""
+    halves = zip(_OPENING, _CLOSING, strict=True)
+    closed = all(text.count(one) == text.count(other) for one, other in halves)
+    return closed and text.count('"') % 2 == 0
+
+
+def _rouge_1(target: str, removed: str, counts: Counter[str]) -> float:
+    """Returns ``metrics.rouge(target, rest).rouge_1``; the rest is never put together.
+
+    Args:
+        removed: what the rest lacks of the article: the target and its marks.
+        counts: the characters of the article, white space left out.
+    """
+    gone, wanted = Counter(removed), Counter(target)
+    del gone[" "], wanted[" "]
+    common = sum(min(n, counts[char] - gone[char]) for char, n in wanted.items())
+    return 200.0 * common / (wanted.total() + counts.total() - gone.total())
+
+
+class UnpairedReader(RowReader):
+    """The pseudo-pairs and the rejects of files of articles.
+
+    The files need a column of articles alone; of exact duplicates the first one stays.
+
+    Args:
+        held_out: whether an article belongs to the valid or test split, where none
+            may have been learned from.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[Path],
+        format: CorpusFormat,
+        config: PrepareConfig,
+        held_out: Callable[[str], bool],
+    ) -> None:
+        super().__init__(files, format)
+        self._config = config
+        self._held_out = held_out
+
+    def _columns(self, table: Table) -> tuple[str, ...]:
+        wanted = self._format.source_column
+        return (find_column(table, wanted, SOURCE_COLUMNS, "source"),)
+
+    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
+        (articles,) = columns
+        reasons = map(self._fault, articles)
+        return {row: reason for row, reason in enumerate(reasons) if reason is not None}
+
+    def _fault(self, article: str) -> Reason | None:
+        if not article:
+            return Reason.EMPTY_SOURCE
+        if len(article) < self._config.min_source_length:
+            return Reason.SHORT_SOURCE
+        return Reason.HELD_OUT if self._held_out(article) else None
+
+    def _pair(self, texts: Sequence[str]) -> Pair | Reason:
+        (article,) = texts
+        return pseudo_pair(article, self._config) or Reason.NO_SENTENCE

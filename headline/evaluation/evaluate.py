@@ -1,0 +1,220 @@
+"""``headline evaluate``: how good a model's headlines are on a file of pairs.
+
+The file is read twice, so that a file that cannot be scored is known before any
+headline is written, and no more than the beginning of an article is ever kept.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from headline.data.corpus import Pair
+from headline.data.records import as_text
+from headline.data.tables import CorpusFormat, find_pair_columns, open_table
+from headline.errors import CorpusError
+from headline.evaluation.metrics import Facts, choice, lead, mark, rouge
+from headline.evaluation.predictions import (
+    Prediction,
+    excerpt,
+    read_headlines,
+    write_predictions,
+)
+from headline.evaluation.scores import (
+    Scores,
+    choices_line,
+    difference_table,
+    score,
+    score_references,
+    table,
+)
+from headline.evaluation.significance import Difference, compare
+from headline.generator import Generator, Headline, windows
+from headline.text import normalise
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of several systems on the same articles.
+
+    The systems: ``model``; ``other``, what it is compared with; ``oracle``, of each
+    article's headlines the one with the best ROUGE-L; ``lead``; and ``references``.
+    """
+
+    predictions: Sequence[Prediction]
+    seconds: float  # that the model has taken
+    scores: Mapping[str, Scores]  # by system
+    differences: Mapping[str, Difference]  # model minus other, by metric
+    choices: Mapping[str, float]  # how several headlines differ; nothing if it is one
+
+    @property
+    def speed(self) -> float:
+        """Articles per second."""
+        return len(self.predictions) / self.seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the scores, ready for JSON."""
+        systems = {name: scores.to_dict() for name, scores in self.scores.items()}
+        found = {
+            "articles": len(self.predictions),
+            "articles_per_second": round(self.speed, 2),
+        }
+        if "other" in systems:
+            pairs = self.differences.items()
+            tests = {name: difference.to_dict() for name, difference in pairs}
+            systems["compare"] = {"other": systems.pop("other")} | tests
+        if self.choices:
+            rounded = {name: round(value, 2) for name, value in self.choices.items()}
+            systems["choices"] = rounded
+        return found | systems
+
+    def table(self) -> str:
+        """Returns the scores as a table for a person."""
+        parts = [f"{len(self.predictions):,} articles, {self.speed:,.1f} articles/s"]
+        parts.append(table(self.scores))
+        if self.choices:
+            parts += ["", choices_line(self.choices)]
+        if self.differences:
+            parts += ["", difference_table(self.differences)]
+        return "\n".join(parts)
+
+    def write(self, path: Path) -> None:
+        """Writes the predictions as a CSV file."""
+        write_predictions(path, self.predictions)
+
+
+def evaluate(
+    generator: Generator,
+    path: Path,
+    form: CorpusFormat,
+    other: Generator | Path | None = None,
+) -> Evaluation:
+    """Writes headlines for each article of a file and scores them.
+
+    Args:
+        path: CSV, TSV or JSONL with articles and titles.
+        other: what to compare with: another model, or predictions of these articles.
+
+    Raises:
+        CorpusError: the file cannot be read, or holds no pair, or the predictions are
+            those of other articles.
+    """
+    pairs = [excerpt(pair) for pair in read_pairs(path, form)]
+    others: Iterable[str | None] = repeat(None)
+    if isinstance(other, Path):
+        others = read_headlines(other, pairs)
+    elif other is not None:
+        others = _first_headlines(other, read_pairs(path, form))
+    # As long as headlines are here: the middle one of the references.
+    length = int(median(len(pair.target) for pair in pairs))
+    writer = _Writer(generator, length)
+    predictions = list(writer.predict(read_pairs(path, form), others))
+    return _summary(predictions, writer.seconds)
+
+
+def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[str]:
+    for headlines in generator.stream(pair.source for pair in pairs):
+        yield headlines[0].text
+
+
+def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
+    """Yields every row that has both sides: no filter may flatter the model.
+
+    Raises:
+        CorpusError: the file cannot be read, lacks a column, or holds no pair.
+    """
+    empty = True
+    with open_table(path, form) as table:
+        source, target = find_pair_columns(table, form)
+        for row in table:
+            values = (row.values.get(source), row.values.get(target))
+            pair = Pair(*(normalise(as_text(value) or "") for value in values))
+            if row.problem is None and all(pair):
+                empty = False
+                yield pair
+    if empty:
+        raise CorpusError(f"{path} has no row with both an article and a headline")
+
+
+class _Writer:
+    """Writes headlines by every system, and times the model.
+
+    Args:
+        length: of Lead, in characters.
+    """
+
+    def __init__(self, generator: Generator, length: int) -> None:
+        self.generator = generator
+        self.length = length
+        self.seconds = 0.0
+
+    def predict(
+        self, pairs: Iterable[Pair], others: Iterable[str | None]
+    ) -> Iterator[Prediction]:
+        """Yields a prediction for each pair; ``others`` are another's headlines."""
+        both = zip(pairs, others, strict=False)
+        for window in windows(both, self.generator.window_size):
+            with self._timed():
+                found = self.generator.generate([pair.source for pair, _ in window])
+            for (pair, other), headlines in zip(window, found, strict=True):
+                yield self._prediction(pair, headlines, other)
+
+    def _prediction(
+        self, pair: Pair, headlines: Sequence[Headline], other: str | None
+    ) -> Prediction:
+        texts = {"model": headlines[0].text}
+        if other is not None:
+            texts["other"] = other
+        if self.generator.config.num_headlines > 1:
+            texts["oracle"] = _oracle(headlines, pair.target)
+        texts["lead"] = lead(pair.source, self.length)
+        texts["references"] = pair.target
+        facts = Facts.of(pair.source)
+        marks = {name: mark(text, pair.target, facts) for name, text in texts.items()}
+        return Prediction(excerpt(pair), headlines, texts, marks)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - begin
+
+
+def _oracle(headlines: Sequence[Headline], reference: str) -> str:
+    texts = [headline.text for headline in headlines]
+    return max(texts, key=lambda text: rouge(text, reference).rouge_l)
+
+
+def _summary(predictions: Sequence[Prediction], seconds: float) -> Evaluation:
+    systems = list(predictions[0].texts)
+    scores = {name: _score(name, predictions) for name in systems}
+    differences = {}
+    if "other" in systems:
+        ours, others = (
+            [prediction.marks[name].rouge for prediction in predictions]
+            for name in ("model", "other")
+        )
+        differences = compare(ours, others)
+    return Evaluation(predictions, seconds, scores, differences, _choices(predictions))
+
+
+def _choices(predictions: Sequence[Prediction]) -> Mapping[str, float]:
+    if all(len(prediction.headlines) == 1 for prediction in predictions):
+        return {}
+    of_each = [
+        choice([headline.text for headline in prediction.headlines])
+        for prediction in predictions
+    ]
+    return {name: fmean(each[name] for each in of_each) for name in of_each[0]}
+
+
+def _score(system: str, predictions: Sequence[Prediction]) -> Scores:
+    marks = [prediction.marks[system] for prediction in predictions]
+    if system == "references":
+        return score_references(marks)
+    headlines = [prediction.texts[system] for prediction in predictions]
+    return score(marks, headlines, [one.texts["references"] for one in predictions])

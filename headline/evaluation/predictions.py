@@ -1,0 +1,122 @@
+"""The predictions of an evaluation: each headline beside its reference, as a CSV file.
+
+``headline evaluate -o`` writes the file and ``--compare`` reads it.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from headline.data.corpus import Pair
+from headline.data.records import Row
+from headline.data.tables import CorpusFormat, Table, open_table
+from headline.errors import CorpusError
+from headline.evaluation.metrics import Marks
+from headline.files import replacing_text
+from headline.generator import Headline
+
+EXCERPT = 200  # characters kept of each article
+COLUMNS = (
+    "reference",
+    "headline",
+    "score",
+    "rouge_1",
+    "rouge_2",
+    "rouge_l",
+    "unsupported_numbers",
+    "unsupported_latin",
+    "article",
+)
+READ = ("reference", "headline", "article")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's headlines for an article, beside the one that a person wrote.
+
+    ``texts`` and ``marks`` also hold what other systems write, by the system's name.
+    """
+
+    pair: Pair  # the article cut to EXCERPT characters
+    headlines: Sequence[Headline]  # best first
+    texts: Mapping[str, str]
+    marks: Mapping[str, Marks]  # against the whole article
+
+
+def excerpt(pair: Pair) -> Pair:
+    """Returns the pair with no more of its article than is kept."""
+    return Pair(pair.source[:EXCERPT], pair.target)
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
+    """Writes a row for each article: the headlines, and what was counted in the best.
+
+    Further headlines stand in ``headline_2`` and so on, unsupported numbers and Latin
+    words with spaces between them.
+    """
+    most = max(len(prediction.headlines) for prediction in predictions)
+    more = [f"headline_{rank}" for rank in range(2, most + 1)]
+    with replacing_text(path) as stream:
+        writer = csv.DictWriter(stream, [*COLUMNS, *more], lineterminator="\n")
+        writer.writeheader()
+        for prediction in predictions:
+            texts = [headline.text for headline in prediction.headlines[1:]]
+            writer.writerow(_row(prediction) | dict(zip(more, texts, strict=False)))
+
+
+def _row(prediction: Prediction) -> dict[str, object]:
+    best, marks = prediction.headlines[0], prediction.marks["model"]
+    return {
+        "reference": prediction.pair.target,
+        "headline": best.text,
+        "score": f"{best.score:.4f}",
+        **marks.rouge.to_dict(),
+        "unsupported_numbers": " ".join(marks.unsupported_numbers),
+        "unsupported_latin": " ".join(marks.unsupported_latin),
+        "article": prediction.pair.source,
+    }
+
+
+def read_headlines(path: Path, pairs: Sequence[Pair]) -> list[str]:
+    """Reads the headline of each row that ``write_predictions`` wrote.
+
+    Args:
+        pairs: what the rows must be about, the articles cut to EXCERPT characters.
+
+    Raises:
+        CorpusError: the file cannot be read, or is about other articles or references.
+    """
+    with open_table(path, CorpusFormat()) as table:
+        _check_columns(table)
+        rows = zip_longest(table, pairs)
+        return [_headline(path, row, pair, len(pairs)) for row, pair in rows]
+
+
+def _check_columns(table: Table) -> None:
+    for name in READ:
+        if name not in table.columns:
+            raise CorpusError(
+                f"{table.path} has no column {name!r}: --compare takes a file that "
+                "`headline evaluate -o` wrote"
+            )
+
+
+def _headline(path: Path, row: Row | None, pair: Pair | None, articles: int) -> str:
+    if row is None:
+        raise CorpusError(f"{path} ends too early: {articles} articles are evaluated")
+    if row.problem is not None:
+        raise CorpusError(f"{path}: row {row.number} is damaged: {row.problem}")
+    if pair is None:
+        raise CorpusError(
+            f"{path}: row {row.number} is too many: {articles} articles are evaluated"
+        )
+    for name, wanted in (("article", pair.source), ("reference", pair.target)):
+        if row.values[name] != wanted:
+            brief = repr(row.values[name][:20])
+            raise CorpusError(
+                f"{path}: row {row.number} has another {name}: {brief} "
+                f"instead of {wanted[:20]!r}"
+            )
+    return str(row.values["headline"])

@@ -1,0 +1,77 @@
+"""``headline evaluate --score``: how likely a model finds the headlines of a file."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headline.data.corpus import Pair
+from headline.data.tables import CorpusFormat
+from headline.evaluation.evaluate import read_pairs
+from headline.evaluation.predictions import excerpt
+from headline.files import replacing_text
+from headline.generator import Generator, windows
+
+COLUMNS = ("headline", "score", "article")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The headlines of a file with their log-probabilities."""
+
+    pairs: Sequence[Pair]  # the articles cut to EXCERPT characters
+    scores: Sequence[float]  # natural logarithms, the end included
+
+    @property
+    def mean(self) -> float:
+        """The mean log-probability of a headline."""
+        return sum(self.scores) / len(self.scores)
+
+    @property
+    def perplexity(self) -> float:
+        """Of a character: exp of minus the mean log-probability, ends counted."""
+        characters = sum(len(pair.target) + 1 for pair in self.pairs)
+        return math.exp(-sum(self.scores) / characters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the scores, ready for JSON."""
+        return {
+            "articles": len(self.pairs),
+            "score": round(self.mean, 4),
+            "perplexity": round(self.perplexity, 4),
+            "scores": [round(score, 4) for score in self.scores],
+        }
+
+    def table(self) -> str:
+        """Returns the means as a table for a person."""
+        rows = {
+            "mean log-probability": f"{self.mean:8.2f}",
+            "perplexity of a character": f"{self.perplexity:8.2f}",
+        }
+        lines = (f"{name:28}{value}" for name, value in rows.items())
+        return "\n".join([f"{len(self.pairs):,} headlines", *lines])
+
+    def write(self, path: Path) -> None:
+        """Writes a CSV file with a row for each headline."""
+        with replacing_text(path) as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for pair, score in zip(self.pairs, self.scores, strict=True):
+                writer.writerow([pair.target, f"{score:.4f}", pair.source])
+
+
+def score_file(generator: Generator, path: Path, form: CorpusFormat) -> Scored:
+    """Scores each headline of a file of pairs.
+
+    Raises:
+        CorpusError: the file cannot be read, or holds no pair.
+    """
+    pairs: list[Pair] = []
+    scores: list[float] = []
+    for window in windows(read_pairs(path, form), generator.window_size):
+        sources = [pair.source for pair in window]
+        scores += generator.score(sources, [pair.target for pair in window])
+        pairs += map(excerpt, window)
+    return Scored(pairs, scores)

@@ -1,0 +1,1 @@
+"""The model: its layers, wired for Keras."""

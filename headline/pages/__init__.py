@@ -1,0 +1,1 @@
+"""HTML for people: pages, curves and heat maps."""

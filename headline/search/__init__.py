@@ -1,0 +1,1 @@
+"""Beam search over an engine, and what a headline may hold."""

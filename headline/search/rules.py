@@ -1,0 +1,317 @@
+"""What the articles of one batch ask of their headlines, over arrays of candidates.
+
+Shape letters: see ``beams``; M candidates of each hypothesis, N = K M.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.config import DecodeConfig
+from headline.engines.base import IMPOSSIBLE, Ids
+from headline.runs import starts_run
+from headline.search.beams import Beams, Candidates, take_of_rows
+from headline.search.constraints import FORBIDDEN, Constraint
+from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
+
+Flags = NDArray[np.bool_]
+
+# The settings of single articles that are numbers.
+INTEGERS = "min_length", "max_length", "target_length", "no_repeat_ngram_size"
+
+# Log-probability that a character past the target length, or missing, costs.
+WISH = 1.0
+
+
+class TokenTable:
+    """What the rules must know of each token, by its id.
+
+    Ids past the vocab are characters of one article: each counts one, and may belong
+    to a run. Whether one is blank, ``Rules`` must be told.
+    """
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        plain = tokens[len(SPECIAL_TOKENS) :]
+        lengths = [0] * len(SPECIAL_TOKENS) + [len(token) for token in plain]
+        none = [False] * len(SPECIAL_TOKENS)
+        # The last entry stands for all ids past the vocab.
+        self._lengths = np.array([*lengths, 1], np.int32)
+        self._in_runs = np.array([*none, *map(starts_run, plain), True])
+        self._blank = np.array([*none, *map(str.isspace, plain), False])
+        self._blank[BOS] = True  # a headline begins with a character that is seen
+
+    def lengths(self, ids: Ids) -> Ids:
+        """Returns the characters of each id; 0 for special tokens."""
+        return self._lengths[self._known(ids)]
+
+    def in_runs(self, ids: Ids) -> Flags:
+        """Tells in which tokens a number or a Latin word begins."""
+        return self._in_runs[self._known(ids)]
+
+    def blank(self, ids: Ids) -> Flags:
+        """Tells which tokens are white space, or BOS."""
+        return self._blank[self._known(ids)]
+
+    def _known(self, ids: Ids) -> Ids:
+        return np.minimum(ids, np.int32(len(self._lengths) - 1))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of each article of a batch.
+
+    Args:
+        configs: of each article.
+        constraints: of each article; None where nothing binds it.
+        spaces: of each article the id of its space, if that is past the vocab.
+    """
+
+    tokens: TokenTable
+    configs: Sequence[DecodeConfig]
+    constraints: Sequence[Constraint | None]
+    spaces: Sequence[int | None] = ()
+
+    def setting(self, name: str, beams: Beams) -> Ids:
+        """Returns an integer setting of the articles in search, shape ``(B, 1)``."""
+        values: Ids = self._settings[name][beams.articles, None]
+        return values
+
+    @cached_property
+    def _settings(self) -> dict[str, Ids]:
+        """The integer settings of all articles, gathered once."""
+        return {
+            name: np.array([getattr(config, name) for config in self.configs], np.int32)
+            for name in INTEGERS
+        }
+
+    def wanted(self, beams: Beams) -> Ids | None:
+        """Returns tokens that must be among the candidates: (B K, W), or None."""
+        asks = (beams.states != 0) | self.asking(beams)
+        if not asks.any():
+            return None
+        rows = np.flatnonzero(asks).tolist()
+        found = [
+            self._constraint(beams, row // beams.states.shape[1]).wanted(state)
+            for row, state in zip(rows, beams.states[asks].tolist(), strict=True)
+        ]
+        most = max(map(len, found))
+        if not most:
+            return None
+        wanted = np.full((beams.states.size, most), PAD, np.int32)
+        for row, tokens in zip(rows, found, strict=True):
+            wanted[row, : len(tokens)] = tokens
+        return wanted
+
+    def judge(self, candidates: Candidates, beams: Beams, most: int) -> Candidates:
+        """Forbids what breaks a rule: the key is -inf then. Sets the states.
+
+        Args:
+            most: only so many of each article, the best by their keys, must be judged;
+                of the others some are forbidden, whatever they are.
+        """
+        characters = take_of_rows(beams.characters, candidates.origins)
+        ends = candidates.ids == EOS
+        after = characters + self.tokens.lengths(candidates.ids)
+        blank = self._blank(candidates.ids, beams)
+        room = self.setting("max_length", beams) - after
+        # White space never ends a headline, so a character at least comes after it.
+        allowed = candidates.possible & (blank <= room)
+        allowed &= ~(blank | ends) | ~self._after_blank(candidates, beams)
+        too_short = ends & (characters < self.setting("min_length", beams))
+        repeats = self._repeats(candidates, beams)
+        before = take_of_rows(beams.states, candidates.origins)
+        bound = self._looked_at(candidates, before, beams)
+        sure = allowed & ~bound & ~too_short & ~repeats
+        allowed &= ~bound | self._contends(candidates, sure, beams, most)
+        states, needs, continues = self._follow(
+            candidates, before, bound & allowed, repeats, beams
+        )
+        allowed &= (states != FORBIDDEN) & (needs <= room)
+        allowed &= ~ends | (needs == 0)
+        allowed &= continues | ~repeats
+        # Nothing is left where every word is longer than the room: then it may end.
+        stuck = ~(allowed & ~too_short).any(axis=1, keepdims=True)
+        allowed &= ~too_short | stuck
+        keys = np.where(allowed, candidates.keys, IMPOSSIBLE)
+        if self._settings["target_length"].any():
+            keys -= self._wish(after, ends, beams)
+        return candidates._replace(keys=keys, states=states)
+
+    def _blank(self, ids: Ids, beams: Beams) -> Flags:
+        """Which tokens, (B, N), are white space or BOS."""
+        blank = self.tokens.blank(ids)
+        if self._own_spaces.any():
+            blank |= ids == self._own_spaces[beams.articles, None]
+        return blank
+
+    @cached_property
+    def _own_spaces(self) -> Ids:
+        """Of each article its space past the vocab; PAD, never written, if none."""
+        spaces = self.spaces or [None] * len(self.configs)
+        return np.array([PAD if space is None else space for space in spaces], np.int32)
+
+    def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
+        """Which candidates follow white space, or nothing at all, (B, N)."""
+        last = self._blank(beams.tokens[:, :, -1], beams)
+        after: Flags = take_of_rows(last, candidates.origins)
+        return after
+
+    def _wish(self, after: Ids, ends: Flags, beams: Beams) -> NDArray[np.float64]:
+        """Returns what missing the target length costs each candidate, (B, N).
+
+        A hypothesis that goes on can only pay for what it has too much already.
+        """
+        target = self.setting("target_length", beams)
+        missed = np.where(ends, np.abs(after - target), np.maximum(after - target, 0))
+        return np.where(target > 0, WISH * missed, 0.0)
+
+    def progress(self, candidates: Candidates, beams: Beams) -> Ids:
+        """Returns characters of asked words after each candidate, (B, N)."""
+        written = np.zeros(candidates.ids.shape, np.int32)
+        for place in np.flatnonzero(self._counts_words[beams.articles]).tolist():
+            bound = self._constraint(beams, place)
+            for column in np.flatnonzero(candidates.possible[place]).tolist():
+                state = int(candidates.states[place, column])
+                written[place, column] = bound.written(state)
+        return written
+
+    def _constraint(self, beams: Beams, place: int) -> Constraint:
+        """Returns the constraint of an article that has one."""
+        bound: Constraint | None = self.constraints[beams.articles[place]]
+        assert bound is not None
+        return bound
+
+    def asking(self, beams: Beams) -> Flags:
+        """Which articles ask for more than whole runs, shape ``(B, 1)``."""
+        asking: Flags = self._asks[beams.articles, None]
+        return asking
+
+    @cached_property
+    def _asks(self) -> Flags:
+        return np.array(
+            [bound is not None and not bound.is_plain for bound in self.constraints]
+        )
+
+    @cached_property
+    def _counts_words(self) -> Flags:
+        return np.array(
+            [bound is not None and bound.counts_words for bound in self.constraints]
+        )
+
+    @cached_property
+    def _binds(self) -> Flags:
+        return np.array([bound is not None for bound in self.constraints])
+
+    def _contends(
+        self, candidates: Candidates, sure: Flags, beams: Beams, most: int
+    ) -> Flags:
+        """Which candidates may be among the best of their article, (B, N).
+
+        Not one that enough of those rank before which no constraint can forbid. So
+        the automata, a call for each candidate, are hardly asked at all.
+
+        Args:
+            sure: the candidates that are allowed already.
+            most: how many are taken.
+        """
+        keys = candidates.keys
+        if most >= keys.shape[1] or self._settings["target_length"].any():
+            return np.ones(keys.shape, bool)
+        rivals = np.where(sure, keys, IMPOSSIBLE)
+        least = np.partition(rivals, -most, axis=1)[:, -most, None]
+        contends: Flags = (keys >= least) | self.asking(beams)
+        return contends
+
+    def _follow(
+        self,
+        candidates: Candidates,
+        before: Ids,
+        looked_at: Flags,
+        repeats: Flags,
+        beams: Beams,
+    ) -> tuple[Ids, Ids, Flags]:
+        """Of each candidate: its state, characters needed, if it may repeat n-grams.
+
+        Args:
+            before: the states before the candidates.
+            looked_at: the candidates to follow; the state of the others is 0.
+            repeats: those that do repeat n-grams; the others are not asked.
+        """
+        states, needs = np.zeros((2, *before.shape), np.int32)
+        continues = np.zeros(before.shape, bool)
+        followed = zip(
+            *(axis.tolist() for axis in np.nonzero(looked_at)),
+            before[looked_at].tolist(),
+            candidates.ids[looked_at].tolist(),
+            repeats[looked_at].tolist(),
+            strict=True,
+        )
+        for place, column, origin, token, again in followed:
+            bound = self._constraint(beams, place)
+            state = origin if token == EOS else bound.follow(origin, token)
+            states[place, column] = state
+            if state != FORBIDDEN:
+                needs[place, column] = bound.need(state)
+                continues[place, column] = again and bound.goes_on(origin, state)
+        return states, needs, continues
+
+    def _looked_at(self, candidates: Candidates, before: Ids, beams: Beams) -> Flags:
+        """Which candidates a constraint must follow.
+
+        Where it binds runs alone, those that begin, continue or end one; the state of
+        the others is 0.
+        """
+        run = self.tokens.in_runs(candidates.ids) | (before != 0)
+        bound = self._binds[beams.articles, None]
+        looked_at: Flags = bound & candidates.possible & (run | self.asking(beams))
+        return looked_at
+
+    def _repeats(self, candidates: Candidates, beams: Beams) -> Flags:
+        """Which candidates would make some tokens stand twice, (B, N).
+
+        A word of n characters is an n-gram by itself.
+        """
+        repeats = np.zeros(candidates.ids.shape, bool)
+        ids = candidates.ids.reshape(*beams.scores.shape, -1)
+        history = beams.tokens[:, :, 1:]
+        sizes = self.setting("no_repeat_ngram_size", beams)
+        for size in self._ngram_sizes:
+            found = repeated(history, ids, size)
+            long = self.tokens.lengths(ids) >= size
+            if long.any():
+                found |= long & repeated(history, ids, 1)
+            repeats |= found.reshape(repeats.shape) & (sizes == size)
+        return repeats
+
+    @cached_property
+    def _ngram_sizes(self) -> list[int]:
+        """The lengths of n-grams that some article may not have twice."""
+        return sorted({one.no_repeat_ngram_size for one in self.configs} - {0})
+
+
+def repeated(tokens: Ids, ids: Ids, size: int) -> Flags:
+    """Tells which tokens would end an n-gram that the hypothesis has already.
+
+    Args:
+        tokens: shape ``(B, K, T)``, without BOS.
+        ids: shape ``(B, K, M)``, the tokens that may come next.
+        size: n.
+
+    Returns:
+        shape ``(B, K, M)``.
+    """
+    length = tokens.shape[2]
+    starts = length - size + 1  # of the n-grams that the hypothesis has
+    if starts < 1:
+        return np.zeros(ids.shape, bool)
+    same = np.ones((*tokens.shape[:2], starts), bool)
+    for offset in range(size - 1):
+        context = tokens[:, :, length - size + 1 + offset, None]
+        same &= tokens[:, :, offset : offset + starts] == context
+    last = tokens[:, :, size - 1 :]
+    found = ((ids[..., None] == last[:, :, None]) & same[:, :, None]).any(-1)
+    repeats: Flags = found & (ids != EOS)
+    return repeats

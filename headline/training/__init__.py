@@ -1,0 +1,1 @@
+"""A training, from the first batch to what ``MODEL_DIR`` keeps."""

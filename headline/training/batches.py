@@ -1,0 +1,177 @@
+"""What ``fit`` reads: the batches of an epoch, planned by its number alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.config import TrainConfig
+from headline.data.dataset import Dataset, make_batch, plan_batches
+from headline.network.model import COLUMNS, DIVISOR, LABEL_COLUMNS, LOG_SHARES
+from headline.network.shapes import rung
+from headline.tokenizer import PAD
+from headline.training.shortlist import Shortlist
+
+# The least widths where each shape is compiled: of sources and of targets.
+LEAST_SOURCE = 64
+LEAST_TARGET = 32
+COLUMN_STEP = 512  # and the step of the columns of the softmax
+
+Batch = dict[str, NDArray[Any]]
+CountLabels = Callable[[Mapping[str, Any]], int]
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of a split, in another order for each epoch.
+
+    Where an update takes several batches, they are parts of one large batch, and each
+    holds, as ``DIVISOR``, the number of labels of the large one divided by the number
+    of its parts. Those of a training say which tokens their softmax is over: the same
+    for all parts.
+
+    Args:
+        epoch: its number; None for validation.
+        first: of the batches to begin with; those before it are over.
+        count_labels: says how many labels of a batch count in the loss; needed where an
+            update takes several batches.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        config: TrainConfig,
+        epoch: int | None = None,
+        count_labels: CountLabels | None = None,
+        first: int = 0,
+    ) -> None:
+        super().__init__()
+        self.split = dataset.splits[split]
+        self.tokenizer = dataset.tokenizer
+        self.config = config
+        self.epoch = epoch
+        self.count_labels = count_labels
+        self.first = first
+        self.parts = 1 if count_labels is None else config.accumulate
+        self._shortlist = self._make_shortlist()
+        self._buckets = self.split.buckets()
+        self._plan = self._plan_epoch()
+        self._parts: tuple[int, list[Batch]] = (-1, [])
+
+    def _make_shortlist(self) -> Shortlist | None:
+        vocab_size, frequent = self.tokenizer.vocab.vocab_size, self.config.shortlist
+        if self.epoch is None or not 0 < frequent < vocab_size:
+            return None
+        pairs = self.config.batch_size * self.parts
+        return Shortlist.of(self.split.target, vocab_size, frequent, pairs)
+
+    def _plan_epoch(self) -> list[NDArray[np.intp]]:
+        size, seed = self.config.batch_size * self.parts, self.config.seed
+        epoch, corpora = self.epoch or 0, self.split.corpora
+        return plan_batches(self._buckets, size, seed, epoch, corpora)
+
+    def __len__(self) -> int:
+        return len(self._plan) * self.parts - self.first
+
+    def __getitem__(self, index: int) -> tuple[Batch]:
+        number, part = divmod(self.first + index, self.parts)
+        if self._parts[0] != number:
+            self._parts = number, self._make_parts(self._plan[number])
+        return (self._parts[1][part],)
+
+    def _make_parts(self, pairs: NDArray[np.intp]) -> list[Batch]:
+        """Makes the batches of an update; a part without pairs is one padded row."""
+        batches: list[Batch] = [
+            dict(make_batch(self.split, part, self.tokenizer))
+            for part in np.array_split(pairs, self.parts)
+        ]
+        divisor: Batch = {}
+        if self.count_labels is not None:
+            labels = sum(map(self.count_labels, batches))
+            divisor = {DIVISOR: np.full((1, 1), labels / self.parts, np.float32)}
+        if compiles_each_shape():
+            batches = [of_few_shapes(one, self.config.batch_size) for one in batches]
+        return [batch | divisor for batch in self._with_columns(batches)]
+
+    def _with_columns(self, batches: list[Batch]) -> list[Batch]:
+        """Adds the tokens that the softmax of an update is over."""
+        if (shortlist := self._shortlist) is None:
+            return batches
+        step = COLUMN_STEP if compiles_each_shape() else 1
+        labels = [batch["labels"] for batch in batches]
+        columns, log_shares = shortlist.columns(labels, step)
+        shared = {COLUMNS: columns[None], LOG_SHARES: log_shares[None]}
+        return [
+            batch | shared | {LABEL_COLUMNS: shortlist.places(batch["labels"], columns)}
+            for batch in batches
+        ]
+
+
+def compiles_each_shape() -> bool:
+    """Tells whether the backend compiles each shape of a batch anew."""
+    return bool(keras.backend.backend() == "jax")
+
+
+def of_few_shapes(batch: Batch, rows: int) -> Batch:
+    """Pads a batch further, so that an epoch has hardly more shapes than widths.
+
+    JAX compiles each shape for seconds, and for a dozen of them it takes as long as
+    some epochs on a GPU.
+
+    Args:
+        rows: of a full batch; those that are missing are padding.
+    """
+
+    def widened(ids: NDArray[Any], least: int) -> NDArray[Any]:
+        present, width = ids.shape
+        room = (0, rows - present), (0, rung(width, least) - width)
+        return np.pad(ids, room, constant_values=PAD)
+
+    least = {"source_ids": LEAST_SOURCE, "copy_ids": LEAST_SOURCE}
+    return {
+        name: widened(ids, least.get(name, LEAST_TARGET)) for name, ids in batch.items()
+    }
+
+
+class EndlessBatches(Batches):
+    """The batches of one epoch after the other, for a ``fit`` of several.
+
+    Which epoch is the first, is Keras's to say: under JAX it looks at a batch, and
+    begins anew.
+    """
+
+    def on_epoch_end(self) -> None:
+        self.epoch = (self.epoch or 0) + 1
+        self._plan = self._plan_epoch()
+        self._parts = -1, []
+
+
+def pipeline(batches: Batches) -> Any:
+    """Returns what ``fit`` reads the batches from.
+
+    Under TensorFlow, Keras takes the widths of the first two batches for those of all
+    others, and fails at the third. So there the shapes are said.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    def epoch() -> Iterator[tuple[Batch]]:
+        yield from (batches[index] for index in range(len(batches)))
+        batches.on_epoch_end()
+
+    signature = (
+        {
+            name: tf.TensorSpec((None, None), array.dtype)
+            for name, array in batches[0][0].items()
+        },
+    )
+    stream = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    counted = tf.data.experimental.assert_cardinality(len(batches))
+    options = tf.data.Options()
+    # There is nothing to tune, and at the end of an epoch an iterator may wait for its
+    # tuner to wake up, which sleeps ever longer: up to two fifths of the epoch's time.
+    options.autotune.enabled = False
+    return stream.apply(counted).prefetch(2).with_options(options)

@@ -1,0 +1,244 @@
+"""What happens during the updates: the learning rate, the bar, checkpoints, alarms."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from tqdm import tqdm
+
+from headline.bundle import save_checkpoint
+from headline.config import Run, TrainConfig
+from headline.data.dataset import Dataset
+from headline.errors import TrainingError
+from headline.interrupt import Interrupt
+from headline.network.model import HeadlineModel, read_back
+from headline.training.phases import Phase
+from headline.training.progress import EpochState, TrainingState, capture, settings
+from headline.training.watch import set_rate
+
+Report = Callable[[str], None]
+
+LONGEST_WARMUP = 0.2  # share of a training
+
+
+class Clock:
+    """The wall time of a training, and how much of it there is.
+
+    Args:
+        max_minutes: how much.
+        state: where the training starts; some of the time may be over, and some is
+            reserved for the last validation.
+    """
+
+    def __init__(self, max_minutes: float | None, state: TrainingState) -> None:
+        self.limit = math.inf if max_minutes is None else max_minutes * 60
+        self._state = state
+        self._start = time.monotonic() - state.seconds
+
+    def seconds(self) -> float:
+        """Returns the seconds since the training began."""
+        return time.monotonic() - self._start
+
+    def share(self) -> float:
+        """Returns the share of the time for updates that has gone by, at most 1."""
+        # A validation as long as half of the time leaves the other half for updates.
+        room = max(self.limit - self._state.reserved, self.limit / 2)
+        return min(1.0, self.seconds() / room) if math.isfinite(room) else 0.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training under way."""
+
+    run: Run
+    dataset: Dataset
+    model: HeadlineModel
+    state: TrainingState
+    clock: Clock
+    interrupt: Interrupt
+    report: Report
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings, with the batches that there is memory for."""
+        return self.run.train.halved(self.state.halvings)
+
+    def save_checkpoint(self) -> None:
+        """Keeps all that going on from here needs."""
+        read_back(self.model)
+        self.state.seconds = self.clock.seconds()
+        same = settings(self.run, self.dataset)
+        save_checkpoint(self.run.model_dir, capture(self.model, self.state, same))
+
+
+def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
+    """Returns the learning rate of an update.
+
+    Linear rise over the warm-up, or a fifth of the training if that is less; then, by
+    ``config.schedule``, a linear fall to 0 at the end, or nothing.
+
+    Args:
+        update: its number, from 0.
+        progress: share of the training that is over, by updates or by time,
+            whichever ends first; between 0 and 1.
+    """
+    # A short training has no time for a long warm-up.
+    risen = max((update + 1) / (config.warmup_updates + 1), progress / LONGEST_WARMUP)
+    warmup = min(1.0, risen)
+    fall = 1.0 - progress if config.schedule == "linear" else 1.0
+    return config.peak_rate * warmup * fall
+
+
+def dropout_strength(config: TrainConfig, over: float, expected: float) -> float:
+    """Returns how strong the dropout is, 0 to 1.
+
+    What is read once cannot be learned by heart, and dropout then only makes it harder
+    to learn: so it rises over the first epochs (curriculum dropout, Morerio et al.
+    2017), and a training of few epochs has less of it.
+
+    Args:
+        over: epochs that are over.
+        expected: epochs that there will have been at the end.
+    """
+    rise = config.dropout_epochs or 0.0
+    if rise <= 1:
+        return 1.0
+    return min(1.0, over / rise, max(0.0, expected - 1) / (rise - 1))
+
+
+class Schedule(keras.callbacks.Callback):
+    """Sets the learning rate and the strength of the dropout before each update, and
+    stops when the phase is over."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        phase: Phase,
+        clock: Clock,
+        state: TrainingState,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.phase = phase
+        self.clock = clock
+        self.state = state
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        config, phase, model = self.config, self.phase, self.model
+        over = self.state.phase_update, self.clock.share()
+        set_rate(model, learning_rate(config, self.state.update, phase.progress(*over)))
+        epochs = over[0] / phase.epoch_updates, phase.expected_epochs(*over)
+        model.strength.assign(dropout_strength(config, *epochs))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if (batch + 1) % self.config.accumulate:
+            return  # the gradients of the update are not together yet
+        self.state.update += 1
+        if self.phase.is_over(self.state.phase_update, self.clock.share()):
+            self.state.phase_over = True
+            self.model.stop_training = True
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar of the epoch's updates with the loss, on a terminal only."""
+
+    def __init__(self, epoch: EpochState) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.bar = tqdm(
+            total=self.epoch.batches + self.params["steps"],
+            initial=self.epoch.batches,
+            desc=f"epoch {epoch + 1}",
+            unit="update",
+            leave=False,
+            disable=None,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
+        self.bar.update()
+        if not self.bar.disable and batch % 10 == 0:
+            self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.bar.close()
+
+
+class Guard(keras.callbacks.Callback):
+    """Stops after a batch of an evaluation if somebody wants it."""
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        super().__init__()
+        self.interrupt = interrupt
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.interrupt.check()
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Stops after an update if somebody wants it, and keeps checkpoints in between.
+
+    It stands behind all that counts, so that what is kept is whole.
+    """
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self.training = training
+        self.last = training.clock.seconds()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        training, config = self.training, self.training.config
+        ends_epoch = batch + 1 == self.params["steps"] or self.model.stop_training
+        if ends_epoch or (batch + 1) % config.accumulate:
+            return  # the validation comes next; or the update is not whole
+        training.interrupt.check()
+        seconds = training.clock.seconds()
+        if seconds - self.last >= 60 * config.checkpoint_minutes:
+            training.save_checkpoint()
+            self.last = seconds
+
+
+class Restored(keras.callbacks.Callback):
+    """Puts the metrics of an epoch that was begun back to what they were."""
+
+    def __init__(self, model: HeadlineModel) -> None:
+        super().__init__()
+        self.values = [
+            keras.ops.convert_to_numpy(metric).copy()
+            for metric in model.metrics_variables
+        ]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # ``fit`` has just set them to nothing.
+        both = zip(self.model.metrics_variables, self.values, strict=True)
+        for variable, value in both:
+            variable.assign(value)
+
+
+class Alarm(keras.callbacks.Callback):
+    """Ends a training whose numbers are none any more.
+
+    Raises:
+        TrainingError: after the batch that did it.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        super().__init__()
+        self.state = state
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        if math.isfinite(logs["gradient_norm"]) and math.isfinite(float(logs["loss"])):
+            return
+        kept = "no epoch was complete, so there is no model"
+        if self.state.best is not None:
+            kept = f"the weights with ROUGE-L {self.state.best.rouge_l:.1f} are kept"
+        raise TrainingError(
+            f"the loss of batch {self.state.current.batches} of epoch "
+            f"{self.state.epoch + 1} is no number any more; {kept}. Train again with a "
+            "lower --learning-rate, a lower --clip-norm above 0, or without "
+            "--mixed-precision"
+        )

@@ -1,0 +1,29 @@
+"""What a training ran with: versions and machine, and nothing that is personal."""
+
+import os
+import platform
+from importlib import import_module
+
+from headline import __version__
+from headline.network.backend import device_in_use
+
+
+def environment() -> dict[str, str]:
+    """Returns versions, backend, device and platform, by names for people.
+
+    Loads Keras. There is no path, user or host name in it.
+    """
+    import keras
+    import numpy as np
+
+    backend = keras.backend.backend()
+    return {
+        "headline": __version__,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": f"{backend} {import_module(backend).__version__}",
+        "numpy": np.__version__,
+        "device": device_in_use(),
+        "processors": str(os.cpu_count()),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }

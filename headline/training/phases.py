@@ -1,0 +1,77 @@
+"""The phases of a training: pseudo-pairs first, where there are any, then pairs.
+
+They share the model, the optimizer and one schedule of the learning rate.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headline.config import TrainConfig
+from headline.data.dataset import UNPAIRED, Split
+
+# Their numbers in history.csv. A training on pairs alone has no such column.
+ONLY_PAIRS, PSEUDO_PAIRS, PAIRS = range(3)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, which reads one split."""
+
+    number: int
+    split: str
+    begin: float  # the share of the training that is over when it begins
+    end: float  # and when it ends
+    updates: int  # at most
+    epoch_updates: int  # of one pass over the split
+
+    @property
+    def epochs(self) -> int:
+        """The passes over the split, of which the last may be a part of one."""
+        return math.ceil(self.updates / self.epoch_updates)
+
+    def progress(self, update: int, time_share: float) -> float:
+        """Returns the share of the training that is over, by updates or by time.
+
+        Args:
+            update: updates of this phase that are over.
+            time_share: the share of the time that is over.
+        """
+        by_updates = self.begin + (self.end - self.begin) * (update / self.updates)
+        return max(by_updates, time_share)
+
+    def expected_epochs(self, update: int, time_share: float) -> float:
+        """Returns the passes over the split that there will be, at the pace so far.
+
+        Args:
+            update, time_share: see ``progress``.
+        """
+        over = self.progress(update, time_share) - self.begin
+        if over <= 0:
+            return self.updates / self.epoch_updates
+        return update / self.epoch_updates * (self.end - self.begin) / over
+
+    def is_over(self, update: int, time_share: float) -> bool:
+        """Tells whether the phase has had its updates, or its time."""
+        return update >= self.updates or time_share >= self.end
+
+
+def plan_phases(config: TrainConfig, splits: Mapping[str, Split]) -> list[Phase]:
+    """Plans ``config.epochs`` passes over the pairs, and the pseudo-pairs before them.
+
+    These get ``config.pretrain_share`` of all updates, or of the time.
+    """
+    epoch_updates = _epoch_updates(splits["train"], config)
+    updates, share = config.epochs * epoch_updates, config.pretrain_share
+    if not share or UNPAIRED not in splits:
+        return [Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates, epoch_updates)]
+    before = math.ceil(updates * share / (1 - share))
+    passes = _epoch_updates(splits[UNPAIRED], config)
+    return [
+        Phase(PSEUDO_PAIRS, UNPAIRED, 0.0, share, before, passes),
+        Phase(PAIRS, "train", share, 1.0, updates, epoch_updates),
+    ]
+
+
+def _epoch_updates(split: Split, config: TrainConfig) -> int:
+    return math.ceil(split.epoch_pairs / (config.batch_size * config.accumulate))

@@ -1,0 +1,191 @@
+"""How far a training has come: kept in checkpoints, and what ``--resume`` goes on from.
+
+With the weights, the optimizer, the seeds of dropout and the metrics in a checkpoint,
+and the batches planned by epoch, a training that is resumed takes the same updates as
+one that never stopped, wherever in an epoch that was.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import keras
+
+from headline.bundle import Checkpoint, manifest_sha256
+from headline.config import Run
+from headline.data.dataset import UNPAIRED, Dataset
+from headline.errors import BundleError, TrainingError
+from headline.evaluation.metrics import Rouge
+from headline.network.model import HeadlineModel
+from headline.training.phases import ONLY_PAIRS, Phase
+
+# A training may go on elsewhere, and show more or less.
+MAY_DIFFER = {"device", "samples", "checkpoint_minutes"}
+# Checksums, which say nothing to a person.
+FINGERPRINTS = {"data": "the dataset", "init_from": "the model of --init-from"}
+MAY_DIFFER_OF_PAIRS = MAY_DIFFER | {"pretrain_share"}  # where that means nothing
+
+
+@dataclass
+class EpochState:
+    """What is known of an epoch before it is over."""
+
+    batches: int = 0  # that are over
+    seconds: float = 0.0  # of wall time that they took
+    measured: dict[str, list[float]] = field(default_factory=dict)  # see ``Watch``
+    losses: float = 0.0  # sum over the labels, when last looked at
+    labels: float = 0.0  # their number then
+    logs: dict[str, float] = field(default_factory=dict)  # once its updates are over
+
+
+@dataclass
+class TrainingState:
+    """What changes during a training, but for the model."""
+
+    epoch: int = 0  # epochs that are over
+    update: int = 0  # updates that are over
+    seconds: float = 0.0  # of wall time, up to the last checkpoint
+    best: Rouge | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    statistics: dict[str, Any] = field(default_factory=dict)  # of the best headlines
+    phase: int = ONLY_PAIRS  # the number of the one that is on
+    phase_over: bool = False  # by its time or its updates
+    epochs_before: int = 0  # of the phases before it
+    updates_before: int = 0  # likewise
+    reserved: float = 0.0  # seconds that the last validation took
+    halvings: int = 0  # of the batches, for want of memory
+    current: EpochState = field(default_factory=EpochState)
+
+    @property
+    def phase_update(self) -> int:
+        """Updates of this phase that are over."""
+        return self.update - self.updates_before
+
+    @property
+    def phase_column(self) -> dict[str, float]:
+        """What history.csv says about the phase where there are two."""
+        return {} if self.phase == ONLY_PAIRS else {"phase": self.phase}
+
+    def enter(self, phase: Phase) -> None:
+        """Begins a phase, or goes on with it."""
+        if phase.number == self.phase:
+            return
+        self.phase, self.phase_over = phase.number, False
+        self.epochs_before, self.updates_before = self.epoch, self.update
+        self.best = None  # what pseudo-pairs taught is no match for what pairs teach
+
+    def to_come(self, phases: Sequence[Phase]) -> list[Phase]:
+        """Returns the phases that are not over; the first one may have begun."""
+        on = next((phase for phase in phases if phase.number == self.phase), None)
+        over = on is None or self.phase_over or on.is_over(self.phase_update, 0.0)
+        over = over and not self.current.batches  # else it has a validation to come
+        first = self.phase + 1 if over else self.phase
+        return [phase for phase in phases if phase.number >= first]
+
+    def end_epoch(self) -> None:
+        """Goes on to the next epoch."""
+        self.epoch += 1
+        self.current = EpochState()
+
+    def is_stale(self, patience: int) -> bool:
+        """Tells whether ``patience`` epochs of this phase brought no better ROUGE-L."""
+        scores = [row["rouge_l"] for row in self.history[self.epochs_before :]]
+        if not patience or len(scores) <= patience:
+            return False
+        return max(scores[-patience:]) <= max(scores[:-patience])
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "TrainingState":
+        """Makes the state from what ``capture`` wrote.
+
+        Raises:
+            BundleError: it is not what ``capture`` writes.
+        """
+        try:
+            state = cls(**raw)
+            best = None if state.best is None else Rouge(**raw["best"])
+            current = EpochState(**raw.get("current", {}))  # older versions kept none
+        except TypeError as error:
+            raise BundleError(f"the checkpoint is damaged: {error}") from error
+        return replace(state, best=best, current=current)
+
+
+def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
+    """Returns all that must be the same when a training goes on."""
+    train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
+    model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
+    may_differ = MAY_DIFFER if UNPAIRED in dataset.splits else MAY_DIFFER_OF_PAIRS
+    kept = {name: v for name, v in train.items() if name[6:] not in may_differ}
+    others = {
+        "preset": run.preset,
+        "backend": keras.backend.backend(),
+        "init_from": run.init_from and manifest_sha256(run.init_from),
+        "data": dict(dataset.fingerprint),
+    }
+    # As a checkpoint gives them back: JSON has no tuples.
+    plain: dict[str, Any] = json.loads(json.dumps(others | kept | model))
+    return plain
+
+
+def capture(
+    model: HeadlineModel, state: TrainingState, settings: Mapping[str, Any]
+) -> Checkpoint:
+    """Takes down the model, its optimizer and the state of the training."""
+    arrays = {
+        name: keras.ops.convert_to_numpy(variable.value)
+        for name, variable in _variables(model).items()
+    }
+    return Checkpoint({"settings": settings, "state": asdict(state)}, arrays)
+
+
+def halvings_of(checkpoint: Checkpoint) -> int:
+    """Returns how often the batches had been halved."""
+    state = checkpoint.state.get("state", {})
+    return int(state.get("halvings", 0))  # older versions never did
+
+
+def restore(
+    model: HeadlineModel, checkpoint: Checkpoint, settings: Mapping[str, Any]
+) -> TrainingState:
+    """Puts the model and its optimizer back to where the checkpoint was taken.
+
+    Raises:
+        TrainingError: the settings are others now; the differences are named.
+        BundleError: the checkpoint is not of such a model.
+    """
+    _check_same(checkpoint.state.get("settings", {}), settings)
+    variables, arrays = _variables(model), checkpoint.arrays
+    expected = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if expected != {name: array.shape for name, array in arrays.items()}:
+        raise BundleError("the checkpoint is of another model")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return TrainingState.from_dict(checkpoint.state["state"])
+
+
+def _variables(model: HeadlineModel) -> dict[str, Any]:
+    """Every variable of the model, its seeds, metrics and optimizer, by names."""
+    model.optimizer.build(model.trainable_variables)
+    metrics = model.metrics_variables
+    found = [*model.variables, *metrics, *model.optimizer.variables]
+    # Not the whole path: Keras numbers the models of a process in it.
+    return {f"{place:03d} {one.name}": one for place, one in enumerate(found)}
+
+
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in FINGERPRINTS and before.get(name) != now.get(name)
+    ]
+    differences += [
+        f"{what} is another"
+        for name, what in FINGERPRINTS.items()
+        if before.get(name) != now.get(name)
+    ]
+    if differences:
+        raise TrainingError(
+            "--resume goes on with the same settings only: " + "; ".join(differences)
+        )

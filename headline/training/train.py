@@ -1,0 +1,339 @@
+"""``headline train``: fit the model, and show after every epoch what users get."""
+
+import gc
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from traceback import walk_stack, walk_tb
+from typing import Any
+
+import keras
+from keras import ops
+
+from headline.bundle import (
+    has_checkpoint,
+    is_trained,
+    load_bundle,
+    load_checkpoint,
+    tidy_model,
+    write_range_test,
+)
+from headline.config import Run
+from headline.data.dataset import UNPAIRED, Dataset, open_dataset
+from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingError
+from headline.evaluation.metrics import Rouge
+from headline.folders import locked
+from headline.interrupt import Interrupt
+from headline.network.backend import is_out_of_memory, select_device
+from headline.network.model import HeadlineModel, build_model
+from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
+from headline.training.callbacks import (
+    Alarm,
+    Checkpoints,
+    Clock,
+    Progress,
+    Report,
+    Restored,
+    Schedule,
+    Training,
+)
+from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
+from headline.training.optimizers import exchange_optimizer, make_optimizer
+from headline.training.phases import Phase, plan_phases
+from headline.training.progress import TrainingState, halvings_of, restore, settings
+from headline.training.tensorboard import EventFile, Events
+from headline.training.transfer import carry_weights, with_base_vocab
+from headline.training.validation import Validation
+from headline.training.watch import Watch, watched
+
+
+def train_model(run: Run, report: Report) -> Rouge:
+    """Trains on a DATA_DIR and writes MODEL_DIR.
+
+    Args:
+        report: called with each line for the person who waits.
+
+    Returns:
+        the scores of the model that was kept, on the sample of the valid split.
+
+    Raises:
+        TrainingError: MODEL_DIR holds a model, or there is nothing to train on.
+        DataError: the DATA_DIR is missing or damaged.
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+    """
+    dataset = open_dataset(run.data_dir)
+    _check_valid(dataset)
+    run = _fitted(run, dataset)
+    with locked(run.model_dir):
+        _check_folder(run)
+        tidy_model(run.model_dir)
+        return _train(run, dataset, report)
+
+
+def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
+    select_device(run.train.device)
+    keras.utils.set_random_seed(run.train.seed)
+    dataset, model = _fresh_model(run, dataset, report)
+    phases = plan_phases(run.train, dataset.splits)
+    state = _starting_state(run, dataset, model, phases)
+    training = Training(
+        run=run,
+        dataset=dataset,
+        model=model,
+        state=state,
+        clock=Clock(run.train.max_minutes, state),
+        interrupt=Interrupt(report),
+        report=report,
+    )
+    report(_opening(run, dataset, model, phases))
+    with training.interrupt.listening():
+        try:
+            _fit_phases(training, state.to_come(phases))
+        except HeadlineError as error:
+            if isinstance(error, Interrupted):
+                training.save_checkpoint()
+                report(
+                    f"stopped after {state.update:,} updates: the same command with "
+                    "--resume goes on from here"
+                )
+            _release(error)
+            raise
+        finally:
+            # A pipeline that was left half-way must go before the interpreter does,
+            # or TensorFlow prints an error at the exit.
+            gc.collect()
+    assert state.best is not None  # the last epoch, even if cut short, is scored
+    return state.best
+
+
+def _release(error: BaseException | None) -> None:
+    """Empties the frames that an error came through: they hold the pipeline."""
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            # Keras leaves its own frames out, but they are still behind the others.
+            for caller, _ in walk_stack(frame):
+                with suppress(RuntimeError):  # it is still running
+                    caller.clear()
+        error = error.__cause__
+
+
+def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
+    run, state = training.run, training.state
+    validation, events = Validation(training), None
+    if run.tensorboard is not None:
+        events = Events(EventFile(run.tensorboard, state.update), state)
+    for phase in phases:
+        state.enter(phase)
+        while not state.phase_over or state.current.batches:
+            if not state.current.logs:
+                _fit_epoch(training, phase, events)
+            validation.end_epoch()
+            # With no time for an update more, another epoch would only be validated.
+            over = phase.is_over(state.phase_update, training.clock.share())
+            state.phase_over = state.phase_over or over
+            training.save_checkpoint()
+            if events is not None:
+                events.write_epoch()
+    if events is not None:
+        events.file.close()
+
+
+def _fit_epoch(training: Training, phase: Phase, events: Events | None) -> None:
+    """Trains for an epoch, or what is left of it; in halves if memory is short."""
+    while True:
+        try:
+            return _fit_batches(training, phase, events)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            _release(error)
+        _halve_batches(training)
+
+
+def _fit_batches(training: Training, phase: Phase, events: Events | None) -> None:
+    config, state, model = training.config, training.state, training.model
+    counter = label_counter(model) if config.accumulate > 1 else None
+    epoch = state.current
+    batches = Batches(
+        training.dataset, phase.split, config, state.epoch, counter, epoch.batches
+    )
+    model.fit(
+        pipeline(batches),
+        initial_epoch=state.epoch,
+        epochs=state.epoch + 1,
+        callbacks=[
+            *([Restored(model)] if epoch.batches else []),
+            Schedule(config, phase, training.clock, state),
+            Watch(epoch),
+            Alarm(state),
+            Progress(epoch),
+            *([events] if events is not None else []),
+            Checkpoints(training),
+        ],
+        verbose=0,
+        shuffle=False,  # the plan of batches is shuffled already
+    )
+
+
+def _halve_batches(training: Training) -> None:
+    """Goes on with batches of half the size, which make the same updates.
+
+    Raises:
+        TrainingError: they cannot be smaller.
+    """
+    state, epoch = training.state, training.state.current
+    # The update that failed is begun anew.
+    updates = epoch.batches // training.config.accumulate
+    state.halvings += 1
+    try:
+        config = training.config
+    except ConfigError as error:
+        raise TrainingError(f"there is no memory for a batch: {error}") from error
+    epoch.batches = updates * config.accumulate
+    _compile(training.model, exchange_optimizer(training.model, config))
+    training.report(
+        f"out of memory: from now on batches of {config.batch_size} pairs, "
+        f"{config.accumulate} of them for an update"
+    )
+
+
+def _compile(model: HeadlineModel, optimizer: keras.Optimizer) -> None:
+    # Not XLA under TensorFlow: it would compile each shape of a batch anew.
+    jit = keras.backend.backend() == "jax"
+    model.compile(watched(optimizer), jit_compile=jit)
+
+
+def find_learning_rate(run: Run, report: Report) -> float:
+    """Proposes a learning rate for a training; writes its page and nothing else.
+
+    Args:
+        report: called with each line for the person who waits.
+
+    Raises:
+        TrainingError: no rate can be proposed.
+        DataError: the DATA_DIR is missing or damaged.
+    """
+    select_device(run.train.device)
+    keras.utils.set_random_seed(run.train.seed)
+    # An update of several batches is that of one large one.
+    large = run.train.batch_size * run.train.accumulate
+    run = replace(run, train=replace(run.train, batch_size=large, accumulate=1))
+    dataset = open_dataset(run.data_dir)
+    run = _fitted(run, dataset)
+    dataset, model = _fresh_model(run, dataset, report)
+    batches = EndlessBatches(dataset, "train", run.train, epoch=0)
+    report(_opening(run, dataset, model, plan_phases(run.train, dataset.splits)[-1:]))
+    test = RangeTest()
+    # As many epochs as it takes: the test ends the training.
+    callbacks, stream = [test], pipeline(batches)
+    model.fit(stream, epochs=UPDATES, callbacks=callbacks, verbose=0, shuffle=False)
+    del stream
+    gc.collect()  # as after a training
+    rate = test.curve.proposal
+    report(story(test.curve))
+    page = find_lr_page(test.curve, _test_settings(run))
+    report(f"The curve: {write_range_test(run.model_dir, page)}")
+    return rate
+
+
+def _test_settings(run: Run) -> dict[str, Any]:
+    """Returns what the best rate depends on, by names for people."""
+    return {
+        "preset": run.preset,
+        "width": run.model.width,
+        "batch size": run.train.batch_size,
+        "optimizer": run.train.optimizer,
+        "clip norm": run.train.clip_norm,
+        "dropout": run.model.dropout,
+        "token dropout": run.model.token_dropout,
+        "bigram dropout": run.model.bigram_dropout,
+        "R-Drop": run.train.r_drop,
+        "seed": run.train.seed,
+    }
+
+
+def _check_folder(run: Run) -> None:
+    if run.overwrite or run.resume:
+        return
+    what = "a trained model" if is_trained(run.model_dir) else ""
+    if not what and has_checkpoint(run.model_dir):
+        what = "a training that was interrupted"
+    if what:
+        raise TrainingError(
+            f"{run.model_dir} holds {what}: choose another folder, "
+            "or give --overwrite, or --resume to go on with it"
+        )
+
+
+def _starting_state(
+    run: Run, dataset: Dataset, model: HeadlineModel, phases: Sequence[Phase]
+) -> TrainingState:
+    """Returns where the training starts: at nothing, or at the last checkpoint."""
+    if not run.resume:
+        return TrainingState()
+    same = settings(run, dataset)
+    checkpoint = load_checkpoint(run.model_dir)
+    if halvings := halvings_of(checkpoint):
+        _compile(model, make_optimizer(model, run.train.halved(halvings)))
+    state = restore(model, checkpoint, same)
+    minutes = run.train.max_minutes
+    if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
+        raise TrainingError(f"the training of {run.model_dir} has come to its end")
+    return state
+
+
+def _fitted(run: Run, dataset: Dataset) -> Run:
+    """Returns the training with the settings that its corpus decides."""
+    pairs, fresh = len(dataset.splits["train"]), run.init_from is None
+    return replace(run, train=run.train.fitted(pairs, fresh))
+
+
+def _check_valid(dataset: Dataset) -> None:
+    if not len(dataset.splits["valid"]):
+        raise TrainingError(
+            f"the valid split of {dataset.path} is empty, so nothing could tell which "
+            "weights are best: prepare more pairs, or give a larger --valid-size"
+        )
+
+
+def _fresh_model(
+    run: Run, dataset: Dataset, report: Report
+) -> tuple[Dataset, HeadlineModel]:
+    """Makes the model that the training starts with, and the dataset with its ids."""
+    base = None if run.init_from is None else load_bundle(run.init_from)
+    if base is not None:
+        dataset = with_base_vocab(dataset, base)
+    vocab = dataset.tokenizer.vocab
+    policy = "mixed_bfloat16" if run.train.mixed_precision else "float32"
+    model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
+    model.r_drop = run.train.r_drop or 0.0
+    if base is not None:
+        report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
+    _compile(model, make_optimizer(model, run.train))
+    return dataset, model
+
+
+def label_counter(model: HeadlineModel) -> CountLabels:
+    """Returns what says how many labels of a batch count in the loss."""
+
+    def count(batch: Mapping[str, Any]) -> int:
+        weights = model.label_weights(batch["labels"], batch["copy_ids"])
+        return int(ops.sum(weights))
+
+    return count
+
+
+def _opening(
+    run: Run, dataset: Dataset, model: HeadlineModel, phases: Sequence[Phase]
+) -> str:
+    pairs, pseudo = len(dataset.splits["train"]), ""
+    if len(phases) > 1:
+        pseudo = f"{len(dataset.splits[UNPAIRED]):,} pseudo-pairs first, then "
+    weight = run.train.r_drop
+    twice = f", each batch read twice (--r-drop {weight:g})" if weight else ""
+    return (
+        f"preset {run.preset}: {model.count_params():,} weights, "
+        f"vocab {model.config.vocab_size:,}; {pseudo}{pairs:,} pairs, "
+        f"{phases[-1].epoch_updates:,} updates an epoch{twice}; "
+        f"{keras.backend.backend()}"
+    )

@@ -1,0 +1,121 @@
+"""``train --init-from``: the weights of another model, token by token.
+
+The new model can generate all that the other one can and what the new corpus brings.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.bundle import Bundle
+from headline.data.dataset import Dataset
+from headline.errors import TrainingError
+from headline.network.model import HeadlineModel, weight_name
+from headline.tokenizer import SPECIAL_TOKENS, Vocab
+
+# Of weights with one row or column for each generable token: which axis that is.
+TOKEN_AXES = {
+    "embedding/embeddings": 0,
+    "output/kernel": 1,
+    "output/bias": 0,
+    "prior/log_scale": 0,
+    "prior/shift": 0,
+}
+
+
+def merged_vocab(base: Vocab, data: Vocab) -> Vocab:
+    """Returns a vocab with all that either can generate; the base's tokens come first.
+
+    The tokens that only the data has and cannot generate stay copy-only.
+    """
+    generable = base.tokens[: base.vocab_size]
+    known = set(generable)
+    new = [token for token in data.tokens[: data.vocab_size] if token not in known]
+    known.update(new)
+    others = [token for token in data.tokens[data.vocab_size :] if token not in known]
+    return Vocab((*generable, *new, *others), len(generable) + len(new))
+
+
+def with_base_vocab(dataset: Dataset, base: Bundle) -> Dataset:
+    """Returns the dataset with the ids of a vocab that has the base's tokens too.
+
+    Raises:
+        TrainingError: the tokens of one are words and of the other characters.
+    """
+    own, other = dataset.tokenizer, base.tokenizer
+    if own.kind != other.kind:
+        raise TrainingError(
+            f"--init-from: its tokens are of kind {other.kind}, those of "
+            f"{dataset.path} of kind {own.kind}: prepare with --tokenizer {other.kind}"
+        )
+    return dataset.with_vocab(merged_vocab(other.vocab, own.vocab))
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What ``carry_weights`` took over."""
+
+    tokens: int  # tokens of the base, special ones not counted
+    new_tokens: int  # generable tokens that the base has not
+    weights: int  # numbers that now are the base's
+    all_weights: int
+    left: tuple[str, ...]  # names of the weights that could not be carried
+
+    def __str__(self) -> str:
+        left = ", ".join(self.left) or "nothing else"
+        return (
+            f"{self.weights:,} of {self.all_weights:,} weights carried over, with "
+            f"{self.tokens:,} tokens; new: {self.new_tokens:,} tokens, {left}"
+        )
+
+
+def carry_weights(model: HeadlineModel, base: Bundle, vocab: Vocab) -> Carried:
+    """Sets the weights of the model to the base's where both have them.
+
+    Args:
+        vocab: the model's, from ``merged_vocab``: the base's tokens have the same ids.
+
+    Raises:
+        TrainingError: the models are of unlike width, so that hardly anything fits.
+    """
+    if model.config.width != base.model.width:
+        raise TrainingError(
+            f"--init-from: the width there is {base.model.width}, here "
+            f"{model.config.width}: leave --width out, to take its network"
+        )
+    count, left = 0, []
+    for weight in model.network_weights():
+        name = weight_name(weight)
+        value = _carried(name, weight, base)
+        if value is None:
+            left.append(name)
+            continue
+        weight.assign(value)
+        count += base.weights[name].size
+    base_size, special = base.tokenizer.vocab.vocab_size, len(SPECIAL_TOKENS)
+    total = sum(int(np.prod(weight.shape)) for weight in model.network_weights())
+    new = vocab.vocab_size - base_size
+    return Carried(base_size - special, new, count, total, tuple(left))
+
+
+def _carried(
+    name: str, weight: keras.Variable, base: Bundle
+) -> NDArray[np.float32] | None:
+    """Returns the base's value of a weight, fresh where tokens are new; or None."""
+    value = base.weights.get(name)
+    if value is None:
+        return None
+    axis, shape = TOKEN_AXES.get(name), tuple(weight.shape)
+    if axis is None:
+        return value if value.shape == shape else None
+    grown = list(value.shape)
+    grown[axis] = shape[axis]
+    if tuple(grown) != shape:
+        return None
+    fresh: NDArray[np.float32] = keras.ops.convert_to_numpy(weight.value).copy()
+    kept = [slice(None)] * value.ndim
+    kept[axis] = slice(value.shape[axis])
+    fresh[tuple(kept)] = value
+    return fresh

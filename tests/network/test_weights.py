@@ -1,0 +1,92 @@
+"""The weights that a config asks for are those that the engine reads, and no others."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headline.config import PRESETS, ModelConfig
+from headline.engines import numpy_engine
+from headline.engines.numpy_engine import NumpyEngine
+from headline.errors import BundleError
+from headline.network.weights import Weights, check_weights, weight_shapes
+from headline.tokenizer import BOS
+from tests.scripted import random_weights
+
+SMALL = ModelConfig(vocab_size=9, width=4, heads=2, decoder_layers=1, bigrams=13)
+CONFIGS = [
+    *(replace(preset.model, width=8, vocab_size=9) for preset in PRESETS.values()),
+    replace(SMALL, encoder_layers=3, decoder_layers=2, source_prior=True),
+    replace(SMALL, conditional_norm=True, width=2),
+    replace(SMALL, pointer=False, match_length=0, bigrams=0),
+]
+
+
+class Noted(Mapping[str, NDArray[np.float32]]):
+    """Weights that note which of them are asked for."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.used: set[str] = set()
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        self.used.add(name)
+        return self.weights[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_engine_reads_every_weight_and_no_other(
+    config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = Noted(random_weights(config))
+    # The check asks for all of them, whether the engine then reads them or not.
+    monkeypatch.setattr(numpy_engine, "check_weights", lambda config, weights: None)
+    engine = NumpyEngine(config, weights)
+    ids = np.array([[4, 5, 20]], np.int32)
+
+    state = engine.encode(np.where(ids < 9, ids, 1).astype(np.int32), ids)
+    engine.step(state, np.zeros(1, np.int32), np.array([BOS], np.int32), 2)
+
+    assert weights.used == weight_shapes(config).keys()
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_good_weights_pass(config: ModelConfig) -> None:
+    check_weights(config, random_weights(config))
+
+
+def refusal(weights: Weights) -> str:
+    """Returns the message that the weights are refused with."""
+    with pytest.raises(BundleError) as caught:
+        check_weights(SMALL, weights)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", weight_shapes(SMALL))
+def test_any_faulty_weight_is_refused_by_name(name: str) -> None:
+    good = dict(random_weights(SMALL))
+    weight = good[name]
+    with_nan, with_infinity = weight.copy(), weight.copy()
+    with_nan.flat[-1], with_infinity.flat[0] = np.nan, np.inf
+    faults: dict[str, NDArray[Any]] = {
+        "shape": np.concatenate([weight, weight]),
+        "shape (": weight[..., None],
+        "float32": weight.astype(np.float64),
+        "not finite": with_nan,
+        "are not finite": with_infinity,
+    }
+
+    for words, fault in faults.items():
+        message = refusal(good | {name: fault})
+        assert name in message
+        assert words in message
+    assert name in refusal({key: good[key] for key in good if key != name})

@@ -1,0 +1,48 @@
+"""The learning rate and the clock of a training."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headline.config import TrainConfig
+from headline.training.callbacks import Clock, dropout_strength, learning_rate
+from headline.training.progress import TrainingState
+
+
+def test_learning_rate_warms_up_then_falls_or_stays() -> None:
+    config = TrainConfig(learning_rate=1.0, warmup_updates=9)
+    rates = [learning_rate(config, update, 0.0) for update in range(12)]
+    np.testing.assert_allclose(rates[:3], [0.1, 0.2, 0.3])
+    assert rates[9:] == [1.0, 1.0, 1.0]
+    assert learning_rate(config, 50, 0.75) == pytest.approx(0.25)
+    constant = replace(config, schedule="constant", warmup_updates=0)
+    assert learning_rate(constant, 0, 0.9) == 1.0
+
+
+def test_dropout_rises_and_is_the_stronger_the_more_epochs_there_are() -> None:
+    config = TrainConfig(dropout_epochs=5.0)
+    rising = [dropout_strength(config, over, 100) for over in (0, 1, 4, 5, 99)]
+    assert rising == [0.0, 0.2, 0.8, 1.0, 1.0]
+    ends = [dropout_strength(config, 99, epochs) for epochs in (0.2, 1, 2, 4, 5, 100)]
+    assert ends == [0.0, 0.0, 0.25, 0.75, 1.0, 1.0]
+    for always in (0.0, 1.0):
+        assert dropout_strength(TrainConfig(dropout_epochs=always), 0, 0.2) == 1.0
+
+
+def test_the_clock_leaves_room_for_the_last_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("headline.training.callbacks.time.monotonic", lambda: now[0])
+    state = TrainingState()
+    clock, endless = Clock(1.0, state), Clock(None, TrainingState())
+    now[0] += 25
+    assert clock.share() == pytest.approx(25 / 60) and endless.share() == 0
+    state.reserved = 10
+    assert clock.share() == pytest.approx(0.5)
+    state.reserved = 59  # more than half is never kept for it
+    assert clock.share() == pytest.approx(25 / 30)
+    now[0] += math.inf
+    assert clock.share() == 1 and endless.share() == 0

@@ -1,0 +1,199 @@
+"""A training that was stopped, anywhere, goes on to the same bytes."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headline.bundle import load_bundle, load_checkpoint, write_report
+from headline.config import PrepareConfig, Run, TrainConfig
+from headline.data.dataset import SOURCE_STEP
+from headline.data.prepare import Job, prepare
+from headline.data.tables import CorpusFormat
+from headline.errors import Interrupted, TrainingError
+from headline.interrupt import Interrupt
+from headline.training.callbacks import Schedule
+from headline.training.train import train_model
+from headline.training.watch import SPEED
+from tests.corpora import bracket_pairs, write_pairs
+from tests.trainings import small_run
+
+CONFIG = TrainConfig(
+    epochs=3, batch_size=8, learning_rate=0.01, warmup_updates=5, valid_articles=20
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    # Of one width, so that there is little to compile.
+    short = [pair for pair in bracket_pairs(1500) if len(pair[1]) <= SOURCE_STEP]
+    job = Job(
+        files=[write_pairs(folder / "corpus.csv", short[:150])],
+        data_dir=folder / "prepared",
+        format=CorpusFormat(),
+        config=PrepareConfig(valid_size=0.2, test_size=0.0),
+    )
+    prepare(job)
+    return folder / "prepared"
+
+
+def tiny_run(data_dir: Path, model_dir: Path, train: TrainConfig = CONFIG) -> Run:
+    return small_run(data_dir, model_dir, train, width=16, heads=2, bigrams=50)
+
+
+def quietly(run: Run) -> None:
+    train_model(run, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def straight(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training that was never stopped."""
+    run = tiny_run(data_dir, tmp_path_factory.mktemp("models") / "m")
+    quietly(run)
+    return run
+
+
+def history_of(model_dir: Path) -> list[dict[str, str]]:
+    with (model_dir / "history.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        del row["seconds"], row[SPEED]  # of another day
+    return rows
+
+
+def state_of(model_dir: Path) -> dict[str, Any]:
+    """What the checkpoint says, but for the time that it all took."""
+    state = dict(load_checkpoint(model_dir).state["state"])
+    for row in state["history"]:
+        del row["seconds"], row[SPEED]
+    del state["seconds"], state["reserved"]
+    return state
+
+
+def assert_same(model_dir: Path, expected: Path) -> None:
+    assert history_of(model_dir) == history_of(expected)
+    one, other = load_bundle(model_dir), load_bundle(expected)
+    for name, weight in other.weights.items():
+        np.testing.assert_array_equal(one.weights[name], weight, err_msg=name)
+    assert state_of(model_dir) == state_of(expected)
+    ours, theirs = (load_checkpoint(one).arrays for one in (model_dir, expected))
+    for name, array in theirs.items():
+        np.testing.assert_array_equal(ours[name], array, err_msg=name)
+    samples = "samples.jsonl"
+    assert (model_dir / samples).read_bytes() == (expected / samples).read_bytes()
+
+
+class Stops:
+    """Stops a training at given checks for a wish, counted from the last stop."""
+
+    def __init__(self, checks: list[int]) -> None:
+        self.checks = checks
+        self.left = 0
+
+    def check(self) -> None:
+        if not self.checks:
+            return
+        self.left += 1
+        if self.left == self.checks[0]:
+            self.checks.pop(0)
+            self.left = 0
+            raise Interrupted(SIGTERM)
+
+
+def stopping(run: Run, checks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trains with a stop at each of the checks, counted from the stop before."""
+    stops = Stops(list(checks))
+    with monkeypatch.context() as patch:
+        patch.setattr(Interrupt, "check", lambda self: stops.check())
+        while stops.checks:
+            with pytest.raises(Interrupted):
+                quietly(run)
+            run = replace(run, resume=True)
+        quietly(run)
+
+
+def test_stopped_again_and_again_it_comes_to_the_same(
+    straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = replace(straight, model_dir=tmp_path / "m")
+    # Fifteen updates of an epoch are as many checks; then come the batches of the valid
+    # split, and each step of the search.
+    stopping(run, [1, 3, 13, 25], monkeypatch)
+    assert_same(run.model_dir, straight.model_dir)
+    with pytest.raises(TrainingError, match="come to its end"):
+        quietly(replace(run, resume=True))
+
+
+def test_so_it_does_where_an_update_takes_several_batches_read_twice(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = replace(CONFIG, epochs=1, accumulate=2, r_drop=1.0)
+    whole, parted = (tiny_run(data_dir, tmp_path / name, train) for name in "ab")
+    quietly(whole)
+    stopping(parted, [2], monkeypatch)
+    assert_same(parted.model_dir, whole.model_dir)
+
+
+def test_a_crash_between_two_files_changes_nothing(
+    straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = replace(straight, model_dir=tmp_path / "m")
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("headline.training.validation.write_report", second_time_fails())
+        quietly(run)
+    quietly(replace(run, resume=True))
+    assert_same(run.model_dir, straight.model_dir)
+
+
+def second_time_fails() -> Callable[..., None]:
+    times = iter([write_report])
+
+    def write(*args: Any) -> None:
+        if (writer := next(times, None)) is None:
+            raise MemoryError
+        writer(*args)
+
+    return write
+
+
+def test_without_memory_for_a_batch_its_halves_make_the_same_update(
+    straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a stop after that changes nothing, either."""
+    run, lines = replace(straight, model_dir=tmp_path / "m"), list[str]()
+    begin = Schedule.on_train_batch_begin
+
+    def cramped(self: Schedule, batch: int, logs: Any = None) -> None:
+        if self.state.update == 3 and self.config.batch_size > 4:
+            raise MemoryError
+        begin(self, batch, logs)
+
+    stops = Stops([6])
+    with monkeypatch.context() as patch:
+        patch.setattr(Schedule, "on_train_batch_begin", cramped)
+        patch.setattr(Interrupt, "check", lambda self: stops.check())
+        with pytest.raises(Interrupted):
+            train_model(run, lines.append)
+        quietly(replace(run, resume=True))
+    assert "out of memory: from now on batches of 4 pairs, 2 of them" in lines[1]
+    one, other = load_bundle(run.model_dir), load_bundle(straight.model_dir)
+    rows, expected = history_of(run.model_dir), history_of(straight.model_dir)
+    for row, wanted in zip(rows, expected, strict=True):
+        assert row["updates"] == wanted["updates"]
+        # Dropout falls otherwise in other batches.
+        assert float(row["loss"]) == pytest.approx(float(wanted["loss"]), rel=0.2)
+    assert one.weights.keys() == other.weights.keys()
+
+
+def test_numbers_that_are_none_end_the_training(data_dir: Path, tmp_path: Path) -> None:
+    train = replace(CONFIG, learning_rate=9.0, optimizer="sgd", clip_norm=0.0)
+    with pytest.raises(
+        TrainingError, match=r"batch \d+ of epoch \d .*lower --learning-rate"
+    ):
+        quietly(tiny_run(data_dir, tmp_path / "m", train))
