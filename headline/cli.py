@@ -239,7 +239,8 @@ def train(
     """Train a model on the prepared DATA_DIR.
 
     After each epoch it writes headlines for a sample of the valid split, with the
-    search that `headline generate` uses, and keeps the weights with the best ROUGE-L.
+    search that `headline generate` uses, and keeps the weights with the best ROUGE-L:
+    of epochs that it cannot tell apart, the last.
     Pseudo-pairs, which `headline prepare --unpaired` makes, are trained on first.
     The Keras backend is TensorFlow, or what KERAS_BACKEND says (tensorflow, jax).
     Defaults shown below are those of the preset pointer.

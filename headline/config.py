@@ -310,7 +310,8 @@ class TrainConfig(Config):
     dropout_epochs: float | None = None
     # Weight of the divergence of two passes; 0: one pass; None: see ``fitted``.
     r_drop: float | None = None
-    patience: int = 8  # epochs without a better ROUGE-L that end it; 0 turns it off
+    # Epochs without a better ROUGE-L after which it comes to its end; 0: none are.
+    patience: int = 8
     seed: int = 1
     device: Device = "auto"
     mixed_precision: bool = False  # bfloat16 products, float32 weights
@@ -393,6 +394,11 @@ class TrainConfig(Config):
             batch_size=self.batch_size // parts,
             accumulate=self.accumulate * parts,
         )
+
+    @property
+    def cooldown_epochs(self) -> int:
+        """Epochs in which the rate falls to 0 once ``patience`` is over; 0: none."""
+        return -(-self.patience // 2) if self.schedule == "linear" else 0
 
     @property
     def peak_rate(self) -> float:

@@ -182,7 +182,7 @@ train_options = options(
     option(
         TrainConfig,
         "patience",
-        "Epochs without a better ROUGE-L that end the training; 0 is off.",
+        "Epochs without a better ROUGE-L after which the training ends; 0 is off.",
     ),
     option(ModelConfig, "dropout", "Share of values dropped."),
     option(ModelConfig, "token_dropout", "Share of tokens read as unknown."),

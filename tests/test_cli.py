@@ -72,7 +72,7 @@ def model_dir(data_dir: Path) -> Path:
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().strip() == str(model_dir)
     story = done.stderr.decode()
-    assert story.count("ROUGE-1/2/L") == 12 and "(best)" in story
+    assert story.count("ROUGE-1/2/L") == 12 and "(kept)" in story
     return model_dir
 
 

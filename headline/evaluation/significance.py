@@ -17,6 +17,7 @@ from headline.evaluation.metrics import Marks, Rouge
 RESAMPLES = 1000
 SEED = 1
 TAILS = 2.5, 97.5  # percentiles: 95% lie between
+STANDARD_ERRORS = 2  # by which a mean is clearly lower: about 95%
 CHUNK = 2_000_000  # drawn at once, to bound the memory
 
 Floats = NDArray[np.float64]
@@ -80,6 +81,21 @@ def compare(ours: Sequence[Rouge], others: Sequence[Rouge]) -> dict[str, Differe
         name: Difference(float(whole[n]), (float(low[n]), float(high[n])), float(p[n]))
         for n, name in enumerate(names)
     }
+
+
+def is_clearly_lower(ours: Sequence[float], others: Sequence[float]) -> bool:
+    """Tells whether ours are lower than chance makes them, for the same articles.
+
+    That is, by more than two standard errors of the mean of the paired differences.
+
+    Args:
+        ours, others: scores of two systems, of each article, in the same order.
+    """
+    losses = np.array(others) - np.array(ours)
+    if len(losses) < 2:
+        return bool(losses.sum() > 0)
+    error = losses.std(ddof=1) / np.sqrt(len(losses))
+    return bool(losses.mean() > STANDARD_ERRORS * error)
 
 
 def rounded(interval: Interval) -> list[float]:

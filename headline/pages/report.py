@@ -92,6 +92,7 @@ class Story:
     history: Sequence[Row]  # a row for each epoch, as in history.csv
     samples: Sequence[Row]  # by epoch, as in samples.jsonl
     statistics: Mapping[str, Row]  # of ``model`` and ``references``: lengths, and rates
+    kept: int  # the epoch whose weights are kept
     pairs: int  # trained on
     weights: int
     settings: Mapping[str, Row]  # groups of them, by their titles
@@ -99,21 +100,18 @@ class Story:
 
 def render(story: Story) -> str:
     """Writes the report of a training as a whole HTML page."""
-    phase = story.history[-1].get("phase")  # weights of an earlier one are not kept
-    rows = [row for row in story.history if row.get("phase") == phase]
-    best = max(rows, key=lambda row: float(row["rouge_l"]))
     parts = [
-        _header(story, best),
+        _header(story),
         "<h2>How it went</h2>",
         '<p class="note">By epoch; the dashed line is the one whose weights were kept. '
         "Point at a chart, or tap it, for its values.</p>",
-        _charts(story.history, int(best["epoch"])),
+        _charts(story.history, story.kept),
         "<h2>What it writes</h2>",
         _statistics(story.statistics),
         "<h2>Sample headlines</h2>",
         '<p class="note">Marked is what the reference has too, in the same order; at '
         "the end stands ROUGE-L. ★ are the weights that were kept.</p>",
-        samples_view(story.samples, int(best["epoch"])),
+        samples_view(story.samples, story.kept),
         "<h2>Every epoch</h2>",
         _history_table(story.history),
         "<h2>Settings and environment</h2>",
@@ -123,11 +121,12 @@ def render(story: Story) -> str:
     return page("headline: report of a training", "\n".join(parts), style)
 
 
-def _header(story: Story, best: Row) -> str:
+def _header(story: Story) -> str:
     last = story.history[-1]
+    kept = next(row for row in story.history if row["epoch"] == story.kept)
     figures = {
-        "ROUGE-1": f"{best['rouge_1']:.2f}",
-        "ROUGE-2": f"{best['rouge_2']:.2f}",
+        "ROUGE-1": f"{kept['rouge_1']:.2f}",
+        "ROUGE-2": f"{kept['rouge_2']:.2f}",
         "minutes": f"{last['seconds'] / 60:.1f}",
         "epochs": number(last["epoch"]),
         "updates": number(last["updates"]),
@@ -136,8 +135,8 @@ def _header(story: Story, best: Row) -> str:
     }
     items = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in figures.items())
     return (
-        "<header><p>headline · report of a training · best on the valid split</p>"
-        f"<h1>ROUGE-L {best['rouge_l']:.2f} after epoch {best['epoch']}</h1>"
+        "<header><p>headline · report of a training · on the valid split</p>"
+        f"<h1>ROUGE-L {kept['rouge_l']:.2f} after epoch {story.kept}</h1>"
         f"<dl>{items}</dl></header>"
     )
 
@@ -145,10 +144,10 @@ def _header(story: Story, best: Row) -> str:
 # --- charts ---------------------------------------------------------------------------
 
 
-def _charts(history: Sequence[Row], best: int) -> str:
+def _charts(history: Sequence[Row], kept: int) -> str:
     epochs = _column(history, "epoch")
     charts = [
-        Chart(title=title, xs=epochs, lines=lines, y_log=log, mark=best)
+        Chart(title=title, xs=epochs, lines=lines, y_log=log, mark=kept)
         for title, columns, log in CHARTS
         if (lines := _lines(history, columns))
     ]
@@ -180,7 +179,7 @@ def _statistics(statistics: Mapping[str, Row]) -> str:
     articles = len(next(iter(lengths.values())))
     chart = bar_chart("Headlines by their characters", labels, bars, "characters")
     return (
-        f'<p class="note">Of the best epoch, for {articles} articles of the valid '
+        f'<p class="note">Of the kept weights, for {articles} articles of the valid '
         f'split.</p><div class="cards">{chart}{_rates_table(statistics)}</div>'
     )
 

@@ -109,6 +109,37 @@ def dropout_strength(config: TrainConfig, over: float, expected: float) -> float
     return min(1.0, over / rise, max(0.0, expected - 1) / (rise - 1))
 
 
+@dataclass(frozen=True)
+class Cooldown:
+    """The end of a training that gets no better: the rate falls to 0 in few epochs.
+
+    The last updates, at low rates, bring what those at high rates cannot.
+    """
+
+    begin: int  # updates before it
+    updates: int
+    rate: float  # when it began
+
+    @classmethod
+    def of(
+        cls, config: TrainConfig, phase: Phase, state: TrainingState
+    ) -> "Cooldown | None":
+        """Finds where it began; None as long as it has not."""
+        row = state.stale_epoch(config.patience)
+        if row is None:
+            return None
+        updates = config.cooldown_epochs * phase.epoch_updates
+        return cls(int(row["updates"]), updates, row["learning_rate"])
+
+    def rate_at(self, update: int) -> float:
+        """Returns the highest learning rate of an update, ``begin`` or later."""
+        return self.rate * (1 - (update - self.begin) / self.updates)
+
+    def is_over(self, update: int) -> bool:
+        """Tells whether it has had its updates."""
+        return update >= self.begin + self.updates
+
+
 class Schedule(keras.callbacks.Callback):
     """Sets the learning rate and the strength of the dropout before each update, and
     stops when the phase is over."""
@@ -125,11 +156,15 @@ class Schedule(keras.callbacks.Callback):
         self.phase = phase
         self.clock = clock
         self.state = state
+        self.cooldown = Cooldown.of(config, phase, state)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         config, phase, model = self.config, self.phase, self.model
-        over = self.state.phase_update, self.clock.share()
-        set_rate(model, learning_rate(config, self.state.update, phase.progress(*over)))
+        update, over = self.state.update, (self.state.phase_update, self.clock.share())
+        rate = learning_rate(config, update, phase.progress(*over))
+        if self.cooldown is not None:
+            rate = min(rate, self.cooldown.rate_at(update))
+        set_rate(model, rate)
         epochs = over[0] / phase.epoch_updates, phase.expected_epochs(*over)
         model.strength.assign(dropout_strength(config, *epochs))
 
@@ -137,7 +172,8 @@ class Schedule(keras.callbacks.Callback):
         if (batch + 1) % self.config.accumulate:
             return  # the gradients of the update are not together yet
         self.state.update += 1
-        if self.phase.is_over(self.state.phase_update, self.clock.share()):
+        cooled = self.cooldown is not None and self.cooldown.is_over(self.state.update)
+        if cooled or self.phase.is_over(self.state.phase_update, self.clock.share()):
             self.state.phase_over = True
             self.model.stop_training = True
 

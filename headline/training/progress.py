@@ -8,6 +8,7 @@ one that never stopped, wherever in an epoch that was.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from headline.config import Run
 from headline.data.dataset import UNPAIRED, Dataset
 from headline.errors import BundleError, TrainingError
 from headline.evaluation.metrics import Rouge
+from headline.evaluation.significance import is_clearly_lower
 from headline.network.model import HeadlineModel
 from headline.training.phases import ONLY_PAIRS, Phase
 
@@ -46,7 +48,9 @@ class TrainingState:
     epoch: int = 0  # epochs that are over
     update: int = 0  # updates that are over
     seconds: float = 0.0  # of wall time, up to the last checkpoint
-    best: Rouge | None = None
+    best: Rouge | None = None  # of the weights that are kept
+    best_epoch: int = 0  # whose weights they are
+    highest: list[float] = field(default_factory=list)  # see ``is_kept``
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     statistics: dict[str, Any] = field(default_factory=dict)  # of the best headlines
@@ -74,7 +78,8 @@ class TrainingState:
             return
         self.phase, self.phase_over = phase.number, False
         self.epochs_before, self.updates_before = self.epoch, self.update
-        self.best = None  # what pseudo-pairs taught is no match for what pairs teach
+        # What pseudo-pairs taught is no match for what pairs teach.
+        self.best, self.highest = None, []
 
     def to_come(self, phases: Sequence[Phase]) -> list[Phase]:
         """Returns the phases that are not over; the first one may have begun."""
@@ -89,12 +94,31 @@ class TrainingState:
         self.epoch += 1
         self.current = EpochState()
 
-    def is_stale(self, patience: int) -> bool:
-        """Tells whether ``patience`` epochs of this phase brought no better ROUGE-L."""
-        scores = [row["rouge_l"] for row in self.history[self.epochs_before :]]
-        if not patience or len(scores) <= patience:
-            return False
-        return max(scores[-patience:]) <= max(scores[:-patience])
+    def is_kept(self, rouge_l: list[float]) -> bool:
+        """Tells whether the weights of the epoch are kept that has such headlines.
+
+        They are unless their ROUGE-L is clearly lower than the highest of the phase:
+        of epochs that it cannot tell apart, the last has learned the most, at the
+        lowest rate.
+
+        Args:
+            rouge_l: of each article of the sample.
+        """
+        is_kept = not self.highest or not is_clearly_lower(rouge_l, self.highest)
+        if not self.highest or fmean(rouge_l) > fmean(self.highest):
+            self.highest = rouge_l
+        return is_kept
+
+    def stale_epoch(self, patience: int) -> dict[str, float] | None:
+        """Returns the row of the first epoch of this phase after which ``patience``
+        epochs had brought no better ROUGE-L; None if there was none, or if it is 0."""
+        rows = self.history[self.epochs_before :]
+        scores = [row["rouge_l"] for row in rows]
+        for end in range(patience + 1, len(rows) + 1):
+            before = end - patience
+            if patience and max(scores[before:end]) <= max(scores[:before]):
+                return rows[end - 1]
+        return None
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "TrainingState":

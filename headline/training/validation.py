@@ -87,24 +87,33 @@ class Validation:
         headlines = self._write_headlines()
         marks = self._marks(headlines)
         scores = rates(marks)
-        best = self.state.best
-        is_best = best is None or scores["rouge_l"] > best.rouge_l
+        is_kept = self.state.is_kept([one.rouge.rouge_l for one in marks])
         self._record(epoch, logs, scores)
-        self._show(epoch, headlines, is_best)
-        if is_best:
+        self._show(epoch, headlines, is_kept)
+        if is_kept:
             self.state.best = Rouge(*(scores[name] for name in ROUGE))
+            self.state.best_epoch = epoch + 1
             self.state.statistics = {
                 "model": _statistics(marks),
                 "references": self.references,
             }
             self._save(epoch)
-        if self.state.is_stale(self.run.train.patience):
-            patience = self.run.train.patience
-            self.report(f"stopped: no better ROUGE-L in {patience} epochs")
-            self.state.phase_over = True
+        if self.state.stale_epoch(self.run.train.patience) is self.state.history[-1]:
+            self._end_soon()
         self._write_story()
         self.state.end_epoch()
         self.state.reserved = self.clock.seconds() - begin
+
+    def _end_soon(self) -> None:
+        """Ends the phase, or has Schedule end it once the rate has fallen to 0."""
+        config = self.run.train
+        told = f"no better ROUGE-L in {config.patience} epochs: "
+        if self.state.phase != PSEUDO_PAIRS and config.cooldown_epochs:
+            left = f"within {config.cooldown_epochs} more, and it ends"
+            self.report(f"{told}the learning rate falls to 0 {left}")
+        else:
+            self.report(f"{told}stopped")
+            self.state.phase_over = True
 
     def _losses(self) -> dict[str, float]:
         """Returns what the model says of the whole valid split."""
@@ -162,14 +171,14 @@ class Validation:
             }
         )
 
-    def _show(self, epoch: int, headlines: list[str], is_best: bool) -> None:
+    def _show(self, epoch: int, headlines: list[str], is_kept: bool) -> None:
         row = self.state.history[-1]
         scores = "/".join(f"{row[f'rouge_{which}']:.1f}" for which in "12l")
         what = " on pseudo-pairs" if self.state.phase == PSEUDO_PAIRS else ""
         self.report(
             f"epoch {epoch + 1}{what}: {row['seconds']:.0f} s, loss {row['loss']:.3f}, "
             f"valid loss {row['valid_loss']:.3f}, ROUGE-1/2/L {scores}"
-            + (" (best)" if is_best else "")
+            + (" (kept)" if is_kept else "")
         )
         for place in spread(len(self.pairs), self.run.train.samples):
             pair = self.pairs[place]
@@ -200,6 +209,7 @@ class Validation:
             history=self.state.history,
             samples=self.state.samples,
             statistics=self.state.statistics,
+            kept=self.state.best_epoch,
             pairs=len(self.dataset.splits["train"]),
             weights=model.count_params(),
             settings={

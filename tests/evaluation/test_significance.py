@@ -148,3 +148,24 @@ def test_a_difference_is_ready_for_json() -> None:
     raw = Difference(1.23456, (-0.005001, 2.5), 0.123456).to_dict()
 
     assert raw == {"difference": 1.23, "interval": [-0.01, 2.5], "p": 0.1235}
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=9))
+def test_of_two_systems_one_at_most_is_clearly_lower(
+    pairs: list[tuple[float, float]],
+) -> None:
+    ours, others = [one for one, _ in pairs], [other for _, other in pairs]
+    assert not (
+        significance.is_clearly_lower(ours, others)
+        and significance.is_clearly_lower(others, ours)
+    )
+    assert not significance.is_clearly_lower(ours, ours)
+
+
+def test_clearly_lower_is_what_two_standard_errors_do_not_explain() -> None:
+    others = [50.0, 60.0, 70.0, 80.0]
+    # Differences of 0 and 2, twice: 1 in the mean, with an error of 0.577.
+    assert not significance.is_clearly_lower([50.0, 58.0, 70.0, 78.0], others)
+    # And of 1 and 2, twice: 1.5, with an error of 0.289.
+    assert significance.is_clearly_lower([49.0, 58.0, 69.0, 78.0], others)
+    assert significance.is_clearly_lower([49.0], [50.0])
