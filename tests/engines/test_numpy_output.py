@@ -107,11 +107,12 @@ def test_wanted_tokens_have_their_probability_and_unknown_ones_none(
 
 def test_own_tokens_are_laid_out_as_in_the_example() -> None:
     own = OwnTokens.of(
-        np.array([[7, 12, 7, 15]], np.int32), OutputLayer.of(*layer(), 0)
+        np.array([[7, 12, 7, 15]], np.int32), OutputLayer.of(*layer(), 10)
     )
 
-    assert own.ids.tolist() == [[7, 12, 15]]
-    assert own.places.tolist() == [[0, 1, 0, 2]]
+    assert own.ids.tolist() == [[12, 15, 7]]
+    assert own.places.tolist() == [[2, 0, 2, 1]]
+    assert own.past == 2
 
 
 def layer() -> tuple[Floats, Floats]:
