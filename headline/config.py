@@ -197,7 +197,7 @@ class DecodeConfig(Config):
     temperature: float = 1.0  # divides the logits of a sample
     top_p: float = 1.0  # samples keep the likeliest tokens with this much together
     seed: int = 1  # of samples
-    batch_size: int = 64  # articles searched together
+    batch_size: int = 128  # articles searched together
     shortlist: int = 1024  # tokens that can be written uncopied; 0 for the whole vocab
 
     min_length: int = 1  # at least 1: a headline is never empty

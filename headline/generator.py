@@ -24,7 +24,7 @@ from headline.search.rules import Rules, TokenTable
 from headline.text import normalise
 from headline.tokenizer import Tokenizer
 
-WINDOW = 32  # batches that are sorted by length together
+WINDOW = 16  # batches that are sorted by length together
 WIDER = 8  # times the beam, where a length limit cuts headlines off
 
 Item = TypeVar("Item")
