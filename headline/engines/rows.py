@@ -11,6 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def take_of_rows(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
+    """Returns of each row, ``(R, N, ...)``, what stands at its places, ``(R, n)``.
+
+    ``np.take_along_axis`` and an index of two arrays do the same, and take several
+    times as long: a small step has little else to do.
+    """
+    rows, columns = values.shape[:2]
+    flat = values.reshape(rows * columns, *values.shape[2:])
+    starts = np.arange(rows)[:, None] * columns
+    taken: NDArray[Any] = flat.take(starts + places, axis=0)
+    return taken
+
+
 @dataclass(frozen=True)
 class Rows:
     """Which article each row belongs to.

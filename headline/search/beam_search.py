@@ -12,6 +12,7 @@ import numpy as np
 
 from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
+from headline.engines.rows import take_of_rows
 from headline.search.beams import (
     Beams,
     Candidates,
@@ -20,7 +21,6 @@ from headline.search.beams import (
     Places,
     Scores,
     length_penalty,
-    take_of_rows,
 )
 from headline.search.rules import Rules
 from headline.search.sampling import MOST_TOKENS, Noise, perturb

@@ -7,12 +7,13 @@ article, T tokens. Hypotheses lie as (B, K) here and as B K rows at the engine.
 from bisect import insort
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Ids
+from headline.engines.rows import take_of_rows
 from headline.tokenizer import BOS, PAD
 
 Scores = NDArray[np.float64]
@@ -88,8 +89,7 @@ class Candidates(NamedTuple):
 
     def take(self, order: Places) -> "Candidates":
         """Returns the candidates at the (B, n) places, in their order."""
-        rows = row_numbers(order)
-        return Candidates._make(column[rows, order] for column in self)
+        return Candidates._make(take_of_rows(column, order) for column in self)
 
     def part(self, columns: slice) -> "Candidates":
         """Returns some of the columns."""
@@ -118,21 +118,6 @@ class Ended:
     def is_full(self) -> bool:
         """Whether only a better hypothesis than the last is still kept."""
         return len(self.best) >= self.size
-
-
-def take_of_rows(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
-    """Returns of each row, ``(B, N, ...)``, what stands at its places, ``(B, n)``.
-
-    ``np.take_along_axis`` does the same, but checks and prepares for as long as a
-    small step takes.
-    """
-    taken: NDArray[Any] = values[row_numbers(places), places]
-    return taken
-
-
-def row_numbers(places: NDArray[Any]) -> Places:
-    """Returns the number of each row beside it, ``(B, 1)``."""
-    return np.arange(len(places))[:, None]
 
 
 @cache

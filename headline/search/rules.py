@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Ids
+from headline.engines.rows import take_of_rows
 from headline.runs import starts_run
-from headline.search.beams import Beams, Candidates, take_of_rows
+from headline.search.beams import Beams, Candidates
 from headline.search.constraints import FORBIDDEN, Constraint
 from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Ids
-from headline.search.beams import Beams, Candidates, Scores, take_of_rows
+from headline.engines.rows import take_of_rows
+from headline.search.beams import Beams, Candidates, Scores
 
 Hashes = NDArray[np.uint64]
 
