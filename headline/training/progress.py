@@ -6,6 +6,7 @@ one that never stopped, wherever in an epoch that was.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
@@ -95,7 +96,7 @@ class TrainingState:
         self.current = EpochState()
 
     def is_kept(self, rouge_l: list[float]) -> bool:
-        """Tells whether the weights of the epoch are kept that has such headlines.
+        """Tells whether the weights of an epoch with such headlines are to be kept.
 
         They are unless their ROUGE-L is clearly lower than the highest of the phase:
         of epochs that it cannot tell apart, the last has learned the most, at the
@@ -104,20 +105,22 @@ class TrainingState:
         Args:
             rouge_l: of each article of the sample.
         """
-        is_kept = not self.highest or not is_clearly_lower(rouge_l, self.highest)
+        return not self.highest or not is_clearly_lower(rouge_l, self.highest)
+
+    def compare(self, rouge_l: list[float]) -> None:
+        """Takes down the ROUGE-L of each article if it is the highest of the phase."""
         if not self.highest or fmean(rouge_l) > fmean(self.highest):
             self.highest = rouge_l
-        return is_kept
 
     def stale_epoch(self, patience: int) -> dict[str, float] | None:
         """Returns the row of the first epoch of this phase after which ``patience``
         epochs had brought no better ROUGE-L; None if there was none, or if it is 0."""
-        rows = self.history[self.epochs_before :]
-        scores = [row["rouge_l"] for row in rows]
-        for end in range(patience + 1, len(rows) + 1):
-            before = end - patience
-            if patience and max(scores[before:end]) <= max(scores[:before]):
-                return rows[end - 1]
+        highest, without = -math.inf, 0
+        for row in self.history[self.epochs_before :]:
+            without = 0 if row["rouge_l"] > highest else without + 1
+            if without and without == patience:
+                return row
+            highest = max(highest, row["rouge_l"])
         return None
 
     @classmethod

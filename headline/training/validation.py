@@ -87,7 +87,9 @@ class Validation:
         headlines = self._write_headlines()
         marks = self._marks(headlines)
         scores = rates(marks)
-        is_kept = self.state.is_kept([one.rouge.rouge_l for one in marks])
+        rouge_l = [one.rouge.rouge_l for one in marks]
+        is_kept = self.state.is_kept(rouge_l)
+        self.state.compare(rouge_l)
         self._record(epoch, logs, scores)
         self._show(epoch, headlines, is_kept)
         if is_kept:

@@ -1,4 +1,4 @@
-"""The learning rate and the clock of a training."""
+"""The learning rate, its end, and the clock of a training."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from headline.config import TrainConfig
-from headline.training.callbacks import Clock, dropout_strength, learning_rate
+from headline.training.callbacks import (
+    Clock,
+    Cooldown,
+    dropout_strength,
+    learning_rate,
+)
+from headline.training.phases import ONLY_PAIRS, Phase
 from headline.training.progress import TrainingState
 
 
@@ -29,6 +35,31 @@ def test_dropout_rises_and_is_the_stronger_the_more_epochs_there_are() -> None:
     assert ends == [0.0, 0.0, 0.25, 0.75, 1.0, 1.0]
     for always in (0.0, 1.0):
         assert dropout_strength(TrainConfig(dropout_epochs=always), 0, 0.2) == 1.0
+
+
+def test_the_rate_falls_from_what_it_was_to_nothing() -> None:
+    config = TrainConfig(patience=3)
+    phase = Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates=1000, epoch_updates=10)
+    rising, stale = (
+        TrainingState(
+            history=[
+                {"rouge_l": score, "updates": 10.0 * (n + 1), "learning_rate": 0.5}
+                for n, score in enumerate(rouge_l)
+            ]
+        )
+        for rouge_l in ([1.0, 2.0, 3.0, 4.0], [4.0, 1.0, 2.0, 3.0])
+    )
+    assert Cooldown.of(config, phase, rising) is None
+    cooldown = Cooldown.of(config, phase, stale)
+    assert cooldown is not None and config.cooldown_epochs == 2
+    rates = [cooldown.rate_at(update) for update in range(40, 61)]
+    np.testing.assert_allclose(rates, np.linspace(0.5, 0.0, 21))
+    assert [cooldown.is_over(update) for update in (40, 59, 60)] == [False, False, True]
+
+
+def test_a_constant_rate_does_not_fall() -> None:
+    assert TrainConfig(schedule="constant").cooldown_epochs == 0
+    assert TrainConfig(patience=8).cooldown_epochs == 4
 
 
 def test_the_clock_leaves_room_for_the_last_validation(
