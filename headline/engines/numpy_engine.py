@@ -26,7 +26,6 @@ from headline.engines.numpy_layers import (
     softmax,
 )
 from headline.engines.numpy_output import (
-    TINY,
     Logits,
     Mixture,
     OutputLayer,
@@ -374,8 +373,10 @@ class NumpyEngine:
             return Trace(log_probs, np.exp(log_probs), copied, copy, attention)
         copy = self._copy(state, copying, features, matches)
         mixture = self._mixture(state, copying, features, copy)
-        generated, copied = (share[:, 0] for share in mixture.shares(labels[:, None]))
-        log_probs = np.log(np.maximum(generated + copied, TINY))
+        shares = mixture.shares(labels[:, None], np.arange(len(labels)))
+        log_probs, generated, copied = (
+            share[:, 0] for share in (shares.log_probs, shares.generated, shares.copied)
+        )
         return Trace(log_probs, generated, copied, copy, attention)
 
     def _replay(

@@ -16,6 +16,7 @@ from headline.network.weights import Weights
 from headline.tokenizer import EOS
 
 LOWEST = np.float32(-1e9)  # a softmax turns it into 0
+FAINT = np.float32(1e-20)  # sums below lose digits, for float32 ends at 1e-38
 
 
 @dataclass(frozen=True)
@@ -170,11 +171,23 @@ def exact_sigmoid(values: Floats) -> Floats:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Returns the softmax over the last axis, in the place of the scores."""
-    scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=-1, keepdims=True)
-    return scores
+    """Returns the softmax over the last axis of (..., K, S); it overwrites the scores.
+
+    The K rows of a matrix are shifted by the largest score of all, not each by its
+    own: the maxima of many short rows would take half of the time. A row so far below
+    another that nothing would be left of it is rare, and is what the second way is for.
+    """
+    matrices = scores.reshape(*scores.shape[:-2], -1)
+    matrices -= matrices.max(axis=-1, keepdims=True)
+    ones = np.ones((scores.shape[-1], 1), np.float32)
+    weights = np.exp(scores)
+    total = product(weights, ones)
+    if total.min() < FAINT:
+        scores -= scores.max(axis=-1, keepdims=True)
+        weights = np.exp(scores)
+        total = product(weights, ones)
+    weights /= total
+    return weights
 
 
 def log_softmax(scores: Floats) -> Floats:

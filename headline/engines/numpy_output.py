@@ -1,7 +1,7 @@
 """What may come next, in NumPy: the mixture of vocab and article, and its best tokens.
 
 Shape letters: see ``numpy_engine``; C columns of the shortlist, U different tokens of
-an article, L of them past the shortlist, W wanted tokens, M candidates.
+an article, L of them past the shortlist, A rows that ask for W tokens, M candidates.
 """
 
 from dataclasses import dataclass
@@ -74,14 +74,15 @@ class Logits:
             logits *= np.float32(0.5)
         return self.rows.flat(logits)
 
-    def select(self, ids: Ids) -> Floats:
-        """Returns those of ``ids``, (R, W); LOWEST for ids past the vocab."""
+    def select(self, ids: Ids, asking: NDArray[np.intp]) -> Floats:
+        """Returns those of ``ids``, (A, W); LOWEST for ids past the vocab."""
         bias = self.output.bias
         known = np.where(ids < len(bias), ids, PAD)
-        kernel = np.moveaxis(self.output.kernel[:, known], 0, -1)  # R, W, H
-        logits: Floats = (kernel @ self.hidden[..., None])[..., 0] + bias[known]
+        kernel = np.moveaxis(self.output.kernel[:, known], 0, -1)  # A, W, H
+        hidden = self.hidden[asking, :, None]
+        logits: Floats = (kernel @ hidden)[..., 0] + bias[known]
         if self.prior is not None:
-            prior = self.prior[self.rows.articles[:, None], known]
+            prior = self.prior[self.rows.articles[asking, None], known]
             logits = (logits + prior) * np.float32(0.5)
         return np.where(ids < len(bias), logits, LOWEST)
 
@@ -147,11 +148,26 @@ class OwnTokens:
         sums = np.bincount(flat, copy.ravel(), minlength=shape[0] * shape[1])
         return sums.astype(np.float32).reshape(shape)
 
-    def holds(self, ids: Ids, rows: Rows) -> NDArray[np.bool_]:
-        """Tells which of them each of ``ids`` is: (R, W) to (R, W, U)."""
-        asked, own = ids[..., None], self.ids[rows.articles, None]
+    def holds(self, ids: Ids, articles: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tells which token of its article each id is: (A, W) and (A,) to (A, W, U)."""
+        asked, own = ids[..., None], self.ids[articles, None]
         found: NDArray[np.bool_] = (asked == own) & (asked != PAD)
         return found
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What vocab and article give to given tokens, (A, W) each."""
+
+    generated: Floats
+    copied: Floats
+    possible: NDArray[np.bool_]  # whether vocab or article can write it at all
+
+    @property
+    def log_probs(self) -> Floats:
+        """Natural logarithms of generated + copied."""
+        log_probs: Floats = np.log(np.maximum(self.generated + self.copied, TINY))
+        return log_probs
 
 
 @dataclass(frozen=True)
@@ -190,17 +206,21 @@ class Mixture:
         copied = own.sums(copy, logits.rows)
         return cls(logits, own, largest, gate, total, listed, unlisted, copied)
 
-    def shares(self, ids: Ids) -> tuple[Floats, Floats]:
-        """Returns generated(w) and copied(w) of given tokens, (R, W) both.
+    def shares(self, ids: Ids, asking: NDArray[np.intp]) -> Shares:
+        """Tells how likely given tokens are.
 
-        A token past the vocab that is not in the article has 0 in both.
+        Args:
+            ids: shape ``(A, W)``, any of each row that asks.
+            asking: which rows ask, shape ``(A,)``.
         """
+        logits = self.logits.select(ids, asking) - self.largest[asking]
+        logits -= np.log(self.total[asking])
         # One that is not on the list may be likelier than all that are: at most 1.
-        logits = self.logits.select(ids) - self.largest - np.log(self.total)
-        generated = np.exp(np.minimum(logits, 0)) * self.gate
-        held = self.own.holds(ids, self.logits.rows)
-        copied = np.where(held, self.copied[:, None], 0).sum(axis=-1)
-        return generated, copied
+        generated = np.exp(np.minimum(logits, 0)) * self.gate[asking]
+        held = self.own.holds(ids, self.logits.rows.articles[asking])
+        copied = np.where(held, self.copied[asking, None], 0).sum(axis=-1)
+        generable = (ids >= EOS) & (ids < len(self.logits.output.bias))
+        return Shares(generated, copied, generable | held.any(axis=-1))
 
     def best(self, num_candidates: int, wanted: Ids | None) -> tuple[Floats, Ids]:
         """Picks EOS, the best M other tokens and the wanted ones; see ``Engine.step``.
@@ -230,11 +250,12 @@ class Mixture:
 
     def _asked(self, wanted: Ids) -> Floats:
         """The logs of the wanted tokens, (R, W); -inf where there is none such."""
-        generated, copied = self.shares(wanted)
-        log_probs = np.log(np.maximum(generated + copied, TINY))
-        generable = (wanted >= EOS) & (wanted < len(self.logits.output.bias))
-        there = generable | self.own.holds(wanted, self.logits.rows).any(axis=-1)
-        return np.where(there, log_probs, np.float32(IMPOSSIBLE))
+        log_probs = np.full(wanted.shape, np.float32(IMPOSSIBLE))
+        asking = np.flatnonzero((wanted != PAD).any(axis=1))  # few rows do
+        shares = self.shares(wanted[asking], asking)
+        found = np.where(shares.possible, shares.log_probs, np.float32(IMPOSSIBLE))
+        log_probs[asking] = found
+        return log_probs
 
 
 def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:

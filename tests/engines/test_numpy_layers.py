@@ -4,9 +4,11 @@ import math
 import warnings
 
 import numpy as np
+import pytest
 
 from headline.engines.base import Floats
 from headline.engines.numpy_layers import (
+    LOWEST,
     Cell,
     Matches,
     bidirectional_lstm,
@@ -77,6 +79,20 @@ def test_softmax_and_its_logarithm_agree_and_stand_any_size() -> None:
     scores = random(3, 5) * 100 + 1e4
     np.testing.assert_allclose(softmax(scores).sum(-1), 1, rtol=1e-5)
     np.testing.assert_allclose(np.exp(log_softmax(scores)), softmax(scores), rtol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [0, 30, 60, 1e4])
+def test_a_row_far_below_another_of_its_matrix_has_a_softmax_of_its_own(
+    gap: float,
+) -> None:
+    scores = random(2, 3, 4, 6)
+    scores[:, :, 1] -= gap
+    scores[..., 4:] = LOWEST
+    exact = np.exp(scores.astype(np.float64))
+    exact[:, :, 1] = np.exp(scores[:, :, 1].astype(np.float64) + gap)
+    exact[..., 4:] = 0
+    exact /= exact.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(softmax(scores), exact, rtol=1e-5)
 
 
 def test_norm_has_mean_0_and_variance_1() -> None:
