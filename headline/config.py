@@ -188,7 +188,7 @@ class DecodeConfig(Config):
     """How headlines are searched. Lengths are in characters, spaces included."""
 
     beam_size: int = 4
-    beam_threshold: float = 3.0  # nats behind the best that end one; 0 turns it off
+    beam_threshold: float = 2.5  # nats behind the best that end one; 0 turns it off
     length_penalty: float = 0.6  # alpha in Wu et al. 2016, eq. 14; 0 turns it off
     num_headlines: int = 1  # of each article, best first
     consensus: bool = False  # of all hypotheses, those most like the others first
