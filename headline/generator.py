@@ -4,7 +4,7 @@ It serves ``generate`` and ``evaluate`` with the NumPy engine, and the samples a
 scores during training with the Keras engine, so that what one sees is what one gets.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from headline.text import normalise
 from headline.tokenizer import Tokenizer
 
 WINDOW = 16  # batches that are sorted by length together
+LONG = 256  # tokens; of longer articles a batch holds fewer
 WIDER = 8  # times the beam, where a length limit cuts headlines off
 
 Item = TypeVar("Item")
@@ -149,8 +150,8 @@ class Generator:
             Source.read(article, self.tokenizer, self.max_source_length).encoded
             for article in articles
         ]
-        order = sorted(range(len(sources)), key=lambda place: len(sources[place].ids))
-        for places in windows(order, self.config.batch_size):
+        lengths = {place: len(source.ids) for place, source in enumerate(sources)}
+        for places in batches_by_length(lengths, self.config.batch_size):
             copy_ids = pad([sources[place].ids for place in places])
             targets = [
                 self.tokenizer.encode(normalise(headlines[at]), sources[at].extra).ids
@@ -174,14 +175,12 @@ class Generator:
 
     def _batches(self, tasks: Sequence["Task"]) -> Iterator[list[int]]:
         """Yields places of articles that are searched together; blank ones never."""
-        alike: dict[DecodeConfig, list[int]] = {}
+        alike: dict[DecodeConfig, dict[int, int]] = {}
         for place, task in enumerate(tasks):
-            if len(task.source.encoded.ids):
-                alike.setdefault(task.config.shared, []).append(place)
-        for places in alike.values():
-            # Neighbours in length share a batch, so that little of it is padding.
-            places.sort(key=lambda place: len(tasks[place].source.encoded.ids))
-            yield from windows(places, self.config.batch_size)
+            if length := len(task.source.encoded.ids):
+                alike.setdefault(task.config.shared, {})[place] = length
+        for lengths in alike.values():
+            yield from batches_by_length(lengths, self.config.batch_size)
 
     def _search_in_memory(self, batch: Sequence["Task"]) -> list[list[Headline]]:
         """Searches a batch, or its halves where there is no memory for all of it."""
@@ -289,6 +288,26 @@ def _is_cut(headline: Headline, config: DecodeConfig) -> bool:
     # writes up to it, and would be searched again at every validation.
     asked = config.max_length < DecodeConfig.max_length
     return asked and len(headline.text) == config.max_length
+
+
+def batches_by_length(lengths: Mapping[int, int], most: int) -> Iterator[list[int]]:
+    """Yields places in batches, neighbours in length together: little is padding.
+
+    A batch takes memory by its articles times the longest of them. So where that one
+    is longer than ``LONG``, the batch is halved until it is as small as one of short
+    articles; halves keep few the shapes that an engine compiles.
+
+    Args:
+        lengths: tokens of the article at each place.
+        most: articles of a batch.
+    """
+    left = sorted(lengths, key=lengths.__getitem__)
+    while left:
+        size = most
+        while size > 1 and size * lengths[left[:size][-1]] > most * LONG:
+            size //= 2
+        yield left[:size]
+        left = left[size:]
 
 
 def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from headline.bundle import Bundle, save_bundle
 from headline.config import DecodeConfig
 from headline.errors import ConfigError
-from headline.generator import BLANK, WINDOW, Generator, Headline
+from headline.generator import (
+    BLANK,
+    LONG,
+    WINDOW,
+    Generator,
+    Headline,
+    batches_by_length,
+)
 from headline.runs import runs
 from headline.search.beam_search import Search
 from headline.search.consensus import consensus_order
@@ -103,6 +110,30 @@ def test_stream_reads_one_window_at_a_time() -> None:
 
     assert [next(stream)[0].text for _ in range(3)] == ["1号央行", "2号央行", "3号央行"]
     assert len(taken) == 2 * WINDOW
+
+
+@stable
+@given(st.lists(st.integers(1, 40 * LONG), max_size=60), st.integers(1, 16))
+def test_a_batch_of_long_articles_holds_fewer(tokens: list[int], most: int) -> None:
+    lengths = dict(enumerate(tokens))
+
+    batches = list(batches_by_length(lengths, most))
+
+    order = [lengths[place] for batch in batches for place in batch]
+    assert order == sorted(tokens)
+    assert sorted(place for batch in batches for place in batch) == list(lengths)
+    sizes = {most >> halvings for halvings in range(5)}
+    for batch in batches[:-1]:
+        assert len(batch) in sizes
+    for batch in batches:
+        longest = lengths[batch[-1]]
+        assert len(batch) == 1 or len(batch) * longest <= most * LONG
+
+
+def test_no_batch_of_short_articles_is_smaller_than_it_may_be() -> None:
+    lengths = dict.fromkeys(range(20), LONG)
+    assert [len(batch) for batch in batches_by_length(lengths, 8)] == [8, 8, 4]
+    assert [len(batch) for batch in batches_by_length({0: LONG + 1, 1: 1}, 2)] == [1, 1]
 
 
 def test_articles_of_like_length_share_a_batch() -> None:
