@@ -1,8 +1,6 @@
 """Files that are whole or not there, however the writing ends."""
 
 import hashlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +30,6 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text('中a\n"'), inner),
     max_leaves=10,
 )
-
-
-@pytest.fixture
-def umask() -> Iterator[int]:
-    """An unusual mask: what a file gets from it, it gets from nothing else."""
-    mask = 0o027
-    before = os.umask(mask)
-    yield mask
-    os.umask(before)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
