@@ -296,7 +296,8 @@ decode_options = options(
     option(
         DecodeConfig,
         "batch_size",
-        f"Articles searched together; on a GPU {GPU_BATCH} if left out.",
+        f"Articles searched together, of long ones fewer; on a GPU {GPU_BATCH} if left"
+        " out.",
     ),
     option(
         DecodeConfig,
