@@ -301,13 +301,15 @@ def batches_by_length(lengths: Mapping[int, int], most: int) -> Iterator[list[in
         lengths: tokens of the article at each place.
         most: articles of a batch.
     """
-    left = sorted(lengths, key=lengths.__getitem__)
-    while left:
-        size = most
-        while size > 1 and size * lengths[left[:size][-1]] > most * LONG:
+    order = sorted(lengths, key=lengths.__getitem__)
+    start = 0
+    while start < len(order):
+        size, batch = most, order[start : start + most]
+        while size > 1 and size * lengths[batch[-1]] > most * LONG:
             size //= 2
-        yield left[:size]
-        left = left[size:]
+            batch = batch[:size]
+        yield batch
+        start += size
 
 
 def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

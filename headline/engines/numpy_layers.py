@@ -179,15 +179,19 @@ def softmax(scores: Floats) -> Floats:
     """
     matrices = scores.reshape(*scores.shape[:-2], -1)
     matrices -= matrices.max(axis=-1, keepdims=True)
-    ones = np.ones((scores.shape[-1], 1), np.float32)
-    weights = np.exp(scores)
-    total = product(weights, ones)
+    weights, total = _exp_and_sum(scores)
     if total.min() < FAINT:
         scores -= scores.max(axis=-1, keepdims=True)
-        weights = np.exp(scores)
-        total = product(weights, ones)
+        weights, total = _exp_and_sum(scores)
     weights /= total
     return weights
+
+
+def _exp_and_sum(scores: Floats) -> tuple[Floats, Floats]:
+    """Exponentials and their sum over the last axis: as a product, it is faster."""
+    exponentials = np.exp(scores)
+    ones = np.ones((scores.shape[-1], 1), np.float32)
+    return exponentials, product(exponentials, ones)
 
 
 def log_softmax(scores: Floats) -> Floats:

@@ -166,8 +166,7 @@ class Shares:
     @property
     def log_probs(self) -> Floats:
         """Natural logarithms of generated + copied."""
-        log_probs: Floats = np.log(np.maximum(self.generated + self.copied, TINY))
-        return log_probs
+        return _log(self.generated + self.copied)
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,7 @@ class Mixture:
         listed, unlisted = self.listed, self.unlisted
         scale = self.gate / self.total  # makes probabilities of both
         listed *= scale
-        ends = np.log(np.maximum(listed[:, EOS, None], TINY))
+        ends = _log(listed[:, EOS, None])
         listed[everyone, own_ids[:, past:]] += self.copied[:, past:]
         listed[:, : len(SPECIAL_TOKENS)] = NEVER
         unlisted *= scale
@@ -274,7 +273,7 @@ def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:
     probs, ids = take_of_rows(probs, best), take_of_rows(ids, best)
     order = np.lexsort((ids, -probs), axis=1)
     probs, ids = take_of_rows(probs, order), take_of_rows(ids, order)
-    log_probs = np.log(np.maximum(probs, TINY))
+    log_probs = _log(probs)
     log_probs[probs < 0] = IMPOSSIBLE
     missing = ((0, 0), (0, num_candidates - most))
     if not missing[1][1]:
@@ -327,6 +326,12 @@ def best_columns(
         asked = take_of_rows(log_probs, np.where(there, wanted, PAD))
         asked = np.where(there, asked, np.float32(IMPOSSIBLE))
     return _candidates(ends, (values, ids), asked, wanted)
+
+
+def _log(probs: Floats) -> Floats:
+    """The natural logarithms of probabilities, finite for 0 as well."""
+    log_probs: Floats = np.log(np.maximum(probs, TINY))
+    return log_probs
 
 
 def _candidates(
