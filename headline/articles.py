@@ -3,19 +3,25 @@
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 from headline.config import DecodeConfig
+from headline.data.columns import SOURCE_COLUMNS
+from headline.data.detect import AUTO, documents_kind, undecodable_share
+from headline.data.dialects import Dialect
+from headline.data.lines import BUFFER, blame, encoding_of, unzipped
 from headline.data.records import Row, as_text
 from headline.data.tables import (
-    SOURCE_COLUMNS,
     CorpusFormat,
+    Table,
     check_can_be_read_again,
     find_column,
     open_table,
@@ -24,6 +30,7 @@ from headline.errors import ConfigError, CorpusError
 from headline.generator import BLANK, Generator, Headline, windows
 
 TEXT_SUFFIX = ".txt"
+MOST_UNDECODABLE = 0.5  # share of a text
 
 
 @dataclass(frozen=True)
@@ -106,10 +113,10 @@ class Task:
         return article
 
     def _stdin_batches(self) -> Iterator[Sequence[Article]]:
-        encoding, size = self.form.encoding, self.generator.ready_size
+        stream, size = sys.stdin.buffer, self.generator.ready_size
         if self.lines:
-            return ready_batches(stream_lines(sys.stdin.buffer, encoding), size)
-        return iter([[whole_text(sys.stdin.buffer, encoding)]])
+            return ready_batches(stream_lines(stream, self.form, "stdin"), size)
+        return iter([[whole_text(stream, self.form, "stdin")]])
 
     def _shape(self, path: Path) -> tuple[str, ...]:
         """What files must share to be written into one output."""
@@ -118,21 +125,21 @@ class Task:
         check_can_be_read_again(path)
         with open_table(path, self.form) as table:
             find_column(table, self.form.source_column, SOURCE_COLUMNS, "source")
-            return ("jsonl",) if is_jsonl(path) else ("table", *table.columns)
+            return ("jsonl",) if table.dialect is None else ("table", *table.header)
 
     def _read(self, path: Path) -> Iterator[Article]:
         if is_text(path):
-            return read_text_file(path, self.form.encoding, self.lines)
+            return read_text_file(path, self.form, self.lines)
         return read_table(path, self.form, self.generator.config)
 
     def _writer(self, path: Path, stream: TextIO) -> Write:
         if is_text(path):
             return text_writer(stream, self.with_scores)
         with open_table(path, self.form) as table:
-            columns = table.columns
-        if is_jsonl(path):
-            return jsonl_writer(stream, columns, self)
-        return csv_writer(stream, columns, self, csv_delimiter(path))
+            header, dialect = table.header, table.dialect
+        if dialect is None:
+            return jsonl_writer(stream, header, self)
+        return csv_writer(stream, header, self, dialect)
 
     @property
     def new_columns(self) -> list[str]:
@@ -166,20 +173,74 @@ class Task:
 # --- plain text -----------------------------------------------------------------------
 
 
-def stream_lines(stream: BinaryIO, encoding: str) -> Iterator[Article]:
-    """Yields each line of a stream; bytes that are no text are left out."""
-    # Not the stream's own lines: in UTF-16, half a character can look like a line end.
+def stream_lines(stream: BinaryIO, form: CorpusFormat, name: str) -> Iterator[Article]:
+    """Yields each line of a stream as it comes; bytes that are no text are left out.
+
+    The encoding is that of what is there at first, or if that is ASCII of the first
+    line that is not: a slow pipe is never waited for.
+
+    Args:
+        name: of the stream, for messages.
+
+    Raises:
+        CorpusError: it is no text.
+    """
+    with peekable(stream) as plain:
+        head = plain.peek(BUFFER)
+        encoding = encoding_of(head, form.encoding, name, form.note)
+        if not "\n".encode(encoding).endswith(b"\n"):
+            yield from wide_lines(plain, encoding)
+            return
+        is_open = form.encoding == AUTO and head.isascii()
+        for line in plain:
+            if is_open and not line.isascii():
+                encoding, is_open = encoding_of(line, AUTO, name, form.note), False
+            yield Article(line.decode(encoding, "ignore"))
+
+
+def wide_lines(stream: io.BufferedReader, encoding: str) -> Iterator[Article]:
+    """Yields the lines of a text in UTF-16, say, where no byte by itself ends one."""
+    # Not the stream's own lines: half of another character may look like a line end.
     lines = io.TextIOWrapper(stream, encoding, "ignore", newline="\n")
     try:
-        for line in lines:
-            yield Article(line)
+        yield from map(Article, lines)
     finally:
         lines.detach()  # the stream is the caller's to close
 
 
-def whole_text(stream: BinaryIO, encoding: str) -> Article:
-    """Returns all of a stream as one article."""
-    return Article(stream.read().decode(encoding, "ignore"))
+@contextmanager
+def peekable(stream: BinaryIO) -> Iterator[io.BufferedReader]:
+    """Yields what a stream holds, unzipped, without closing the stream in the end."""
+    buffered = cast(io.BufferedReader, stream)
+    if not hasattr(stream, "peek"):
+        buffered = io.BufferedReader(cast(io.RawIOBase, stream))
+    try:
+        yield unzipped(buffered)
+    finally:
+        if buffered is not stream:
+            buffered.detach()
+
+
+def whole_text(stream: BinaryIO, form: CorpusFormat, name: str) -> Article:
+    """Returns all of a stream as one article; some bytes may be no text.
+
+    Args:
+        name: of the stream, for messages.
+
+    Raises:
+        CorpusError: most of it is no text, or it holds many documents.
+    """
+    with peekable(stream) as plain:
+        content = plain.read()
+    encoding = encoding_of(content[:BUFFER], form.encoding, name, form.note)
+    text = content.decode(encoding, "replace")
+    if undecodable_share(text) > MOST_UNDECODABLE:
+        raise CorpusError(
+            f"{name} is not in {encoding}: leave out --encoding to have it detected"
+        )
+    if kind := documents_kind(text):
+        raise CorpusError(f"{name} looks like {kind}")
+    return Article(content.decode(encoding, "ignore"))
 
 
 def ready_batches(
@@ -246,34 +307,22 @@ def cells(headlines: Sequence[Headline], with_scores: bool) -> list[str]:
 # --- files ----------------------------------------------------------------------------
 
 
-def read_text_file(path: Path, encoding: str, lines: bool) -> Iterator[Article]:
+def read_text_file(path: Path, form: CorpusFormat, lines: bool) -> Iterator[Article]:
     """Yields a text file as one article, or each of its lines.
 
     Raises:
-        CorpusError: the file cannot be read.
+        CorpusError: the file cannot be read, or is no text.
     """
-    try:
-        with path.open("rb") as stream:
-            if lines:
-                yield from stream_lines(stream, encoding)
-            else:
-                yield whole_text(stream, encoding)
-    except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+    with blame(path), path.open("rb") as stream:
+        if lines:
+            yield from stream_lines(stream, form, str(path))
+        else:
+            yield whole_text(stream, form, str(path))
 
 
 def is_text(path: Path) -> bool:
     """Tells whether a file is plain text by its name."""
-    return path.suffix.lower() == TEXT_SUFFIX
-
-
-def is_jsonl(path: Path) -> bool:
-    """Tells whether a file is JSONL by its name; else it is CSV or TSV."""
-    return _suffix(path) in (".jsonl", ".ndjson", ".json")
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+    return path.name.lower().removesuffix(".gz").endswith(TEXT_SUFFIX)
 
 
 def read_table(
@@ -281,68 +330,110 @@ def read_table(
 ) -> Iterator[Article]:
     """Yields the articles of a CSV, TSV or JSONL file with their rows.
 
-    A row that cannot be read is a blank article, so that no row is lost. The objects
-    of a JSONL file may set what ``config`` says for themselves alone.
+    A row that cannot be read is a blank article, so that no row is lost. A row of more
+    fields than the header, whose article is in the last column, was cut at the
+    article's own commas: it is put together again. The objects of a JSONL file may set
+    what ``config`` says for themselves alone.
 
     Raises:
         CorpusError: the file cannot be read, or has no column of articles.
     """
     with open_table(path, form) as table:
         column = find_column(table, form.source_column, SOURCE_COLUMNS, "source")
-        for row in table:
-            value = None if row.problem else row.values.get(column)
-            article = Article(as_text(value) or "", row, problem=row.problem)
-            yield controlled(article, config) if is_jsonl(path) else article
+        for row in table.rows((column,)):
+            article = Article(as_text(row.values.get(column)) or "", row)
+            if table.dialect is None:
+                yield controlled(article, config)
+            elif row.problem and column == table.header[-1] and is_long(row, table):
+                text = table.dialect.delimiter.join(row.fields[len(table.header) - 1 :])
+                yield replace(article, text=text)
+            else:
+                yield replace(article, problem=row.problem)
+
+
+def is_long(row: Row, table: Table) -> bool:
+    """Tells whether a row has more fields than the header."""
+    return len(row.fields) > len(table.header)
 
 
 def controlled(article: Article, config: DecodeConfig) -> Article:
     """Takes the controls that a JSONL object has, such as ``prefix``."""
     assert article.row is not None
+    values = article.row.values
     own = {
-        name: article.row.values[name] for name in CONTROLS & article.row.values.keys()
+        name: as_setting(getattr(DecodeConfig, name), values[name])
+        for name in CONTROLS & values.keys()
+        if not is_missing(values[name])
     }
-    if not own or article.problem:
+    if article.row.problem:
+        return replace(article, problem=article.row.problem)
+    if not own:
         return article
     try:
         return replace(article, config=DecodeConfig.from_dict(config.to_dict() | own))
     except ConfigError as error:
-        return replace(article, problem=str(error))
+        hint = "keys with the names of options set them for their article"
+        return replace(article, problem=f"{error}; {hint}")
 
 
-def csv_delimiter(path: Path) -> str:
-    """Returns what stands between the columns of a CSV or TSV file."""
-    return "\t" if _suffix(path) == ".tsv" else ","
+def is_missing(value: Any) -> bool:
+    """Tells whether a value is what pandas writes for "not set": null or NaN."""
+    return value is None or value != value
+
+
+def as_setting(default: Any, value: Any) -> Any:
+    """Returns a JSON number in the type of a setting, as pandas may change it.
+
+    A column with gaps has 20.0 for 20, and 1.0 for true.
+    """
+    if type(value) in (int, float) and type(default) in (int, bool):
+        kind = type(default)
+        return kind(value) if math.isfinite(value) and kind(value) == value else value
+    return value
 
 
 def csv_writer(
-    stream: TextIO, columns: Sequence[str], task: Task, delimiter: str
+    stream: TextIO, header: Sequence[str], task: Task, dialect: Dialect
 ) -> Write:
-    """Writes rows as they were, with the new columns for headlines at their ends.
+    """Writes rows as they were, with the new columns for headlines behind the header's.
+
+    Fields that a row has beyond the header follow at its end.
 
     Raises:
-        CorpusError: the rows have such a column already, or two of one name, of
-            which a row keeps only the last.
+        CorpusError: the rows have such a column already.
     """
-    new = task.new_columns
-    _check_new(columns, new)
-    _check_different(columns)
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([*columns, *new])
+    new, width = task.new_columns, len(header)
+    _check_new(header, new)
+    if dialect.separator_line:
+        stream.write(f"sep={dialect.delimiter}\n")
+    write_row = row_writer(stream, dialect)
+    write_row([*map(_clean, header), *new])
 
     def write(article: Article, headlines: Sequence[Headline]) -> None:
         assert article.row is not None
-        values = [_clean(article.row.values.get(column, "")) for column in columns]
+        fields = [_clean(field) for field in article.row.fields]
+        before, behind = fields[:width], fields[width:]
         found = cells(headlines, task.with_scores)
-        writer.writerow([*values, *found, *[""] * (len(new) - len(found))])
+        gaps = [""] * (width - len(before)), [""] * (len(new) - len(found))
+        write_row([*before, *gaps[0], *found, *gaps[1], *behind])
 
     return write
+
+
+def row_writer(stream: TextIO, dialect: Dialect) -> Callable[[list[str]], object]:
+    """Returns what writes a row as the dialect reads it."""
+    if not dialect.quotes:
+        # No field that was read without quotes has a delimiter or a line end in it.
+        return lambda row: stream.write(dialect.delimiter.join(row) + "\n")
+    writer = csv.writer(stream, delimiter=dialect.delimiter, lineterminator="\n")
+    return writer.writerow
 
 
 def jsonl_writer(stream: TextIO, columns: Sequence[str], task: Task) -> Write:
     """Writes each object with its headline; where several are asked for, all of them.
 
     A line that is no object, or asks for what cannot be, comes back with an ``error``
-    and its line number.
+    and its line number. NaN and the infinities, which JSON does not know, become null.
 
     Raises:
         CorpusError: the first object, with the keys ``columns``, has such a key.
@@ -356,9 +447,25 @@ def jsonl_writer(stream: TextIO, columns: Sequence[str], task: Task) -> Write:
             record["error"] = f"line {article.row.number}: {article.problem}"
         config = article.config or task.generator.config
         record |= task.new_values(headlines, several=config.num_headlines > 1)
-        stream.write(_clean(json.dumps(record, ensure_ascii=False)) + "\n")
+        stream.write(_clean(to_json(record)) + "\n")
 
     return write
+
+
+def to_json(value: Any) -> str:
+    """Returns a value as JSON in one line, with null for numbers that JSON lacks."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
 def _check_new(columns: Sequence[str], new: Sequence[str]) -> None:
@@ -366,15 +473,6 @@ def _check_new(columns: Sequence[str], new: Sequence[str]) -> None:
         if name in columns:
             raise CorpusError(
                 f"there is a column {name!r} already: give another --headline-column"
-            )
-
-
-def _check_different(columns: Sequence[str]) -> None:
-    for place, name in enumerate(columns):
-        if name in columns[:place]:
-            raise CorpusError(
-                f"two columns are called {name!r}, and one of them would be lost: "
-                "give them different names"
             )
 
 

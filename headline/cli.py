@@ -509,7 +509,19 @@ def corpus_format(
     """Returns how to read the files; see there for ``tell``."""
     from headline.data.tables import CorpusFormat
 
-    return CorpusFormat(**pick(CorpusFormat, settings), tell=tell)
+    return CorpusFormat(**pick(CorpusFormat, settings), tell=tell, note=Notes())
+
+
+class Notes:
+    """Prints each line once, however often a file is opened; of many the first."""
+
+    def __init__(self) -> None:
+        self._printed: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._printed and len(self._printed) < MOST_TOLD:
+            self._printed.add(line)
+            click.echo(line, err=True)
 
 
 def telling_some() -> Callable[[str], None]:

@@ -66,8 +66,10 @@ def workers_option(help: str) -> Callable[[Command], Command]:
 
 
 format_options = options(
-    click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
-                 help="Encoding of the files, such as gb18030."),
+    click.option("--encoding", default="auto", show_default="detected", metavar="NAME",
+                 help="Encoding of the files, such as utf-8 or gb18030."),
+    click.option("--delimiter", metavar="CHAR", show_default="found in the header",
+                 help="Character between the columns of CSV files, such as ; or tab."),
     click.option("--source-column", metavar="NAME", show_default="found by its name",
                  help="Column of the articles."),
     click.option("--strict", is_flag=True,

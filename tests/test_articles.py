@@ -4,9 +4,11 @@ import csv
 import gzip
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from headline.articles import (
     Article,
     Task,
+    read_table,
     ready_batches,
     stream_lines,
 )
@@ -191,9 +194,16 @@ def test_column_that_is_there_already_is_never_written_over(
     assert run(task(num_headlines=2, column="机器"), path)
 
 
-def test_columns_of_one_name_are_refused_before_one_is_lost(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", to_csv([["content", "注", "注"], [HAN, "a", "b"]]))
-    assert "two columns are called '注'" in refusal(task(), path)
+def test_columns_of_one_name_and_of_none_are_kept(tmp_path: Path) -> None:
+    header = ["content", "注", "注", "", ""]
+    path = write(tmp_path / "a.csv", to_csv([header, [HAN, "a", "b", "", ""]]))
+
+    found = [*csv.reader(run(task(), path).splitlines())]
+
+    assert found == [
+        [*header, "headline"],
+        [HAN, "a", "b", "", "", HAN[:3]],
+    ]
 
 
 # --- JSONL ----------------------------------------------------------------------------
@@ -302,8 +312,9 @@ def test_controls_of_the_command_hold_where_an_object_has_none(tmp_path: Path) -
         ({"must_include": [["央"]]}, "must_include"),
         ({"avoid": [""]}, "avoid"),
         ({"avoid": ["\u200b"]}, "avoid"),
-        ({"prefix": None}, "prefix"),
-        ({"exact_numbers": 1}, "exact_numbers"),
+        ({"prefix": 3}, "prefix"),
+        ({"max_length": 12.5}, "max_length"),
+        ({"exact_numbers": 2}, "exact_numbers"),
         ({"sample": True, "diversity": 1}, "diversity"),
         ({"top_p": 0.5}, "top_p"),
         ({"prefix": "中国", "avoid": "国"}, "avoided"),
@@ -474,7 +485,9 @@ def batch_texts(batches: Iterator[list[Article]]) -> list[str]:
 def test_first_article_of_a_slow_pipe_does_not_wait_for_the_others() -> None:
     ours, theirs = os.pipe()
     with open(ours, "rb") as stream, open(theirs, "wb", buffering=0) as pipe:
-        batches = ready_batches(stream_lines(stream, "utf-8"), batch_size=8)
+        batches = ready_batches(
+            stream_lines(stream, CorpusFormat(), "stdin"), batch_size=8
+        )
         for line in (HAN, "新华社", "央行"):
             pipe.write(f"{line}\n".encode())
             assert soon(lambda: batch_texts(batches)) == [line]
@@ -550,3 +563,144 @@ def test_windows_hold_all_articles_in_their_order(
     assert [article.text for window in found for article in window] == articles
     assert all(len(window) == size for window in found[:-1])
     assert all(1 <= len(window) <= size for window in found)
+
+
+# --- files that are not quite as they should be ---------------------------------------
+
+
+def csv_rows(path: Path, **settings: Any) -> list[list[str]]:
+    return [*csv.reader(io.StringIO(run(task(**settings), path)))]
+
+
+def test_surplus_fields_follow_the_headline(tmp_path: Path) -> None:
+    lines = ["content,注", f"{HAN},a,b,c", f"{HAN},a,,", f"{HAN},a"]
+    path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
+
+    found = csv_rows(path)
+
+    assert found[1] == [HAN, "a", "", "b", "c"]
+    assert found[2] == [HAN, "a", HAN[:3], "", ""]
+    assert found[3] == [HAN, "a", HAN[:3]]
+
+
+def test_an_article_that_was_cut_at_its_commas_is_whole_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    lines = ["title,content", "甲,央,行,降,准", "乙,,"]
+    path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
+    form = CorpusFormat(tell=told.append)
+
+    articles = list(read_table(path, form, DecodeConfig()))
+
+    assert [article.text for article in articles] == ["央,行,降,准", ""]
+    assert [article.problem for article in articles] == [None, None]
+    assert told == [f"{path}, row 2: 5 instead of 2 columns"]
+
+
+def test_a_short_row_that_has_its_article_gets_a_headline(tmp_path: Path) -> None:
+    told: list[str] = []
+    lines = ["id,content,注,记", f"1,{HAN}", "2", f"3,{HAN},x,y"]
+    path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
+
+    found = [*csv.reader(io.StringIO(run(task(tell=told.append), path)))]
+
+    assert found[1:] == [
+        ["1", HAN, "", "", HAN[:3]],
+        ["2", "", "", "", ""],
+        ["3", HAN, "x", "y", HAN[:3]],
+    ]
+    assert told == [f"{path}, row 3: 1 instead of 4 columns"]
+
+
+@pytest.mark.parametrize("mark", ["", "sep=;\n"])
+def test_a_table_comes_back_with_its_delimiter(tmp_path: Path, mark: str) -> None:
+    path = write(tmp_path / "a.csv", f"{mark}content;注\n{HAN};a,b\n")
+
+    assert run(task(), path) == f"{mark}content;注;headline\n{HAN};a,b;{HAN[:3]}\n"
+
+
+def test_a_tsv_file_without_quoting_comes_back_without(tmp_path: Path) -> None:
+    lines = ["title\tcontent", f'"甲\t{HAN}', f'乙\t"{HAN}', f'"丙"丁\t{HAN}"']
+    path = write(tmp_path / "a.tsv", "\n".join(lines) + "\n")
+
+    found = run(task(), path).splitlines()
+
+    assert [line.rpartition("\t")[0] for line in found] == lines
+
+
+def test_values_that_are_no_text_are_told_and_what_json_lacks_is_null(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    lines = [
+        json.dumps({"text": [HAN[:4], [HAN[4:]]], "x": [math.nan, {"y": -math.inf}]}),
+        json.dumps({"text": {"a": 1}}),
+        '{"text": NaN, "x": 1e999}',
+    ]
+    path = write(tmp_path / "a.jsonl", "\n".join(lines) + "\n")
+
+    def no_constant(name: str) -> None:
+        raise AssertionError(name)
+
+    first, second, third = (
+        json.loads(line, parse_constant=no_constant)
+        for line in run(task(tell=told.append), path).splitlines()
+    )
+
+    assert first["headline"] == HAN[:3] and first["x"] == [None, {"y": None}]
+    assert "holds an object" in second["error"] and second["headline"] == ""
+    assert third == {"text": None, "x": None, "headline": ""}
+    assert len(told) == 1 and "row 2: 'text' holds an object" in told[0]
+
+
+def test_controls_may_be_what_pandas_writes(tmp_path: Path) -> None:
+    config = DecodeConfig()
+    own = {"max_length": 20.0, "prefix": None, "min_length": math.nan, "avoid": ["囧"]}
+    record = own | {"text": HAN, "exact_numbers": 0.0, "length_penalty": 1}
+    path = write(tmp_path / "a.jsonl", json.dumps(record))
+
+    (article,) = read_table(path, CorpusFormat(), config)
+
+    assert article.problem is None and article.config is not None
+    assert article.config == replace(
+        config, max_length=20, avoid=("囧",), exact_numbers=False, length_penalty=1
+    )
+    assert type(article.config.max_length) is int
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-be", "big5"])
+@pytest.mark.parametrize("lines", [True, False])
+def test_stdin_is_read_in_the_encoding_that_it_is_in(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, lines: bool
+) -> None:
+    told: list[str] = []
+    text = "中央銀行今日宣布，下調存款準備金率。\n"
+    stream = SimpleNamespace(buffer=io.BytesIO(text.encode(encoding)))
+    monkeypatch.setattr("sys.stdin", stream)
+
+    assert run(task(lines=lines, note=told.append)).startswith(text[:3])
+    assert len(told) == 1 and told[0].startswith("stdin: detected encoding ")
+
+
+def test_the_first_line_that_is_no_ascii_decides_for_a_slow_pipe() -> None:
+    ours, theirs = os.pipe()
+    with open(ours, "rb") as stream, open(theirs, "wb", buffering=0) as pipe:
+        batches = ready_batches(stream_lines(stream, CorpusFormat(), "pipe"), 8)
+        for line in ("WTO", HAN, "央行"):
+            pipe.write(f"{line}\n".encode("gb18030"))
+            assert soon(lambda: batch_texts(batches)) == [line]
+        pipe.close()
+        assert soon(lambda: list(batches)) == []
+
+
+def test_a_text_that_holds_many_documents_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", f"<doc id=0>\n<short_text>\n{HAN}\n</short_text>")
+
+    assert "<doc>" in refusal(task(), path)
+
+
+def test_a_text_in_another_encoding_than_the_named_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "a.txt", HAN, "gb18030")
+
+    assert "is not in utf-8" in refusal(task(encoding="utf-8"), path)

@@ -120,8 +120,10 @@ def test_prepare_reads_gb18030_and_named_columns(tmp_path: Path) -> None:
     columns = ("--source-column", "文", "--target-column", "名")
     options = (path, "-o", tmp_path / "data", *columns)
     assert headline("prepare", *options, "--encoding", "gb18030").exit_code == 0
-    wrong = headline("prepare", *options, "--overwrite")
-    assert wrong.exit_code == 1 and "--encoding gb18030" in wrong.stderr
+    wrong = headline("prepare", *options, "--overwrite", "--encoding", "utf-8")
+    assert wrong.exit_code == 1 and "leave out --encoding" in wrong.stderr
+    found = headline("prepare", *options, "--overwrite")
+    assert found.exit_code == 0 and "detected encoding gb18030" in found.stderr
 
 
 def test_prepare_says_why_no_pair_is_usable(tmp_path: Path) -> None:
@@ -497,7 +499,7 @@ def test_lines_of_a_fast_pipe_too(untrained: Path) -> None:
 def test_hostile_bytes_on_stdin_give_a_headline_and_no_traceback(
     model_dir: Path,
 ) -> None:
-    hostile = b"\xff\xfe\x00" + ARTICLES[0].encode()[:-1] + b"\x80\xed\xa0\x80\n\x00\n"
+    hostile = b"\x00\xff\xfe" + ARTICLES[0].encode()[:-1] + b"\x80\xed\xa0\x80\n\x00\n"
     done = run("generate", "-m", model_dir, "--lines", stdin=hostile)
     assert done.returncode == 0 and not done.stderr
     assert len(done.stdout.decode("utf-8").split("\n")) == 3

@@ -75,6 +75,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers) + len(self.unreadable)
 
+    def sort(self) -> None:
+        """Puts the rows in the order of the file."""
+        order = sorted(range(len(self.numbers)), key=self.numbers.__getitem__)
+        self.numbers = [self.numbers[at] for at in order]
+        self.texts = [[column[at] for at in order] for column in self.texts]
+
     def rejects(self, faults: Mapping[int, Reason]) -> list[Reject]:
         """Reports the rows that give no pair; of the keys of ``faults`` see there."""
         found = list(self.unreadable)
@@ -222,17 +228,16 @@ class CorpusReader(RowReader):
 def _rows(table: Table, columns: Sequence[str], block: Block, place: int) -> Rows:
     file, texts = shown(table.path), [[*column] for column in block.columns]
     rows = Rows(file, place, [*block.numbers], texts, [], 0)
-    for number, values, problem in block.rows:
-        raw = [as_text(values.get(column)) for column in columns]
-        known = [text for text in raw if text is not None]
-        if problem is None and len(known) == len(columns):
+    for number, values, problem, _ in block.rows:
+        if problem is None:
             rows.numbers.append(number)
-            for column, text in zip(texts, known, strict=True):
-                column.append(text)
+            for column, name in zip(texts, columns, strict=True):
+                column.append(as_text(values.get(name)) or "")
         else:
-            told = f"({problem or 'a value that is no text'})"
-            excerpt = _excerpt([told, *values.values()])
+            excerpt = _excerpt([f"({problem})", *values.values()])
             rows.unreadable.append(Reject(file, number, Reason.UNREADABLE, excerpt))
+    if block.numbers and block.rows:
+        rows.sort()
     return rows
 
 

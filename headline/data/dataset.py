@@ -180,7 +180,7 @@ class Dataset:
         """
         places = set(spread(len(self.splits[split]), wanted))
         path = self.text_path(split)
-        with open_table(path, CorpusFormat()) as table:
+        with open_table(path, CorpusFormat(encoding="utf-8")) as table:
             if missing := {"content", "title"} - set(table.columns):
                 raise DataError(f"{path} is damaged: no column {min(missing)}")
             return [

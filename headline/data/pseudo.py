@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headline.config import PrepareConfig
+from headline.data.columns import SOURCE_COLUMNS
 from headline.data.corpus import Pair, Reason, RowReader
-from headline.data.tables import SOURCE_COLUMNS, CorpusFormat, Table, find_column
+from headline.data.tables import CorpusFormat, Table, find_column
 
 _OPENING, _CLOSING = "“‘「『（(《【", "”’」』）)》】"
 # A sentence ends with these and what closes behind them; "?" before a letter or a

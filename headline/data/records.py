@@ -2,14 +2,19 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import reduce
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from headline.data.lines import Lines, lines_of
+from headline.data.dialects import Dialect, suspicion
+from headline.data.lines import Lines, OpenQuote, lines_of
 from headline.errors import CorpusError
 
 _LOOK_AHEAD = 100  # rows; if none of the first ones can be read, none will be
+_SENTENCE = 8  # characters; shorter parts of a list are tokens
 _LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
 
 
@@ -19,12 +24,14 @@ class Row(NamedTuple):
     ``number`` counts from 1 as a spreadsheet or an editor does. In CSV and TSV it
     counts records, blank ones too, so the header is row 1 and the first record row 2;
     in JSON Lines it is the line. When ``problem`` is set, ``values`` may be partial;
-    what cannot be cut into columns stands under the name ``""``.
+    what cannot be cut into columns stands under the name ``""``. A short row of CSV
+    lacks its last columns.
     """
 
     number: int
     values: dict[str, Any]
     problem: str | None
+    fields: Sequence[str] = ()  # of CSV and TSV: as they stand there, surplus ones too
 
 
 class Block(NamedTuple):
@@ -38,18 +45,19 @@ class Block(NamedTuple):
 class Content(NamedTuple):
     """What a file holds, which can be read in one way or in the other."""
 
-    columns: Sequence[str]
+    columns: Sequence[str]  # of CSV and TSV: blank names at the end too
     rows: Iterator[Row]
     blocks: Callable[[Sequence[str]], Iterator[Block]]
 
 
-def delimited(lines: Lines, delimiter: str) -> Content:
+def delimited(lines: Lines, dialect: Dialect) -> Content:
     """Returns what a CSV or TSV file holds."""
-    records = _Records(lines, delimiter)
+    records = _Records(lines, dialect)
     _, columns, problem = next(records, (0, [], "the file is empty"))
     if problem is not None:
         hint = f"; {lines.encoding_hint}" if problem == lines.undecodable else ""
         raise CorpusError(f"{lines.path} has no header: {problem}{hint}")
+    records.width = len(columns)
     rows = (_row(columns, *record) for record in records)
     first = _first_rows(rows)
     if first and all(row.problem == lines.undecodable for row in first):
@@ -72,11 +80,12 @@ def delimited(lines: Lines, delimiter: str) -> Content:
 class _Records:
     """Iterates over number, fields and problem of each record that is not blank."""
 
-    def __init__(self, lines: Lines, delimiter: str) -> None:
+    def __init__(self, lines: Lines, dialect: Dialect) -> None:
         csv.field_size_limit(_LONGEST_FIELD)
+        self.width = 0  # columns of the header, once it is read
         self._lines = lines
-        self._delimiter = delimiter
-        self._reader = self._parse(lines)
+        self._dialect = dialect
+        self._reader = dialect.parse(lines)
         self._number = 0  # of the last one
 
     def __iter__(self) -> Iterator[tuple[int, list[str], str | None]]:
@@ -87,13 +96,42 @@ class _Records:
             self._lines.start_row()
             self._number += 1
             fields: list[str] = []
-            problem = None
+            problem, is_open = None, False
             try:
                 fields = next(self._reader)
             except csv.Error as error:
-                problem = str(error)
+                problem, is_open = str(error), isinstance(error, OpenQuote)
             if fields or problem:
-                return self._number, fields, problem or self._lines.problem()
+                return self._number, *self._looked_at(fields, problem, is_open)
+
+    def _looked_at(
+        self, fields: list[str], problem: str | None, is_open: bool
+    ) -> tuple[list[str], str | None]:
+        """Returns the fields and the problem of the record that was just read."""
+        problem = problem or self._lines.problem()
+        if self._lines.lines_of_row > 1:
+            if is_open or self._lines.has_ended:
+                fields = self._leave_open_row()
+            elif problem is None:
+                self._look_for_rows(self._number, fields)
+        return fields, problem
+
+    def _leave_open_row(self) -> list[str]:
+        """Gives up the row at its first line, so that an open quote costs no other.
+
+        Returns:
+            the fields of that line.
+        """
+        first = self._lines.take_back()
+        self._reader = self._dialect.parse(self._lines)
+        return next(replace(self._dialect, quotes=False).parse([first]), [])
+
+    def _look_for_rows(self, number: int, fields: list[str]) -> None:
+        """Says where a quoted field seems to have swallowed rows."""
+        odd = suspicion(fields, self.width, self._dialect.delimiter)
+        if odd and self._lines.note is not None:
+            where = f"{self._lines.path}, row {number}"
+            self._lines.note(f"{where}: {odd}; look whether a quote is missing")
 
     def take(self) -> tuple[int, list[list[str]]]:
         """Takes many records without a problem at once, the blank ones among them.
@@ -109,24 +147,25 @@ class _Records:
             return number, []
         # A line of two fields at the end: in a quote that is open, it would be part
         # of one.
-        end = self._delimiter.join("\0\0")
+        end = self._dialect.delimiter.join("\0\0")
         try:
-            records = [*self._parse(chain(lines_of(text), [end]))]
+            records = [*self._dialect.parse(chain(lines_of(text), [end]))]
         except csv.Error:
             return number, []
         rest = len(text) if records.pop() == ["\0", "\0"] else self._last_begin(text)
         self._lines.ahead.seek(rest)
         self._number += len(records)
+        if self._lines.note is not None and text.count("\n", 0, rest) > len(records):
+            for place, record in enumerate(records):
+                if any("\n" in field for field in record):
+                    self._look_for_rows(number + place, record)
         return number, records
-
-    def _parse(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        return csv.reader(lines, delimiter=self._delimiter)
 
     def _last_begin(self, text: str) -> int:
         """Returns the place in the text where the last record begins."""
         begin = end = 0
         lines = lines_of(text)
-        for _ in self._parse(lines):
+        for _ in self._dialect.parse(lines):
             begin, end = end, lines.tell()
         return begin
 
@@ -136,24 +175,24 @@ def _block(
 ) -> Block:
     """Makes a block of records; of columns that are called alike, the last counts."""
     numbers: Sequence[int] = range(number, number + len(records))
-    problems: list[Row] = []
+    uneven: list[Row] = []
     if set(map(len, records)) != {len(columns)}:
         numbered = [*zip(numbers, records, strict=True)]
-        rows = [_row([*columns], at, fields, None) for at, fields in numbered if fields]
-        problems = [row for row in rows if row.problem is not None]
+        others = [pair for pair in numbered if len(pair[1]) != len(columns)]
+        uneven = [_row(columns, at, fields, None) for at, fields in others if fields]
         fitting = [pair for pair in numbered if len(pair[1]) == len(columns)]
         numbers = [at for at, _ in fitting]
         records = [fields for _, fields in fitting]
     by_name = dict(zip(columns, zip(*records, strict=True), strict=False))
-    return Block(numbers, [by_name.get(name, ()) for name in names], problems)
+    return Block(numbers, [by_name.get(name, ()) for name in names], uneven)
 
 
 def _row(
-    columns: list[str], number: int, fields: list[str], problem: str | None
+    columns: Sequence[str], number: int, fields: list[str], problem: str | None
 ) -> Row:
-    if problem is None and len(fields) != len(columns):
+    if problem is None and any(map(str.strip, fields[len(columns) :])):
         problem = f"{len(fields)} instead of {len(columns)} columns"
-    return Row(number, dict(zip(columns, fields, strict=False)), problem)
+    return Row(number, dict(zip(columns, fields, strict=False)), problem, fields)
 
 
 def json_lines(lines: Lines) -> Content:
@@ -213,11 +252,11 @@ def _first_rows(rows: Iterator[Row]) -> list[Row]:
 
 
 def _nothing_readable(lines: Lines, row: Row) -> CorpusError:
-    hint = (
-        lines.encoding_hint
-        if row.problem == lines.undecodable
-        else "one JSON object a line is wanted"
-    )
+    hint = "one JSON object a line is wanted"
+    if row.problem == lines.undecodable:
+        hint = lines.encoding_hint
+    elif str(row.values.get("", "")).startswith("["):
+        hint = f"it looks like a JSON array, but {hint}"
     return CorpusError(
         f"{lines.path}: none of the first rows can be read; "
         f"row {row.number} is {row.problem}; {hint}"
@@ -225,10 +264,41 @@ def _nothing_readable(lines: Lines, row: Row) -> CorpusError:
 
 
 def as_text(value: Any) -> str | None:
-    """Returns a JSON value as text: null is empty, a list or an object is none."""
+    """Returns a JSON value as text.
+
+    ``null`` and the numbers that JSON does not know, NaN and the infinities, are
+    missing: empty. Sentences or tokens in a list are put together, as CNewSum has its
+    articles. Anything else, a list with other values too, is no text: None.
+    """
     if isinstance(value, str):
         return value
-    if value is None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
+    if isinstance(value, list):
+        parts = [as_text(part) if _may_be_part(part) else None for part in value]
+        known = [part for part in parts if part is not None]
+        return reduce(_joined, known, "") if len(known) == len(parts) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if is_number else None
+
+
+def _may_be_part(value: Any) -> bool:
+    return value is None or isinstance(value, str | list)
+
+
+def _joined(text: str, part: str) -> str:
+    """Puts two sentences or tokens behind one another.
+
+    A space keeps Latin words and numbers apart, and a sentence without its full stop
+    from the next.
+    """
+    last, first = text[-1:], part[:1]
+    latin = last.isascii() and first.isascii() and last.isalnum() and first.isalnum()
+    unended = len(part) >= _SENTENCE and last.isalnum()
+    return f"{text} {part}" if text and (latin or unended) else text + part
+
+
+def kind_of(value: Any) -> str:
+    """Returns what a JSON value is, for a message."""
+    names = {bool: "true or false", dict: "an object", list: "a list of other values"}
+    return names.get(type(value), type(value).__name__)

@@ -1,4 +1,4 @@
-"""Tables of articles: CSV, TSV and JSON Lines, plain or .gz, read as a stream.
+"""Tables of articles: CSV, TSV and JSON Lines, plain or gzip, read as a stream.
 
 A row that cannot be used never stops the reading: it comes out with a problem.
 Memory holds one row.
@@ -8,18 +8,34 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from headline.data.lines import BUFFER, Lines, blame, decode
-from headline.data.records import Block, Content, Row, delimited, json_lines
+from headline.data.columns import SOURCE_COLUMNS, TARGET_COLUMNS, same_name
+from headline.data.detect import AUTO
+from headline.data.dialects import (
+    DELIMITERS,
+    Dialect,
+    delimiter_of,
+    detect_delimiter,
+    quotes_fit,
+    separator_of,
+)
+from headline.data.lines import BUFFER, Lines, Text, blame, decode
+from headline.data.records import (
+    Block,
+    Content,
+    Row,
+    as_text,
+    delimited,
+    json_lines,
+    kind_of,
+)
 from headline.errors import CorpusError
 
-SOURCE_COLUMNS = ("content", "article", "text", "正文", "body", "内容", "內容")
-TARGET_COLUMNS = ("title", "headline", "标题", "標題", "题目", "題目", "summary")
-
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_TABLES = (*DELIMITERS, *_JSON_SUFFIXES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,21 +43,29 @@ class CorpusFormat:
     """How to read the files.
 
     A column of ``None`` is found by its name, see ``SOURCE_COLUMNS`` and
-    ``TARGET_COLUMNS``. ``encoding`` is any text codec of Python; a byte order mark is
-    dropped. Of a row that cannot be read, ``tell`` gets a line with file, row and
-    reason; a ``strict`` reader stops there.
+    ``TARGET_COLUMNS``, and so is the delimiter of a CSV file. ``encoding`` is any text
+    codec of Python, or ``AUTO``; a byte order mark is dropped. Of a row that cannot be
+    read, ``tell`` gets a line with file, row and reason; a ``strict`` reader stops
+    there. ``note`` gets a line about what was detected, or looks odd.
 
     Raises:
         CorpusError: there is no such encoding.
+        ConfigError: the delimiter is none.
     """
 
-    encoding: str = "utf-8"
+    encoding: str = AUTO
+    delimiter: str | None = None
     source_column: str | None = None
     target_column: str | None = None
     strict: bool = False
     tell: Callable[[str], None] | None = None
+    note: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
+        if self.delimiter is not None:
+            object.__setattr__(self, "delimiter", delimiter_of(self.delimiter))
+        if self.encoding == AUTO:
+            return
         try:
             sample = io.BytesIO("ab".encode(self.encoding))
             io.TextIOWrapper(sample, self.encoding, "surrogateescape").read()
@@ -50,38 +74,87 @@ class CorpusFormat:
                 f"unknown encoding {self.encoding!r}; try utf-8 or gb18030"
             ) from error
 
+    @property
+    def wanted_columns(self) -> list[str]:
+        """The names of columns that the user has given."""
+        return [name for name in (self.source_column, self.target_column) if name]
+
 
 class Table:
-    """An open file as rows of named values; iterate over it, or its blocks, once."""
+    """An open file as rows of named values; read its rows, or its blocks, once.
+
+    Attributes:
+        columns: the names of the columns, but for blank ones at the end.
+        header: of CSV and TSV the same, with the blank ones.
+        dialect: how a CSV or TSV file is written; None for JSON Lines.
+    """
 
     def __init__(
-        self, path: Path, content: Content, format: CorpusFormat, file: BinaryIO
+        self,
+        path: Path,
+        content: Content,
+        format: CorpusFormat,
+        file: BinaryIO,
+        dialect: Dialect | None,
     ) -> None:
         self.path = path
-        self.columns = tuple(content.columns)
+        self.header = tuple(content.columns)
+        self.columns = self.header if dialect is None else _without_blank(self.header)
+        self.dialect = dialect
         self._content = content
         self._format = format
         self._file = file
 
     def __iter__(self) -> Iterator[Row]:
-        """Yields the rows.
+        """Yields the rows, whatever columns they have; see ``rows``."""
+        return self.rows(())
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        """Yields the rows; one without text in some of the columns has a problem.
 
         Raises:
             CorpusError: the file is damaged or cannot be read to its end.
         """
-        return _looked_at(self.path, self._content.rows, self._format)
+        return self._looked_at(self._content.rows, columns)
 
     def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
         """Yields the rows, many at a time, and of most only some columns.
 
-        It takes less time than to iterate, and waits for more than one row.
+        It takes less time than ``rows``, and waits for more than one row.
 
         Raises:
-            CorpusError: as iterating does.
+            CorpusError: as ``rows`` does.
         """
         for block in self._content.blocks(columns):
-            rows = [*_looked_at(self.path, iter(block.rows), self._format)]
+            rows = [*self._looked_at(iter(block.rows), columns)]
             yield block._replace(rows=rows)
+
+    def _looked_at(self, rows: Iterator[Row], columns: Sequence[str]) -> Iterator[Row]:
+        """Yields rows with their problems, and tells of them.
+
+        Raises:
+            CorpusError: there is one, and the format is strict.
+        """
+        for row in rows:
+            problem = row.problem or self._fault(row, columns)
+            if problem is not None:
+                row = row._replace(problem=problem)
+                line = f"{self.path}, row {row.number}: {problem}"
+                if self._format.strict:
+                    raise CorpusError(f"{line}; without --strict it would be left out")
+                if self._format.tell is not None:
+                    self._format.tell(line)
+            yield row
+
+    def _fault(self, row: Row, columns: Sequence[str]) -> str | None:
+        """Returns why a row has no text in one of the columns; None if it has."""
+        for column in columns:
+            if self.dialect is not None and column not in row.values:
+                return f"{len(row.fields)} instead of {len(self.header)} columns"
+            value = row.values.get(column)
+            if as_text(value) is None:
+                return f"{column!r} holds {kind_of(value)}, and no text"
+        return None
 
     def position(self) -> int:
         """Returns how many bytes of the file, compressed ones of a .gz, are read."""
@@ -95,41 +168,76 @@ class Table:
 def open_table(path: Path, format: CorpusFormat) -> Iterator[Table]:
     """Opens a .csv, .tsv, .jsonl, .ndjson or .json (lines) file, or its .gz.
 
-    The columns are the header's, or the keys of the first JSON object. TSV quotes as
-    CSV does. A CSV or TSV file with a header alone is a table without rows.
+    The columns are the header's, or the keys of the first JSON object. A CSV or TSV
+    file with a header alone is a table without rows. For its dialect see ``_dialect``.
 
     Raises:
-        CorpusError: the suffix is another, the file cannot be opened, is empty or
-            damaged, or none of its first rows can be read.
+        CorpusError: the suffix is another, the file cannot be opened, is empty, damaged
+            or no text, or none of its first rows can be read.
     """
     suffix = _suffix(path)
     with ExitStack() as stack:
         with blame(path):
             file = stack.enter_context(path.open("rb", buffering=BUFFER))
-            stream, newline = decode(path, file, format.encoding)
-            stack.enter_context(stream)
-        lines = Lines(stream, newline, path, format.encoding)
-        if suffix in _DELIMITERS:
-            content = delimited(lines, _DELIMITERS[suffix])
+            text = decode(path, file, format.encoding, format.note)
+            stack.enter_context(text.stream)
+        lines, dialect = Lines(text, path, format.note), None
+        if suffix in DELIMITERS:
+            dialect = _dialect(lines, suffix, format, text.encoding)
+            content = delimited(lines, dialect)
         else:
             content = json_lines(lines)
-        yield Table(path, content, format, file)
+        yield Table(path, content, format, file, dialect)
 
 
-def _looked_at(path: Path, rows: Iterator[Row], format: CorpusFormat) -> Iterator[Row]:
-    """Yields the rows, and tells of those that cannot be read.
+def _dialect(lines: Lines, suffix: str, format: CorpusFormat, encoding: str) -> Dialect:
+    """Finds out how a CSV or TSV file is written, and passes over Excel's ``sep=;``.
 
-    Raises:
-        CorpusError: there is one, and the format is strict.
+    The delimiter is the user's, or what that line says, or fits the header best. With
+    commas and semicolons a ``"`` may quote; with others only if it does so all over the
+    file.
     """
-    for row in rows:
-        if row.problem is not None:
-            line = f"{path}, row {row.number}: {row.problem}"
-            if format.strict:
-                raise CorpusError(f"{line}; without --strict it would be left out")
-            if format.tell is not None:
-                format.tell(line)
-        yield row
+    separator = separator_of(lines.peek())
+    if separator is not None:
+        next(lines)
+    delimiter = format.delimiter or separator
+    if delimiter is None:
+        usual, wanted = DELIMITERS[suffix], format.wanted_columns
+        delimiter = detect_delimiter(lines.peek(), usual, wanted)
+    quotes = delimiter in ",;" or _is_quoted(lines.path, delimiter, encoding)
+    return Dialect(delimiter, quotes, separator is not None)
+
+
+def _is_quoted(path: Path, delimiter: str, encoding: str) -> bool:
+    """Reads a table through to see whether it is consistent with quoting."""
+    if not path.is_file():
+        return False  # a pipe cannot be read twice
+    with _text_of(path, encoding) as text:
+        # Most have no quote at all, and nothing is faster than to look for one.
+        blocks = iter(partial(text.stream.read, BUFFER), "")
+        if not any('"' in block for block in blocks):
+            return False
+    with _text_of(path, encoding) as text:
+        lines = Lines(text, path)
+        if separator_of(lines.peek()) is not None:
+            next(lines)
+        return quotes_fit(lines, delimiter)
+
+
+@contextmanager
+def _text_of(path: Path, encoding: str) -> Iterator[Text]:
+    with blame(path), path.open("rb", buffering=BUFFER) as file:
+        text = decode(path, file, encoding)
+        with text.stream:
+            yield text
+
+
+def _without_blank(names: Sequence[str]) -> tuple[str, ...]:
+    """Leaves out the blank names at the end, which Excel writes of empty columns."""
+    kept = len(names)
+    while kept and not names[kept - 1].strip():
+        kept -= 1
+    return tuple(names[:kept])
 
 
 def check_can_be_read_again(path: Path) -> None:
@@ -147,24 +255,28 @@ def find_column(
 ) -> str:
     """Returns the name of the wanted column, or else of the first candidate there.
 
-    Case and surrounding spaces do not count. ``what``, ``source`` or ``target``, is
-    the option that the error points at.
+    Case, width, spaces, hyphens and underscores do not count. ``what``, ``source`` or
+    ``target``, is the option that the error points at.
 
     Raises:
         CorpusError: no column, or more than one, has the name.
     """
+    option = f"name it with --{what}-column"
     for name in candidates if wanted is None else (wanted,):
-        found = [column for column in table.columns if _same_name(column, name)]
+        found = [column for column in table.columns if same_name(column, name)]
         if wanted in found and found.count(wanted) == 1:
-            return wanted  # written exactly so, whatever else differs in case
+            return wanted  # written exactly so, whatever else differs
         if len(found) == 1:
             return found[0]
         if found:
-            raise CorpusError(f"{table.path}: more than one column is called {name!r}")
+            raise CorpusError(
+                f"{table.path}: more than one column is called {name!r}; {option}"
+            )
     sought = f"{what} column" if wanted is None else f"column {wanted!r}"
+    if table.dialect is not None and len(table.columns) == 1:
+        option += ", or what separates the columns with --delimiter"
     raise CorpusError(
-        f"{table.path}: no {sought} among {_listed(table.columns)}; "
-        f"name it with --{what}-column"
+        f"{table.path}: no {sought} among {_listed(table.columns)}; {option}"
     )
 
 
@@ -179,10 +291,6 @@ def find_pair_columns(table: Table, format: CorpusFormat) -> tuple[str, str]:
     if source == target:
         raise CorpusError(f"{table.path}: {source!r} is both source and target")
     return source, target
-
-
-def _same_name(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
 
 
 def _listed(columns: Sequence[str]) -> str:
@@ -205,13 +313,12 @@ def total_bytes(files: Iterable[Path]) -> int:
 
 
 def _suffix(path: Path) -> str:
-    """Returns the suffix that tells the kind of table, without .gz."""
+    """Returns the suffix that says the kind of table, without .gz."""
     name = path.name.lower().removesuffix(".gz")
-    known = (*_DELIMITERS, *_JSON_SUFFIXES)
-    for suffix in known:
+    for suffix in _TABLES:
         if name.endswith(suffix):
             return suffix
     raise CorpusError(
-        f"{path}: unknown kind of file; its name must end in {', '.join(known)}, "
-        "or one of these and .gz"
+        f"{path}: unknown kind of file; its name must end in {', '.join(_TABLES)}, "
+        "or one of these and .gz; `headline generate` reads .txt too"
     )

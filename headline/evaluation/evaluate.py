@@ -130,7 +130,7 @@ def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
     empty = True
     with open_table(path, form) as table:
         source, target = find_pair_columns(table, form)
-        for row in table:
+        for row in table.rows((source, target)):
             values = (row.values.get(source), row.values.get(target))
             pair = Pair(*(normalise(as_text(value) or "") for value in values))
             if row.problem is None and all(pair):

@@ -88,9 +88,9 @@ def read_headlines(path: Path, pairs: Sequence[Pair]) -> list[str]:
     Raises:
         CorpusError: the file cannot be read, or is about other articles or references.
     """
-    with open_table(path, CorpusFormat()) as table:
+    with open_table(path, CorpusFormat(encoding="utf-8")) as table:
         _check_columns(table)
-        rows = zip_longest(table, pairs)
+        rows = zip_longest(table.rows(READ), pairs)
         return [_headline(path, row, pair, len(pairs)) for row, pair in rows]
 
 

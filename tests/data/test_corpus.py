@@ -1,6 +1,7 @@
 """Pairs: every reason to reject, duplicates, progress."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,14 @@ def test_digest_is_the_same_in_every_run_and_for_no_other_pair() -> None:
         (12345678901, Pair("12345678901", "降准")),
         (12345678.25, Pair("12345678.25", "降准")),
         (None, Reason.EMPTY_SOURCE),
-        ([ARTICLE], Reason.UNREADABLE),
+        ([ARTICLE], Pair(ARTICLE, "降准")),
+        ([["央行今日，"], ["宣布", "降准。"]], Pair("央行今日，宣布降准。", "降准")),
+        ([], Reason.EMPTY_SOURCE),
+        ([ARTICLE, 1], Reason.UNREADABLE),
+        ([{}], Reason.UNREADABLE),
+        (math.nan, Reason.EMPTY_SOURCE),
+        (-math.inf, Reason.EMPTY_SOURCE),
+        ("nan", Reason.SHORT_SOURCE),
         ({"a": ARTICLE}, Reason.UNREADABLE),
         (True, Reason.UNREADABLE),
     ],

@@ -136,7 +136,7 @@ def test_reader_needs_articles_alone_and_tells_why_a_row_gives_none(
     titled, plain = tmp_path / "titled.csv", tmp_path / "plain.jsonl"
     with titled.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([("content", "title"), *((r, "题") for r in rows)])
-    values: list[Any] = [good, []]
+    values: list[Any] = [good, {}]
     lines = [json.dumps({"text": value}) for value in values]
     plain.write_text("\n".join(lines), "utf-8")
 

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from headline.data.columns import SOURCE_COLUMNS, TARGET_COLUMNS
 from headline.data.corpus import EXCERPT_LENGTH
 from headline.data.lines import LONGEST_ROW
 from headline.data.records import Row
 from headline.data.tables import (
-    SOURCE_COLUMNS,
-    TARGET_COLUMNS,
     CorpusFormat,
     find_column,
     open_table,
@@ -146,11 +145,14 @@ def test_rows_are_numbered_as_in_a_spreadsheet(tmp_path: Path) -> None:
     content = '\ntitle,content\n\na,"x\n\ny"\nb,c,d\ne\n'
     path = write(tmp_path / "a.csv", content + "f,g\n\n\r\n\n")
 
-    assert rows(path) == [
-        Row(4, {"title": "a", "content": "x\n\ny"}, None),
-        Row(5, {"title": "b", "content": "c"}, "3 instead of 2 columns"),
-        Row(6, {"title": "e"}, "1 instead of 2 columns"),
-        Row(7, {"title": "f", "content": "g"}, None),
+    with open_table(path, CorpusFormat()) as table:
+        found = [row[:3] for row in table.rows(("title", "content"))]
+
+    assert found == [
+        (4, {"title": "a", "content": "x\n\ny"}, None),
+        (5, {"title": "b", "content": "c"}, "3 instead of 2 columns"),
+        (6, {"title": "e"}, "1 instead of 2 columns"),
+        (7, {"title": "f", "content": "g"}, None),
     ]
 
 
@@ -192,7 +194,7 @@ def test_a_bare_cr_is_text_unless_it_is_the_only_line_end(tmp_path: Path) -> Non
         ["5", "6"],
     ]
     assert [[*row.values.values()] for row in rows(bare)] == [["1", "2\n3"], ["4", "5"]]
-    assert rows(late)[-1] == Row(20_002, {"a": "3 4", "b": "5"}, None)
+    assert rows(late)[-1][:3] == (20_002, {"a": "3 4", "b": "5"}, None)
 
 
 def test_odd_characters_do_not_cut_rows(tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_odd_characters_do_not_cut_rows(tmp_path: Path) -> None:
     table = write(tmp_path / "a.csv", f"a,b\n{odd},1\n")
     objects = write(tmp_path / "a.jsonl", json.dumps({"a": odd}, ensure_ascii=False))
 
-    assert rows(table) == [Row(2, {"a": odd, "b": "1"}, None)]
+    assert [row[:3] for row in rows(table)] == [(2, {"a": odd, "b": "1"}, None)]
     assert rows(objects) == [Row(1, {"a": odd}, None)]
 
 
@@ -224,14 +226,20 @@ def test_an_undecodable_row_is_told_and_reading_goes_on(tmp_path: Path) -> None:
     assert [row.problem for row in in_json] == [None, problem, None]
 
 
-def test_an_open_quote_is_told(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", f'a,b\n1,2\n3,"4\n{LINE}')
+def test_an_open_quote_costs_its_own_row_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", f'a,b\n1,2\n3,"4\n{LINE}5,6\n')
 
-    ordinary, unfinished = rows(path)
+    found = rows(path)
 
-    assert ordinary.problem is None
-    assert unfinished.number == 3
-    assert unfinished.problem == "a quote is not closed before the end"
+    assert [row.fields for row in found] == [
+        ["1", "2"],
+        ["3", '"4'],
+        [PAIR.target, PAIR.source],
+        ["5", "6"],
+    ]
+    problem = "a quote is not closed before the end"
+    assert [row.problem for row in found] == [None, problem, None, None]
+    assert [row.number for row in found] == [2, 3, 4, 5]
 
 
 def test_an_open_quote_does_not_swallow_a_long_file(tmp_path: Path) -> None:
@@ -240,8 +248,10 @@ def test_an_open_quote_does_not_swallow_a_long_file(tmp_path: Path) -> None:
 
     broken, *after = rows(path)
 
-    assert broken == Row(2, {}, f"a quote is not closed within {limit} lines")
-    assert after == [Row(3, {"a": "3", "b": "4"}, None)]
+    assert broken.problem == f"a quote is not closed within {limit} lines"
+    assert broken.number == 2 and broken.fields == ["1", '"2']
+    assert [row.number for row in after] == [*range(3, limit + 4)]
+    assert all(row.values == {"a": "3", "b": "4"} for row in after)
 
 
 def test_reading_holds_no_more_than_a_row(tmp_path: Path) -> None:
@@ -285,9 +295,7 @@ def test_damaged_gz(tmp_path: Path) -> None:
     whole = gzip.compress(os.urandom(5_000).hex().encode())
     flipped = bytes([*whole[:200], whole[200] ^ 255, *whole[201:]])
 
-    for number, data in enumerate(
-        [whole[:-1000], flipped, b"title,content\n", b"\x1f"]
-    ):
+    for number, data in enumerate([whole[:-1000], flipped]):
         path = tmp_path / f"{number}.csv.gz"
         path.write_bytes(data)
         assert "is damaged" in fault(path)
@@ -331,29 +339,21 @@ def test_unknown_encoding(encoding: str) -> None:
 
 @pytest.mark.parametrize("header", ["标题,正文", "title,content"])
 @pytest.mark.parametrize("count", [1, 500])
-def test_wrong_encoding_suggests_another(
+def test_another_encoding_than_the_named_one_is_told(
     tmp_path: Path, header: str, count: int
 ) -> None:
     content = f"{header}\n{LINE * count}"
 
-    message = fault(write(tmp_path / "a.csv", content, "gb18030"))
+    message = fault(write(tmp_path / "a.csv", content, "gb18030"), encoding="utf-8")
 
     assert "not valid utf-8" in message
-    assert "--encoding gb18030" in message
+    assert "leave out --encoding" in message
 
 
-def test_wrong_encoding_of_json_suggests_another(tmp_path: Path) -> None:
-    line = json.dumps({"title": "降准", "text": "央行"}, ensure_ascii=False)
-
-    message = fault(write(tmp_path / "a.jsonl", line, "gb18030"))
-
-    assert "--encoding gb18030" in message
-
-
-def test_utf8_read_as_gb18030_suggests_utf8(tmp_path: Path) -> None:
+def test_utf8_named_gb18030_is_told(tmp_path: Path) -> None:
     message = fault(write(tmp_path / "a.csv", "标\n"), encoding="gb18030")
 
-    assert "--encoding utf-8" in message
+    assert "leave out --encoding" in message
 
 
 def test_a_json_array_is_told_what_is_wanted(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_json_array_is_told_what_is_wanted(tmp_path: Path) -> None:
 def one_by_one(path: Path) -> list[Row]:
     """Returns the rows as iterating gives them."""
     with open_table(path, CorpusFormat()) as table:
-        return list(table)
+        return list(table.rows(table.columns))
 
 
 def by_blocks(path: Path) -> list[Row]:
@@ -417,7 +417,7 @@ def test_blocks_hold_the_rows_that_iterating_gives(
         except CorpusError:  # none of the first rows can be read
             assume(False)
 
-        assert by_blocks(path) == expected
+        assert [row[:3] for row in by_blocks(path)] == [row[:3] for row in expected]
 
 
 def test_rows_without_a_problem_come_as_columns(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ with atheris.instrument_imports():
     from tests.reading import entries
 
 FOLDER = Path(tempfile.mkdtemp())
-ENCODINGS = "utf-8", "gb18030", "utf-16"
+ENCODINGS = "auto", "gb18030", "utf-16"
 SUFFIXES = "csv", "tsv", "jsonl", "csv.gz"
 HEADER = b"title,content\n"
 

@@ -1,0 +1,46 @@
+"""The names that columns of articles and headlines have, in every spelling."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# In this order where a table has several of them.
+SOURCE_COLUMNS = (
+    *("content", "article", "text", "正文", "body", "内容", "內容", "内文", "內文"),
+    *("新闻内容", "新聞內容", "新闻正文", "新聞正文", "文章内容", "文章內容"),
+    *("正文内容", "正文內容", "文章正文", "news_content", "article_content"),
+    *("content_text", "article_text", "short_text", "full_text", "main_text"),
+    *("news", "文章", "全文", "原文", "文本", "document", "passage", "story"),
+    *("source", "src", "abst", "abstract"),
+)
+TARGET_COLUMNS = (
+    *("title", "headline", "标题", "標題", "题目", "題目", "summary"),
+    *("新闻标题", "新聞標題", "文章标题", "文章標題", "主标题", "主標題"),
+    *("news_title", "article_title", "题名", "題名", "subject", "highlights"),
+    *("target", "tgt"),
+)
+
+_BETWEEN = re.compile(r"[\s_\-]+")
+
+
+def plain_name(name: str) -> str:
+    """Returns a column's name without case, width, spaces, hyphens and underscores."""
+    return _BETWEEN.sub("", unicodedata.normalize("NFKC", name)).casefold()
+
+
+def same_name(one: str, other: str) -> bool:
+    """Tells whether two names differ in what ``plain_name`` leaves out alone."""
+    return plain_name(one) == plain_name(other)
+
+
+_KNOWN = frozenset(map(plain_name, (*SOURCE_COLUMNS, *TARGET_COLUMNS)))
+
+
+def count_known(names: Iterable[str], wanted: Iterable[str]) -> int:
+    """Counts the names that a column of articles or headlines may have.
+
+    Args:
+        wanted: more such names.
+    """
+    known = _KNOWN | {plain_name(name) for name in wanted}
+    return sum(plain_name(name) in known for name in names)
