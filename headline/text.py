@@ -1,12 +1,31 @@
 """The one normalisation of raw text, used by prepare and generate alike.
 
-It removes what a web page or a spreadsheet adds to an article (HTML, invisible
-characters, full-width letters, odd spaces) and leaves the words and the Chinese
-punctuation alone. Time grows linearly with the text, whatever the text holds.
+It removes what a web page, a spreadsheet or a PDF adds to an article and leaves the
+words and the Chinese punctuation alone. Time grows linearly with the text, whatever
+the text holds. What becomes of single characters:
+
+===================================================  ===============================
+full-width digits, Latin letters and ``％``          half-width
+``．``, and ``：`` ``∶`` ``﹕``, between digits      ``.`` and ``:``
+Kangxi radicals, U+2F00 to U+2FD5: ``⽇``            ideographs: ``日``
+CJK radicals, U+2E80 to U+2EF3: ``⻓``               ideographs: ``长``
+the strokes ``㇐`` and ``㇠``                        ideographs: ``一`` and ``乙``
+compatibility ideographs: U+F900, U+2F800 and on     ideographs (NFC)
+accents and Hangul letters written apart             composed (NFC)
+at most 30 combining marks on one character          stay; the others go
+the Latin ligatures U+FB00 to U+FB06: ``ﬁ``          letters: ``fi``
+control, zero-width, bidi characters, noncharacters  go
+joiners, variants, skin tones, flags of emoji        stay
+every run of white space                             one space; none at the ends
+===================================================  ===============================
+
+All else stays, on purpose: Chinese punctuation, ``①``, ``Ⅲ``, ``㎡``, ``℃``, ``½`` and
+``²``, and ``—`` ``～`` ``－`` ``＋``, which may mean a range, a pause or a sign.
 """
 
 import html
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from html.entities import html5
@@ -30,18 +49,55 @@ _DROPPED = (
     r"\ud800-\udfff"  # lone surrogates: no UTF-8 can hold them
 ) + _NONCHARACTERS
 _EMOJI = r"\u2190-\u2bff\U0001f000-\U0001faff"
-# A zero-width joiner stays between two emoji, where it makes one picture of them.
+# A zero-width joiner stays between two emoji, where it makes one picture of them, and
+# tags stay behind a black flag, where they make that of England of it.
+_TAGGED_FLAG = r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
 _INVISIBLE = re.compile(
-    rf"[{_DROPPED}]+|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
+    rf"({_TAGGED_FLAG})|[{_DROPPED}]+"
+    rf"|(?<![{_EMOJI}\ufe0e\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
 )
-_FULL_WIDTH = re.compile("[０-９Ａ-Ｚａ-ｚ％]+")
+_WIDE_POINT = re.compile("(?<=[0-9])．(?=[0-9])")
+_WIDE_COLON = re.compile("(?<=[0-9])[：∶﹕](?=[0-9])")
+
+# Unicode's EquivalentUnifiedIdeograph.txt of U+2E80 to U+2EF3, a "-" where it has none.
+# Fonts draw a radical and its ideograph alike, so a PDF may hold either.
+_CJK_RADICALS = (
+    "-厂乛乚乙亻冂𠘨刀刂卜㔾小小兀尣尢𡯂巳幺彑彐忄心扌攵-旡日月歺母民氵氺灬爫爫丬牛"
+    "犭王𤴔目示礻𥫗糹纟罓罒㓁冗𦉫羊𦍌𦍋耂肀聿肉𦥑艹艹艹虎衤覀西见角𧢲讠贝𧾷车辶辶辶邑"
+    "钅長镸长门𨸏阝雨青韦页风飞食𩙿飠饣𩠐马骨鬼鱼鸟卤麦黄黾斉齐歯齿竜龙龜亀龟"
+)
+_IDEOGRAPHS = {
+    **{
+        code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)
+    },
+    **{code: to for code, to in enumerate(_CJK_RADICALS, 0x2E80) if to != "-"},
+    **{ord("㇐"): "一", ord("㇠"): "乙"},
+}
+_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"}
+_LIGATURES |= {0xFB05: "st", 0xFB06: "st"}
 _HALF_WIDTH = {
-    ord(wide): ord(wide) - 0xFEE0
+    ord(wide): chr(ord(wide) - 0xFEE0)
     for first, last in ("０９", "ＡＺ", "ａｚ", "％％")
     for wide in map(chr, range(ord(first), ord(last) + 1))
 }
-_WIDE_POINT = re.compile("(?<=[0-9])．(?=[0-9])")
-_UNUSUAL = re.compile(rf"[{_DROPPED}\u200d．０-９Ａ-Ｚａ-ｚ％]")
+_SIMPLER = {**_HALF_WIDTH, **_IDEOGRAPHS, **_LIGATURES}
+_NOT_SIMPLE = re.compile(f"[{''.join(map(chr, _SIMPLER))}]+")
+
+# All that a step may change, but for markup and white space: what is dropped, the keys
+# of _SIMPLER, and what NFC changes or composes with what stands before it; for short,
+# whole blocks that hold some of that.
+_RARE = (
+    r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0300-\u200f\u2028-\u202f"
+    r"\u205f-\u206f\u20d0-\u20ff\u2126\u212a-\u212b\u2236\u2329-\u232a\u2adc"
+    r"\u2c00-\u2fff\u302a-\u302f\u3099-\u309a\u3164\u31d0\u31e0\ua000-\uabff"
+    r"\ud7a4-\udfff\uf900-\uff00\uff05\uff0e\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
+    r"\uffa0\uffef-\U0001efff\U0001fb00-\U0001ffff\U0002f800-\U0010ffff"
+)
+_RARE_CHARACTER = re.compile(f"[{_RARE}]")
+# Putting marks in order takes the square of their number. No language has a tenth of
+# these on one character: Unicode Standard Annex 15, sec. 13, "Stream-Safe Text Format".
+_MOST_MARKS = 30
+_MANY_RARE = rf"[{_RARE}]{{{_MOST_MARKS + 1},}}"  # compiled where it is needed
 
 _ENTITY = re.compile(
     r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});|&nbsp"
@@ -78,8 +134,10 @@ _MARKUP_TO_SPACE = str.maketrans("<&", "  ")
 _MARKUP_OR_SPACE = re.compile(r"[<&\s]")
 
 _CODE_POINTS = 0x110000
-_SPACE = ord(" ")
 _LONG = 1 << 16  # characters; longer texts are not looked at together with others
+
+# What normalising does with a character.
+_STAYS, _MAY_CHANGE, _SPACE, _DIGIT, _COLON = range(5)
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
@@ -92,11 +150,7 @@ def normalise(text: str) -> str:
 
     HTML tags go (``<br>``, ``<p>`` and other blocks leave a space), with the content
     of scripts, styles and comments; ``a < b`` and ``<3`` stay. Entities are decoded,
-    also those escaped twice. Full-width digits, Latin letters and ``％`` become
-    half-width, and so does ``．`` between digits; other punctuation stays as it is.
-    Control, zero-width and bidi characters, lone surrogates and noncharacters go
-    (but for the joiner inside an emoji). Every run of white space becomes one space,
-    with none at the ends.
+    also those escaped twice. What becomes of single characters is in the table above.
 
     Any string will do. The result can be encoded as UTF-8, and normalising it again
     changes nothing.
@@ -131,33 +185,58 @@ def _suspects(texts: Sequence[str]) -> list[int]:
     """
     lengths = [len(text) if len(text) <= _LONG else 0 for text in texts]
     short = (text if len(text) <= _LONG else "" for text in texts)
-    codes = code_points(" ".join(["", *short, ""]))
-    found = _changes()[codes]
-    spaces = codes == _SPACE
+    kinds = _kinds()[code_points(" ".join(["", *short, ""]))]
+    found = kinds == _MAY_CHANGE
+    spaces = kinds == _SPACE
     found[1:] |= spaces[1:] & spaces[:-1]
+    colons = np.flatnonzero(kinds == _COLON)  # Chinese prose is full of them
+    found[colons] = (kinds[colons - 1] == _DIGIT) & (kinds[colons + 1] == _DIGIT)
     ends = np.cumsum(np.array(lengths, int) + 1)  # the place of the space behind each
     return [*map(int, np.unique(np.searchsorted(ends, np.flatnonzero(found))))]
 
 
 @cache
-def _changes() -> NDArray[np.bool_]:
-    """Tells of each code point whether normalising may change a text that has it."""
+def _kinds() -> NDArray[np.uint8]:
+    """Returns of each code point what normalising does with it."""
     everything = np.arange(_CODE_POINTS, dtype="<u4").tobytes()
     text = everything.decode("utf-32-le", "surrogatepass")
-    changes = np.zeros(_CODE_POINTS, bool)
-    for pattern in (_UNUSUAL, _MARKUP_OR_SPACE):
-        changes[[match.start() for match in pattern.finditer(text)]] = True
-    changes[_SPACE] = False
-    return changes
+    kinds = np.full(_CODE_POINTS, _STAYS, np.uint8)
+    for match in re.finditer(f"[{_RARE}]+", text):
+        kinds[match.start() : match.end()] = _MAY_CHANGE
+    kinds[[match.start() for match in _MARKUP_OR_SPACE.finditer(text)]] = _MAY_CHANGE
+    kinds[ord(" ")] = _SPACE
+    kinds[ord("0") : ord("9") + 1] = _DIGIT
+    kinds[ord("：")] = _COLON
+    return kinds
 
 
 def _clean(text: str) -> str:
     """Does all but the markup; cleaning twice is the same as cleaning once."""
-    if _UNUSUAL.search(text):  # most articles hold nothing of the kind
-        text = _INVISIBLE.sub("", text)
-        text = _FULL_WIDTH.sub(lambda run: run.group().translate(_HALF_WIDTH), text)
-        text = _WIDE_POINT.sub(".", text)
+    if _RARE_CHARACTER.search(text):  # most articles hold nothing of the kind
+        text = _INVISIBLE.sub(r"\1", text)
+        text = _NOT_SIMPLE.sub(lambda run: run.group().translate(_SIMPLER), text)
+        text = _WIDE_COLON.sub(":", _WIDE_POINT.sub(".", _composed(text)))
+    elif "：" in text:
+        text = _WIDE_COLON.sub(":", text)
     return " ".join(text.split())
+
+
+def _composed(text: str) -> str:
+    """Composes accents, Hangul letters and compatibility ideographs."""
+    text = re.sub(_MANY_RARE, _with_few_marks, text)
+    # A few marks, such as U+0344, are two when they are decomposed.
+    text = unicodedata.normalize("NFC", text)
+    return re.sub(_MANY_RARE, _with_few_marks, text)
+
+
+def _with_few_marks(run: re.Match[str]) -> str:
+    """Drops the marks that are too many on one character."""
+    kept, marks = [], 0
+    for character in run.group():
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _without_tags(text: str) -> str:
