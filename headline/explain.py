@@ -13,6 +13,7 @@ from headline.engines.base import Floats
 from headline.engines.numpy_engine import NumpyEngine, Trace
 from headline.engines.numpy_output import TINY
 from headline.generator import Headline
+from headline.runs import cut
 from headline.text import normalise
 from headline.tokenizer import Encoded, Tokenizer
 
@@ -93,11 +94,12 @@ class Explainer:
         Args:
             article: raw text; a blank one has no headline to explain.
         """
-        text, most = normalise(article), self.max_source_length
-        encoded = self.tokenizer.encode(text[:most])
+        text = normalise(article)
+        read = cut(text, self.max_source_length)
+        encoded = self.tokenizer.encode(read)
         return Explanation(
             tuple(self._text(token, encoded.extra) for token in encoded.ids.tolist()),
-            text[most:],
+            text[len(read) :],
             tuple(self._replayed(encoded, headlines)) if len(encoded.ids) else (),
             self.pointer,
         )

@@ -9,18 +9,17 @@ there, so that the search can offer them however unlikely they are.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import NamedTuple
 
 from headline.config import DecodeConfig
 from headline.errors import ConfigError
-from headline.runs import runs, spans
+from headline.runs import beginning, cut, is_open, runs, spans
 from headline.text import normalise
 from headline.tokenizer import Encoded, Tokenizer
 
 FORBIDDEN = -1  # instead of a state: the token may not come next
 NEVER = 1 << 20  # characters: the headline can never end
-
-_CONNECTORS = ".,:"  # between the digits of a number
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,16 @@ class Source:
 
     text: str  # normalised and cut
     encoded: Encoded
-    runs: tuple[str, ...] = ()  # its whole numbers and Latin words
+    runs: tuple[str, ...] = ()  # see ``headline.runs``
 
     @classmethod
     def read(cls, article: str, tokenizer: Tokenizer, max_length: int) -> "Source":
         """Normalises a raw article and cuts it to ``max_length`` characters."""
         whole = normalise(article)
-        text = whole[:max_length]
+        text = cut(whole, max_length)
+        read = takewhile(lambda span: span[0] < len(text), spans(whole))
         # A run that the cut goes through is not one that the article has.
-        kept = [whole[begin:end] for begin, end in spans(whole) if end <= max_length]
+        kept = [whole[begin:end] for begin, end in read if end <= len(text)]
         return cls(text, tokenizer.encode(text), tuple(kept))
 
 
@@ -55,33 +55,39 @@ class WholeRuns:
         )
 
     def tail(self, text: str) -> str | None:
-        """Returns the run at the end of the text that may still grow.
+        """Returns the run at the end of the text that may still go on.
 
         Args:
             text: what the last call returned, and the characters after it.
 
         Returns:
-            the open run, with a connector behind it (``12.``) if there is one; ""
-            if none is open; None if the text holds what is no whole run.
+            the open run, with what may join it (``12.``) if there is such; a sign that
+            may begin one; "" if none is open; None if the text has a run that is not
+            allowed, however it goes on.
         """
-        found = spans(text)
+        found = [*spans(text)]
         if not found:
-            return ""
-        if any(text[begin:end] not in self.whole for begin, end in found[:-1]):
-            return None
+            return beginning(text)
         begin, end = found[-1]
-        run, rest = text[begin:end], text[begin:]
+        is_last_open = is_open(text, end)
+        ended = found[:-1] if is_last_open else found
+        if any(text[start:stop] not in self.whole for start, stop in ended):
+            return None
+        if not is_last_open:
+            return beginning(text[end:])
+        rest = text[begin:]
         if rest in self.begun:
             return rest
-        after = rest[len(run) :]
-        if run not in self.whole or not after:
-            return None
         # "12." may be a number and a full stop, but then no digit may follow.
-        return rest if run[-1].isdigit() and after in _CONNECTORS else ""
+        return rest if end < len(text) and text[begin:end] in self.whole else None
 
     def is_whole(self, tail: str) -> bool:
         """Tells whether a headline may end, or go on in Chinese, after the tail."""
-        return not tail or tail.rstrip(_CONNECTORS) in self.whole
+        return all(run in self.whole for run in runs(tail))
+
+    def goes_on(self, tail: str) -> bool:
+        """Tells whether the tail is the beginning of a run that may be written."""
+        return tail in self.begun
 
     def endings(self, tail: str) -> Collection[str]:
         """Returns what makes the tail a whole run; nothing where it is one."""
@@ -139,7 +145,7 @@ class Constraint:
         return tuple(encoded.ids.tolist())
 
     def _allowed_runs(self, source: Source) -> WholeRuns:
-        asked = runs(" ".join((self.prefix, *self.words)))
+        asked = (run for text in (self.prefix, *self.words) for run in runs(text))
         kept = (
             run
             for run in (*source.runs, *asked)
@@ -195,10 +201,15 @@ class Constraint:
         """Tells whether a step goes on with a run, the prefix or an asked word."""
         before, behind = self._states[state], self._states[after]
         return (
-            (bool(before.tail) and len(behind.tail) > len(before.tail))
+            self._run_goes_on(before.tail, behind.tail)
             or behind.forced > before.forced
             or self.written(after) > self.written(state)
         )
+
+    def _run_goes_on(self, before: str, after: str) -> bool:
+        """Tells whether the open run has grown: 12月 is more than 12, but no run."""
+        grown = bool(before) and len(after) > len(before)
+        return grown and self.whole_runs is not None and self.whole_runs.goes_on(after)
 
     def written(self, state: int) -> int:
         """Returns how many characters of the asked words stand in the headline."""

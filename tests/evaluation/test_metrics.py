@@ -172,11 +172,12 @@ def test_marks_of_a_headline_by_hand() -> None:
         ("增长3.5%", ()),
         ("增长3.5", ("3.5",)),
         ("C919首飞", ()),
-        ("C91首飞", ("91",)),
+        ("C91首飞", ("C91",)),
+        ("919首飞", ("919",)),
         ("WTO", ()),
         ("WT", ("WT",)),
         ("TO 和 wto", ("TO", "wto")),
-        ("D9", ("D", "9")),
+        ("D9", ("D9",)),
     ],
 )
 def test_only_whole_runs_of_the_article_support_a_headline(

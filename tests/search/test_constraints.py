@@ -18,6 +18,7 @@ from headline.search.constraints import (
     WholeRuns,
     constraint,
 )
+from headline.text import normalise
 from headline.tokenizer import CharTokenizer, Tokenizer, Vocab, WordTokenizer
 
 stable = settings(derandomize=True, deadline=None, max_examples=50)
@@ -195,6 +196,100 @@ def test_nothing_binds_where_nothing_is_asked() -> None:
 
     assert constraint(source, DecodeConfig(exact_numbers=False), CHARS) is None
     assert constraint(source, DecodeConfig(), CHARS) is not None
+
+
+# What writes runs that begin, hold or nearly are others.
+PIECES = (
+    *"1280 ABC.:,/'+-—～$×%℃²万年月日至到中，#👩🏽🇨\u200d\ufe0f",
+    *("--", "++", "138", "400", "12", "-3"),
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=2000)
+@given(st.data())
+def test_a_text_is_let_through_just_if_all_its_runs_are_the_articles(
+    data: st.DataObject,
+) -> None:
+    """However it is cut into tokens; the brute force looks at all ways on."""
+    some = data.draw(st.lists(st.sampled_from(PIECES), min_size=2, max_size=6))
+    article = "".join(data.draw(st.lists(st.sampled_from(some), max_size=12)))
+    allowed = {*runs(article)}
+    rule = WholeRuns(allowed)
+    ways_on = {run[size:] for run in allowed for size in range(len(run) + 1)} | {""}
+    begun = sorted(rule.begun) or some
+    text = tail = ""
+    for _ in range(data.draw(st.integers(1, 6))):
+        token = data.draw(st.sampled_from(some) | st.sampled_from(begun))
+        text += token
+        after = rule.tail(tail + token)
+        lengths = [len(way) for way in ways_on if {*runs(text + way)} <= allowed]
+        assert (after is not None) == bool(lengths)
+        if after is None:
+            return
+        tail = after
+        assert rule.is_whole(tail) == ({*runs(text)} <= allowed)
+        assert min(map(len, rule.endings(tail)), default=0) == min(lengths)
+
+
+@pytest.mark.parametrize(
+    ("article", "headline", "whole"),
+    [
+        ("以3：2战胜", "3:2战胜", True),
+        ("以3：2战胜", "2战胜", False),
+        ("13：33结束", "33结束", False),
+        ("0.41%～0.47%，2025—2027年", "0.41%", False),
+        ("0.41%～0.47%，2025—2027年", "2025年", False),
+        ("0.41%～0.47%，2025—2027年", "2025—2027年", True),
+        ("5和5-10", "5月", True),
+        ("5和5-10", "5-10月", True),
+        ("5和5-10", "5-1月", False),
+        ("12和12.95万", "12月", True),
+        ("C919和C91", "C91和", True),
+        ("C919", "C91", False),
+        ("C919", "919", False),
+        ("010-12389", "12389", False),
+        ("-3℃", "3℃", False),
+        ("零下3℃", "-3℃", False),
+        ("+5%", "+5%", True),
+        ("👩\u200d💻", "👩", False),
+        ("👩\u200d💻", "👩\u200d💻", True),
+        ("👩", "👩\u200d", False),
+        ("🇨🇳和🇺🇸", "🇨🇸", False),
+        ("1至11月", "11月", False),
+    ],
+)
+def test_a_headline_holds_whole_runs_of_every_kind(
+    article: str, headline: str, whole: bool
+) -> None:
+    rule = WholeRuns(runs(normalise(article)))
+    tail: str | None = ""
+
+    for character in headline:
+        tail = None if tail is None else rule.tail(tail + character)
+
+    assert (tail is not None and rule.is_whole(tail)) == whole
+
+
+def test_each_asked_word_has_runs_of_its_own() -> None:
+    rule = bound("上海", prefix="138", must_include=("0013",))  # no telephone number
+
+    state = follow(rule, "138上0013")
+
+    assert state != FORBIDDEN and rule.need(state) == 0
+
+
+def test_an_emoji_is_not_cut_with_the_article() -> None:
+    source = Source.read("上海👩\u200d💻", CHARS, 4)
+
+    assert source.text == "上海" and source.runs == ()
+
+
+def test_a_character_behind_a_number_is_not_more_of_it() -> None:
+    rule = bound("12月12日至5月7日")
+    before, after = follow(rule, "12"), follow(rule, "12月")
+
+    assert after != FORBIDDEN and not rule.goes_on(before, after)
+    assert rule.goes_on(follow(rule, "1"), before)
 
 
 def test_whole_runs_offer_what_makes_a_run_whole() -> None:
