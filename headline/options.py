@@ -254,7 +254,7 @@ decode_options = options(
     option(
         DecodeConfig,
         "exact_numbers",
-        "Write numbers and Latin words of the article only, and whole.",
+        "Write numbers, codes and Latin words of the article only, and whole.",
         flags="--exact-numbers/--no-exact-numbers",
     ),
     option(
