@@ -32,7 +32,7 @@ from headline.config import (
     TrainConfig,
 )
 from headline.errors import ConfigError, HeadlineError, Interrupted
-from headline.interrupt import ending_on_sigterm
+from headline.interrupt import ending_on_signals
 from headline.options import (
     decode_options,
     format_options,
@@ -64,7 +64,7 @@ class HeadlineGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with ending_on_sigterm():
+            with ending_on_signals():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise SystemExit(128 + SIGINT) from None

@@ -24,6 +24,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from headline.errors import WorkerError
+from headline.interrupt import ENDINGS
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -35,7 +36,6 @@ Work = Callable[[Any], Any]
 Pipe: TypeAlias = "Connection[bytes, bytes]"
 Messages = SimpleQueue[bytes]
 
-HELD = signal.SIGINT, signal.SIGTERM
 KILLED = "a worker process was killed, perhaps for want of memory: try --workers 1"
 AHEAD = 2  # parts that each worker has or waits with, so that it never waits for one
 
@@ -83,8 +83,8 @@ class _Worker:
 class Workers(Generic[Part, Result]):
     """Runs a function in several processes.
 
-    They end with this one, however it ends; an interrupt from the keyboard is this
-    process's to handle, theirs to ignore.
+    They end with this one, however it ends; what a terminal sends to all of them, such
+    as an interrupt from the keyboard, is this process's to handle, theirs to ignore.
 
     Args:
         work: maps a part to its result; where processes cannot be forked, it and what
@@ -200,7 +200,7 @@ def _signals_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
     finally:
@@ -252,10 +252,12 @@ def _spawned(here: Pipe) -> None:
 
 def _take_signals() -> None:
     # A handler that a fork has copied would raise here, and be told as an error.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDINGS:
+        # Not first one and then the other: to ignore a signal drops one that waits.
+        ends = number == signal.SIGTERM
+        signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
 
 
 def _received(here: Pipe) -> Messages:

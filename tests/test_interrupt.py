@@ -1,4 +1,4 @@
-"""Signals sent to the real commands: what is kept, what is said, the exit code."""
+"""Signals sent to the commands: what is kept, what is said, the exit code."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from headline.bundle import load_bundle, save_bundle
 from headline.errors import Interrupted
-from headline.interrupt import Interrupt
+from headline.interrupt import ECHO, ENDINGS, Interrupt, ending_on_signals
 from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
@@ -136,6 +136,67 @@ def test_before_an_update_is_over_there_is_nothing_to_stop() -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
+@pytest.mark.parametrize("number", ENDINGS)
+def test_each_signal_is_a_wish_to_stop(number: signal.Signals) -> None:
+    said: list[str] = []
+    interrupt = Interrupt(said.append)
+    with interrupt.listening():
+        os.kill(os.getpid(), number)
+        # As `timeout` does; and a terminal that closes sends SIGHUP now and then.
+        os.kill(os.getpid(), number)
+        with pytest.raises(Interrupted) as caught:
+            interrupt.check()
+        time.sleep(1.5 * ECHO)
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert caught.value.exit_code == 128 + number
+    assert len(said) == 1 and said[0].startswith(number.name)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """``nohup`` ignores SIGHUP, a shell in the background SIGINT."""
+    numbers = signal.SIGHUP, signal.SIGINT
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    interrupt = Interrupt(lambda _: None)
+    try:
+        with ending_on_signals(), interrupt.listening():
+            for number in numbers:
+                os.kill(os.getpid(), number)
+        assert interrupt.received is None
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def test_a_second_signal_soon_after_does_not_stop_the_cleaning() -> None:
+    cleaned = False
+    with pytest.raises(SystemExit) as caught, ending_on_signals():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)
+            cleaned = True
+    assert cleaned and caught.value.code == 143
+
+
+def test_a_signal_in_the_middle_of_a_finalizer_is_not_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There the interpreter prints what is raised, and goes on."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(SystemExit) as caught, ending_on_signals():
+        Finalized()
+        for _ in range(1000):
+            time.sleep(0.01)
+    assert caught.value.code == 143 and capsys.readouterr().err == ""
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
 @contextmanager
 def preparing(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """``prepare`` of a corpus, once its two processes are there."""
@@ -148,7 +209,7 @@ def preparing(folder: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_prepare_leaves_no_half_dataset_and_no_process(
     number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -173,7 +234,7 @@ def test_prepare_tells_in_one_line_that_a_process_was_killed(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", ENDINGS)
 def test_generate_leaves_no_half_file_and_no_process(
     number: signal.Signals, corpus: Path, tmp_path: Path
 ) -> None:
@@ -189,6 +250,36 @@ def test_generate_leaves_no_half_file_and_no_process(
         assert_all_end(process.pid)
     assert process.returncode == 128 + number and (stdout, stderr) == ("", "")
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_waiting_for_stdin_it_can_be_ended(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    save_bundle(tmp_path / "m", tiny_bundle("天地玄黄"))
+    command: Args = [*HEADLINE, "generate", "-m", tmp_path / "m", "--lines"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) as one:
+        assert one.stdin is not None and one.stdout is not None
+        one.stdin.write("天地玄黄\n")
+        one.stdin.flush()
+        assert one.stdout.readline()
+        one.send_signal(number)
+        assert one.wait(timeout=10) == 128 + number
+        assert one.stderr is not None and one.stderr.read() == ""
+
+
+def test_with_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "m", tiny_bundle("天地玄黄"))
+    command: Args = ["nohup", *HEADLINE, "generate", "-m", tmp_path / "m", "--lines"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) as one:
+        assert one.stdin is not None and one.stdout is not None
+        for _ in range(2):
+            one.stdin.write("天地玄黄\n")
+            one.stdin.flush()
+            assert one.stdout.readline()
+            one.send_signal(signal.SIGHUP)
+        one.stdin.close()
+        assert one.wait(timeout=10) == 0
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(corpus: Path, tmp_path: Path) -> None:
