@@ -87,11 +87,12 @@ bench: $(INSTALLED) ## measure speed and memory with MODEL and CORPUS: a table, 
 controls: $(INSTALLED) ## tables of what the controls of the search cost and give
 	$(BIN)/python -m tests.benchmarks.controls $(MODEL) $(DATA)/test.csv
 
-stress: $(INSTALLED) ## break things on purpose for two hours: kills, full disks, damages, inputs, numbers
+stress: $(INSTALLED) ## break things on purpose for two hours: kills, full disks, odd inputs
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills
 	$(BIN)/python -m tests.stress.inputs --large
 	$(BIN)/python -m tests.stress.numbers
+	$(BIN)/python -m tests.stress.streams
 	$(BIN)/python -m tests.stress.soak
 
 clean: ## remove all that these targets make

@@ -1,6 +1,23 @@
-"""``python -m headline``."""
+"""``python -m headline``, and the command ``headline``: where the program begins."""
 
-from headline.cli import main
+import sys
+from signal import SIGINT
+
+from headline.errors import refusal
+
+
+def main() -> None:
+    """Runs the command line; that it cannot be loaded is told in one line, too."""
+    try:
+        from headline.cli import main as command
+    except KeyboardInterrupt:
+        sys.exit(128 + SIGINT)
+    except (ImportError, OSError) as error:
+        if refused := refusal(error):
+            sys.exit(f"Error: {refused}")
+        raise
+    command(prog_name="headline")
+
 
 if __name__ == "__main__":
-    main(prog_name="headline")
+    main()

@@ -100,6 +100,12 @@ def _write_arrays(
         scratch.write_bytes(save(plain, metadata))
 
 
+def model_files(model_dir: Path) -> list[Path]:
+    """Returns the files of a model, and of its training, that can be there."""
+    names = CONFIG, VOCAB, WEIGHTS, MANIFEST, HISTORY, SAMPLES, REPORT, CHECKPOINT
+    return [model_dir / name for name in names]
+
+
 def is_trained(model_dir: Path) -> bool:
     """Tells whether the folder holds a bundle, even a damaged one."""
     return any(located(model_dir, name).exists() for name in (MANIFEST, WEIGHTS))

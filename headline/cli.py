@@ -7,16 +7,14 @@ usage errors come at once, and only ``train`` loads Keras.
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from io import TextIOWrapper
 from itertools import count
 from pathlib import Path
 from signal import SIGINT
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,9 +29,14 @@ from headline.config import (
     Run,
     TrainConfig,
 )
-from headline.errors import ConfigError, HeadlineError, Interrupted
+from headline.errors import ConfigError, HeadlineError, Interrupted, refusal
 from headline.interrupt import ending_on_signals
 from headline.options import (
+    COMPARED,
+    CORPUS,
+    FOLDER,
+    INPUT,
+    OUTPUT,
     decode_options,
     format_options,
     given,
@@ -45,6 +48,12 @@ from headline.options import (
     weights_of,
     workers_option,
 )
+from headline.streams import (
+    flush_stdout,
+    give_stdin_back,
+    take_standard_streams,
+    utf8_stdout,
+)
 
 if TYPE_CHECKING:
     from headline.articles import Explain
@@ -55,26 +64,51 @@ if TYPE_CHECKING:
     from headline.generator import Generator
 
 MOST_TOLD = 20  # rows that cannot be read
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 class HeadlineGroup(click.Group):
     """Prints what a user has caused in one line; a bug keeps its traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **more: Any) -> Any:
+        take_standard_streams()
         try:
-            with ending_on_signals():
-                return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise SystemExit(128 + SIGINT) from None
-        except Interrupted as error:
-            raise SystemExit(error.exit_code) from None
-        except ConfigError as error:
+            return super().main(*args, **more)
+        finally:
+            # What is still held goes now, or is lost and told: nothing is left that
+            # could fail when the interpreter ends.
+            with suppress(HeadlineError, OSError):
+                flush_stdout()
+            give_stdin_back()
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _told():  # --help and --version write here
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told(), ending_on_signals():
+            result = super().invoke(ctx)
+            flush_stdout()
+            return result
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns what is no bug into click's errors and exit codes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(128 + SIGINT) from None
+    except Interrupted as error:
+        raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        if refused := refusal(error):
+            raise click.ClickException(refused) from error
+        if isinstance(error, ConfigError):
             flag = error.setting and f"--{error.setting.replace('_', '-')}: "
             raise click.UsageError(f"{flag or ''}{error}") from error
-        except HeadlineError as error:
+        if isinstance(error, HeadlineError):
             raise click.ClickException(str(error)) from error
+        raise
 
 
 @click.group(
@@ -94,7 +128,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=EXISTING)
+@click.argument("files", nargs=-1, required=True, type=CORPUS)
 @click.option(
     "-o",
     "--output",
@@ -118,7 +152,7 @@ def main() -> None:
 @click.option(
     "--unpaired",
     multiple=True,
-    type=EXISTING,
+    type=CORPUS,
     metavar="FILE",
     help="More articles, without headlines, to train on before the pairs. Repeatable.",
 )
@@ -156,8 +190,10 @@ def prepare(
     from headline.data.prepare import prepare as prepare_corpus
     from headline.data.summary import summary_table
     from headline.data.tables import total_bytes
+    from headline.places import check_preparation
     from headline.workers import cores
 
+    check_preparation(data_dir, [*files, *unpaired])
     job = Job(
         files=files,
         data_dir=data_dir,
@@ -257,6 +293,8 @@ def train(
     if find_lr and (resume or tensorboard is not None):
         other = "--resume" if resume else "--tensorboard"
         raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
+    from headline.places import check_training
+
     chosen = PRESETS[preset]
     settings = given(settings)
     network = chosen.model if init_from is None else network_of(init_from)
@@ -274,6 +312,7 @@ def train(
         resume=resume,
         tensorboard=tensorboard,
     )
+    check_training(run, find_lr)
     click.echo(run_training(run, find_lr))
 
 
@@ -302,14 +341,15 @@ def network_of(model_dir: Path) -> ModelConfig:
 
 @main.command()
 @click.argument("model_dir", type=FOLDER)
-@click.argument("file", type=EXISTING)
+@click.argument("file", type=CORPUS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
-    help="Write headlines and their scores to a CSV file.",
+    help="Write headlines and their scores as CSV; to - (stdout), and the table goes to"
+    " stderr.",
 )
 @click.option(
     "--score",
@@ -319,7 +359,7 @@ def network_of(model_dir: Path) -> ModelConfig:
 )
 @click.option(
     "--compare",
-    type=click.Path(exists=True, path_type=Path),
+    type=COMPARED,
     metavar="OTHER",
     help="Another MODEL_DIR, or a CSV file that -o wrote of the same articles.",
 )
@@ -362,7 +402,10 @@ def evaluate(
     from headline.bundle import load_bundle
     from headline.evaluation.evaluate import evaluate as evaluate_model
     from headline.evaluation.scoring import score_file
+    from headline.outputs import is_stdout
+    from headline.places import check_evaluation
 
+    check_evaluation(output, model_dir, file, compare)
     form = corpus_format(settings, telling_some())
     generator = generator_of(load_bundle(model_dir), settings, device, workers)
     result: Evaluation | Scored
@@ -376,11 +419,14 @@ def evaluate(
     if output is not None:
         result.write(output)
     text = json.dumps(result.to_dict()) if as_json else result.table()
-    click.echo(text, file=utf8_stdout())  # the table has a ±
+    if output is not None and is_stdout(output):
+        click.echo(text, err=True)
+    else:
+        click.echo(text, file=utf8_stdout())  # the table has a ±
 
 
 @main.command()
-@click.argument("files", nargs=-1, type=EXISTING)
+@click.argument("files", nargs=-1, type=INPUT)
 @click.option(
     "-m",
     "--model",
@@ -395,9 +441,9 @@ def evaluate(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
-    help="Where to write; stdout if left out.",
+    help="Where to write; stdout if left out, or -.",
 )
 @click.option("--lines", is_flag=True, help="Each line of text is an article.")
 @option(DecodeConfig, "num_headlines", "Headlines of each article, best first.")
@@ -416,7 +462,7 @@ def evaluate(
 @click.option(
     "--explain",
     "explain_path",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
     help="Write an HTML page that shows where each character was copied from.",
 )
@@ -451,27 +497,23 @@ def generate(
     single_blas_thread()
     from headline.articles import Task
     from headline.bundle import load_bundle
+    from headline.outputs import STDOUT, output_stream
+    from headline.places import check_generation, refusing_rows, rewrites, sources
 
-    form = corpus_format(settings, telling_some())
+    files, output = sources(files), output or STDOUT
+    check_generation(output, explain_path, model_dir, files)
+    tell = refusing_rows if rewrites(files, output) else telling_some()
+    form = corpus_format(settings, tell)
     bundle = load_bundle(model_dir)
     generator = generator_of(bundle, settings, device, workers)
-    with explaining(explain_path, bundle) as explain, written(output) as stream:
+    with (
+        explaining(explain_path, bundle) as explain,
+        output_stream(output) as stream,
+    ):
         task = Task(
             generator, form, headline_column, lines, with_scores, explain=explain
         )
         task.run(files, stream)
-
-
-@contextmanager
-def written(path: Path | None) -> Iterator[TextIO]:
-    """Yields a stream that becomes the file once the body succeeds; else stdout."""
-    from headline.files import replacing_text
-
-    if path is None:
-        yield utf8_stdout()
-        return
-    with replacing_text(path) as stream:
-        yield stream
 
 
 @contextmanager
@@ -536,13 +578,6 @@ def telling_some() -> Callable[[str], None]:
             click.echo("of more such rows nothing is told", err=True)
 
     return tell
-
-
-def utf8_stdout() -> TextIO:
-    """Returns stdout, made to write UTF-8 whatever the locale says."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    return sys.stdout
 
 
 def single_blas_thread() -> None:

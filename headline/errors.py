@@ -3,7 +3,24 @@
 A bug is none of these and keeps its traceback.
 """
 
+import errno
+import os
+from collections.abc import Iterator
 from signal import Signals
+
+# What the operating system may refuse to any program: never a fault of this one.
+REFUSALS = {
+    getattr(errno, name)
+    for name in (
+        "EACCES", "EDQUOT", "EFBIG", "EIO", "ELOOP", "ENAMETOOLONG", "ENOSPC", "EPERM",
+        "EROFS",
+    )
+    if hasattr(errno, name)
+}  # fmt: skip
+FILES_USED_UP = (
+    "too many open files: raise the limit, such as with `ulimit -n 1024`, "
+    "or give fewer --workers"
+)
 
 
 class HeadlineError(Exception):
@@ -56,3 +73,25 @@ class LockedError(HeadlineError):
 
 class WorkerError(HeadlineError):
     """A worker process ended before its work did."""
+
+
+def refusal(error: BaseException) -> str | None:
+    """Returns in one line what the operating system refused; None for other errors.
+
+    Whoever met the limit of open files may have told of it as of something else: an
+    import that failed, a file that seems damaged.
+    """
+    used_up = os.strerror(errno.EMFILE)
+    if any(used_up in str(one) for one in _chain(error)):
+        return FILES_USED_UP
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return f"{place}{error.strerror}"
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error, and those that it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -125,6 +125,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = _locked_file(path)
     except OSError as error:
+        _remove_if_empty(folder)
         raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
     if stream is None:
         raise LockedError(
@@ -134,10 +135,14 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            # Where an open file cannot go, or the folder is not empty, it stays.
-            with suppress(OSError):
+            with suppress(OSError):  # where an open file cannot go
                 path.unlink()
-                folder.rmdir()
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _locked_file(path: Path) -> IO[bytes] | None:

@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parent.parent / "headline"
 ORDER = [
     "errors",
     "interrupt",
+    "streams",
     "files",
+    "outputs",
     "folders",
     "workers",
     "config",
@@ -62,6 +64,7 @@ ORDER = [
     "parallel",
     "articles",
     "explain",
+    "places",
     "evaluation.metrics",
     "evaluation.significance",
     "evaluation.scores",

@@ -1,6 +1,11 @@
 """Files that are whole or not there, however the writing ends."""
 
 import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +199,113 @@ def test_checksum_is_that_of_all_bytes(
     path.write_bytes(content)
 
     assert sha256(path) == hashlib.sha256(content).hexdigest()
+
+
+# --- scratch folders ------------------------------------------------------------------
+
+posix = pytest.mark.skipif(os.name != "posix", reason="modes, owners and locks")
+
+
+@posix
+def test_a_file_that_is_replaced_keeps_mode_and_owner(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o604)
+    if os.geteuid() == 0:
+        os.chown(path, 12, 34)
+    before = path.stat()
+
+    write_text(path, "new")
+
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
+    assert path.read_text() == "new"
+
+
+@posix
+def test_a_file_that_is_replaced_keeps_its_extended_attributes(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    try:
+        os.setxattr(path, "user.origin", b"newsroom")
+    except (AttributeError, OSError):
+        pytest.skip("no such attributes here")
+    write_text(path, "new")
+    assert os.getxattr(path, "user.origin") == b"newsroom"
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from headline.files import replacing_text
+with replacing_text(Path(sys.argv[1])) as stream:
+    stream.write(sys.argv[2])
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(path: Path, text: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that writes the file, and ends it when its stdin ends."""
+    command = [sys.executable, "-c", HOLDER, str(path), text]
+    with subprocess.Popen(command, stdin=-1, stdout=-1) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        yield process
+
+
+@posix
+@pytest.mark.parametrize("name", ["c.csv", "长" * 85])
+def test_what_a_killed_run_left_goes_with_the_next(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with writing(path, "half") as process:
+        process.kill()
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith(f".{name[:20]}")
+
+    write_text(path, "new")
+
+    assert contents(tmp_path) == {str(path): b"new"}
+
+
+@posix
+def test_what_a_living_run_writes_stays_and_the_last_one_wins(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    with writing(path, "slow") as process:
+        write_text(path, "quick")
+        assert path.read_text() == "quick"
+        process.communicate()
+    assert contents(tmp_path) == {str(path): b"slow"}
+
+
+@posix
+def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
+    names = (".c.csv.backup-1", ".c.csv.v1", ".c.csv.12345678", ".c.csv.abcdefgh")
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / names[2] / "notes").touch()
+    (tmp_path / names[3] / "c.csv").touch()
+
+    write_text(tmp_path / "c.csv", "new")
+
+    assert {*os.listdir(tmp_path)} == {*names[:3], "c.csv"}
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "长" * 85, "长" * 80 + ".jsonl"])
+def test_any_name_that_the_system_takes_can_be_written(
+    name: str, tmp_path: Path
+) -> None:
+    for text in ("old", "new"):
+        write_text(tmp_path / name, text)
+    assert contents(tmp_path) == {str(tmp_path / name): b"new"}
+
+
+def test_a_folder_that_was_made_goes_if_nothing_comes_into_it(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.txt"
+    with pytest.raises(ZeroDivisionError), replacing(path):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []

@@ -14,8 +14,8 @@ from headline.data.records import Row
 from headline.data.tables import CorpusFormat, Table, open_table
 from headline.errors import CorpusError
 from headline.evaluation.metrics import Marks
-from headline.files import replacing_text
 from headline.generator import Headline
+from headline.outputs import output_stream
 
 EXCERPT = 200  # characters kept of each article
 COLUMNS = (
@@ -58,7 +58,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """
     most = max(len(prediction.headlines) for prediction in predictions)
     more = [f"headline_{rank}" for rank in range(2, most + 1)]
-    with replacing_text(path) as stream:
+    with output_stream(path) as stream:
         writer = csv.DictWriter(stream, [*COLUMNS, *more], lineterminator="\n")
         writer.writeheader()
         for prediction in predictions:

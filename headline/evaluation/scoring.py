@@ -11,8 +11,8 @@ from headline.data.corpus import Pair
 from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.predictions import excerpt
-from headline.files import replacing_text
 from headline.generator import Generator, windows
+from headline.outputs import output_stream
 
 COLUMNS = ("headline", "score", "article")
 
@@ -55,7 +55,7 @@ class Scored:
 
     def write(self, path: Path) -> None:
         """Writes a CSV file with a row for each headline."""
-        with replacing_text(path) as stream:
+        with output_stream(path) as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
             for pair, score in zip(self.pairs, self.scores, strict=True):

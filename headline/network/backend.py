@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from headline.config import Device
 from headline.errors import HeadlineError, TrainingError
+from headline.streams import Story, story_stream
 from headline.workers import cores
 
 
@@ -33,7 +34,7 @@ def muted_native_stderr() -> Iterator[None]:
             raise
         except BaseException:
             scratch.seek(0)
-            os.write(kept, scratch.read())
+            Story(kept).write(scratch.read())
             raise
         finally:
             os.dup2(kept, 2)
@@ -43,7 +44,7 @@ def muted_native_stderr() -> Iterator[None]:
 @contextmanager
 def _stderr_to(descriptor: int) -> Iterator[None]:
     """Makes Python's stderr write to the descriptor, which is closed in the end."""
-    with open(descriptor, "w", encoding="utf-8", errors="replace", buffering=1) as own:
+    with story_stream(descriptor) as own:
         if _is_descriptor_2(sys.stderr):  # else somebody captures it already
             sys.stderr = own
         yield

@@ -17,7 +17,7 @@ import numpy as np
 from headline.engines.base import Floats
 from headline.errors import HeadlineError
 from headline.explain import ExplainedHeadline, Explanation, Token
-from headline.files import replacing_text
+from headline.outputs import output_stream
 from headline.pages.heat_map import (
     MOST_SHADES,
     heat_map,
@@ -148,8 +148,8 @@ def explanation_page(
     Raises:
         HeadlineError: the page cannot be written.
     """
-    _check_place(path)
-    with replacing_text(path) as stream:
+    _check_folder(path)
+    with output_stream(path) as stream:
         title = "Where the headlines come from"
         legend = COPYING if pointer else WRITING
         stream.write(f"{head(title, STYLE)}<h1>{title}</h1>\n{legend}")
@@ -162,10 +162,7 @@ def explanation_page(
         stream.write(SCRIPT + TAIL)
 
 
-def _check_place(path: Path) -> None:
-    """Refuses, before anything is generated, what could not be written after it."""
-    if path.is_dir():
-        raise HeadlineError(f"cannot write {path}: it is a folder")
+def _check_folder(path: Path) -> None:
     if not path.parent.is_dir():
         raise HeadlineError(f"cannot write {path}: there is no folder {path.parent}")
 
