@@ -69,8 +69,10 @@ class Task:
         """Writes headlines for the files, or for stdin if there are none.
 
         Raises:
+            ConfigError: what is asked of all articles contradicts itself.
             CorpusError: a file cannot be read, or the files do not go together.
         """
+        self.generator.check(self.generator.config)
         if not files:
             write = text_writer(stream, self.with_scores)
             self._write(self._stdin_batches(), write)
@@ -92,25 +94,24 @@ class Task:
 
     def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
         for batch in batches:
-            articles = [self._checked(article) for article in batch]
             found = self.generator.generate(
-                ["" if article.problem else article.text for article in articles],
-                [article.config or self.generator.config for article in articles],
+                ["" if article.problem else article.text for article in batch],
+                [article.config or self.generator.config for article in batch],
             )
-            for article, headlines in zip(articles, found, strict=True):
+            for article, headlines in zip(batch, found, strict=True):
                 write(article, headlines)
-                if self.explain is not None and not article.problem:
+                if headlines[0].error and article.config is None:
+                    self._tell(article, headlines[0].error)
+                if self.explain is not None and not _problem(article, headlines):
                     self.explain(article.text, headlines)
 
-    def _checked(self, article: Article) -> Article:
-        """Marks an article whose own controls contradict themselves."""
-        if article.config is None:
-            return article
-        try:
-            self.generator.check(article.text, article.config)
-        except ConfigError as error:
-            return replace(article, config=None, problem=str(error))
-        return article
+    def _tell(self, article: Article, error: str) -> None:
+        """Tells of an article that the options of the command do not go with."""
+        if self.form.tell is not None:
+            place = (
+                "the article" if article.row is None else f"row {article.row.number}"
+            )
+            self.form.tell(f"{place} has no headline: {error}")
 
     def _stdin_batches(self) -> Iterator[Sequence[Article]]:
         stream, size = sys.stdin.buffer, self.generator.ready_size
@@ -443,8 +444,8 @@ def jsonl_writer(stream: TextIO, columns: Sequence[str], task: Task) -> Write:
     def write(article: Article, headlines: Sequence[Headline]) -> None:
         assert article.row is not None
         record: dict[str, Any] = dict(article.row.values)
-        if article.problem:
-            record["error"] = f"line {article.row.number}: {article.problem}"
+        if problem := _problem(article, headlines):
+            record["error"] = f"line {article.row.number}: {problem}"
         config = article.config or task.generator.config
         record |= task.new_values(headlines, several=config.num_headlines > 1)
         stream.write(_clean(to_json(record)) + "\n")
@@ -466,6 +467,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _finite(part) for name, part in value.items()}
     return [_finite(part) for part in value] if isinstance(value, list) else value
+
+
+def _problem(article: Article, headlines: Sequence[Headline]) -> str | None:
+    """Returns why an article has no headline."""
+    return article.problem or headlines[0].error
 
 
 def _check_new(columns: Sequence[str], new: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ It serves ``generate`` and ``evaluate`` with the NumPy engine, and the samples a
 scores during training with the Keras engine, so that what one sees is what one gets.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from headline.bundle import Bundle, load_bundle
 from headline.config import MOST_HYPOTHESES, DecodeConfig, Device
 from headline.data.dataset import pad
 from headline.engines.base import Engine
+from headline.errors import ConfigError
 from headline.search.beam_search import beam_search, score_targets
 from headline.search.beams import Hypothesis
 from headline.search.consensus import consensus_order
@@ -29,14 +30,17 @@ LONG = 256  # tokens; of longer articles a batch holds fewer
 WIDER = 8  # times the beam, where a length limit cuts headlines off
 
 Item = TypeVar("Item")
+Advance = Callable[[int], None]  # with the number of articles that are done
 
 
 @dataclass(frozen=True)
 class Headline:
-    """A headline and how likely the model finds it."""
+    """A headline and how likely the model finds it, or why there is none."""
 
     text: str
     score: float  # natural log of its probability, its end included
+    # Why this article has no headline; the text is blank then.
+    error: str | None = field(default=None, kw_only=True)
     # As decoded, and the characters that have ids past the vocab.
     ids: tuple[int, ...] = field(default=(), compare=False, repr=False)
     extra: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -85,41 +89,79 @@ class Generator:
     def from_bundle(
         cls, bundle: Bundle, config: DecodeConfig, device: Device = "cpu"
     ) -> Self:
-        """Runs a bundle: on the CPU with NumPy alone, on a GPU with Keras."""
+        """Runs a bundle: on the CPU with NumPy alone, on a GPU with Keras.
+
+        Args:
+            config: how to search.
+            device: ``auto`` loads Keras to look for a GPU, and takes the CPU if there
+                is none.
+
+        Raises:
+            TrainingError: a GPU is asked for and there is none.
+        """
         engine = _engine(bundle, config, device)
         return cls(bundle.tokenizer, engine, config, bundle.max_source_length)
 
     def generate(
-        self, articles: Sequence[str], configs: Sequence[DecodeConfig] | None = None
+        self,
+        articles: Sequence[str],
+        configs: Sequence[DecodeConfig] | None = None,
+        advance: Advance = lambda _: None,
     ) -> list[list[Headline]]:
         """Writes headlines for each article.
 
         Args:
             articles: raw texts; a blank one gets one blank headline.
             configs: how to search for each; the generator's own if left out.
+            advance: called now and then with the number of articles that are done.
 
         Returns:
             of each article, in their order, at most ``num_headlines`` headlines of
-            different texts, best first.
+            different texts, best first. Where what is asked of an article contradicts
+            itself, it has one blank headline, with the ``error``.
 
         Raises:
-            ConfigError: what is asked of an article's headlines contradicts itself.
+            TypeError: ``articles`` is one text.
+            ValueError: there are more or fewer configs than articles.
         """
-        if configs is None:
-            configs = [self.config] * len(articles)
-        tasks = [
-            self._task(article, config)
-            for article, config in zip(articles, configs, strict=True)
-        ]
-        results = [[BLANK] for _ in tasks]
+        configs = self._configs(articles, configs)
+        results = [[BLANK] for _ in articles]
+        tasks: dict[int, Task] = {}
+        for place, (article, config) in enumerate(zip(articles, configs, strict=True)):
+            try:
+                tasks[place] = self._task(article, config)
+            except ConfigError as error:
+                results[place] = [Headline("", 0.0, error=str(error))]
+        searched = 0
         for places in self._batches(tasks):
             found = self._search_in_memory([tasks[place] for place in places])
             for place, headlines in zip(places, found, strict=True):
                 results[place] = headlines or [BLANK]
+            advance(len(places))
+            searched += len(places)
+        advance(len(articles) - searched)  # blank ones, and those with an error
         return results
 
+    def _configs(
+        self, articles: Sequence[str], configs: Sequence[DecodeConfig] | None
+    ) -> Sequence[DecodeConfig]:
+        """Returns how to search for each article; see ``generate`` for the errors."""
+        _check_no_text(articles, "articles")
+        if configs is None:
+            return [self.config] * len(articles)
+        _check_as_many(len(articles), len(configs), "configs")
+        return configs
+
     def stream(self, articles: Iterable[str]) -> Iterator[list[Headline]]:
-        """As ``generate``, for any number of articles: a window of them at a time."""
+        """As ``generate``, for any number of articles: a window of them at a time.
+
+        Raises:
+            TypeError: ``articles`` is one text.
+        """
+        _check_no_text(articles, "articles")  # now, and not at the first headline
+        return self._stream(articles)
+
+    def _stream(self, articles: Iterable[str]) -> Iterator[list[Headline]]:
         for window in windows(articles, self.window_size):
             yield from self.generate(window)
 
@@ -144,7 +186,14 @@ class Generator:
             natural logs of the probabilities, the end included: of a headline that
             ``generate`` wrote, its score. A word model scores the words that its
             vocab cuts, which may be others than it wrote.
+
+        Raises:
+            TypeError: one of both is one text.
+            ValueError: there are more or fewer headlines than articles.
         """
+        _check_no_text(articles, "articles")
+        _check_no_text(headlines, "headlines")
+        _check_as_many(len(articles), len(headlines), "headlines")
         scores = np.zeros(len(articles))
         sources = [
             Source.read(article, self.tokenizer, self.max_source_length).encoded
@@ -161,22 +210,22 @@ class Generator:
             scores[places] = score_targets(self.engine, source_ids, copy_ids, targets)
         return list(scores.tolist())
 
-    def check(self, article: str, config: DecodeConfig) -> None:
-        """Looks whether headlines of the article can be as the config asks.
+    def check(self, config: DecodeConfig) -> None:
+        """Looks whether headlines can be as the config asks, whatever the article.
 
         Raises:
             ConfigError: what is asked of them contradicts itself.
         """
-        self._task(article, config)
+        self._task("", config)
 
     def _task(self, article: str, config: DecodeConfig) -> "Task":
         source = Source.read(article, self.tokenizer, self.max_source_length)
         return Task(source, config, constraint(source, config, self.tokenizer))
 
-    def _batches(self, tasks: Sequence["Task"]) -> Iterator[list[int]]:
+    def _batches(self, tasks: Mapping[int, "Task"]) -> Iterator[list[int]]:
         """Yields places of articles that are searched together; blank ones never."""
         alike: dict[DecodeConfig, dict[int, int]] = {}
-        for place, task in enumerate(tasks):
+        for place, task in tasks.items():
             if length := len(task.source.encoded.ids):
                 alike.setdefault(task.config.shared, {})[place] = length
         for lengths in alike.values():
@@ -319,13 +368,36 @@ def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield window
 
 
+def _check_no_text(texts: Iterable[str], name: str) -> None:
+    # A text is a sequence of texts, too: its characters.
+    if isinstance(texts, str):
+        raise TypeError(f"{name} must be a list of texts, not one text: pass [text]")
+
+
+def _check_as_many(articles: int, others: int, name: str) -> None:
+    if others != articles:
+        raise ValueError(
+            f"{name} must be as many as the articles: "
+            f"got {others:,} for {articles:,} articles"
+        )
+
+
+def cpu_or_gpu(device: Device) -> Device:
+    """Returns ``cpu`` or ``gpu``; for ``auto`` it loads Keras to look for a GPU."""
+    if device != "auto":
+        return device
+    from headline.network.backend import find_device
+
+    return find_device()
+
+
 def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]:
-    if device == "gpu":
-        # Loads Keras, which no other road here may do.
+    if cpu_or_gpu(device) == "gpu":
+        # Loads Keras, which only ``auto`` and ``gpu`` may do.
         from headline.engines.keras_engine import KerasEngine
         from headline.network.backend import select_device
 
-        select_device(device)
+        select_device("gpu")
         return KerasEngine.from_weights(bundle.model, bundle.weights, config.shortlist)
     from headline.engines.numpy_engine import NumpyEngine
 

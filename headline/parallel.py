@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from headline.bundle import Bundle
 from headline.config import DecodeConfig, Device
-from headline.generator import Generator, Headline, windows
+from headline.generator import Advance, Generator, Headline, cpu_or_gpu, windows
 from headline.workers import Workers, cores
 
 
@@ -17,18 +17,21 @@ def make_generator(
 
     Args:
         config: how to search.
+        device: see ``Generator.from_bundle``.
         count: of processes; None for as many as there are cores, and one for a GPU.
     """
-    make = partial(Generator.from_bundle, bundle, config, device)
-    if device == "cpu":
-        count = count or cores()
-        return make() if count == 1 else ParallelGenerator(make(), count)
-    if count in (None, 1):
-        return make()
-    from headline.network.backend import share_gpu
+    if device != "cpu" and count not in (None, 1):
+        from headline.network.backend import share_gpu
 
-    share_gpu()
-    return ParallelGenerator(make(), count, make)
+        share_gpu()  # before Keras looks for one
+    found = cpu_or_gpu(device)
+    make = partial(Generator.from_bundle, bundle, config, found)
+    count = count or (cores() if found == "cpu" else 1)
+    if count == 1:
+        return make()
+    # Keras has been loaded, and no fork survives the threads of its backends.
+    loads_keras = device != "cpu"
+    return ParallelGenerator(make(), count, make if loads_keras else None)
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,14 @@ class ParallelGenerator(Generator):
         self._workers = Workers(search, count, forks=make is None)
 
     def generate(
-        self, articles: Sequence[str], configs: Sequence[DecodeConfig] | None = None
+        self,
+        articles: Sequence[str],
+        configs: Sequence[DecodeConfig] | None = None,
+        advance: Advance = lambda _: None,
     ) -> list[list[Headline]]:
         if len(articles) <= self.config.batch_size:
-            return super().generate(articles, configs)
-        if configs is None:
-            configs = [self.config] * len(articles)
+            return super().generate(articles, configs, advance)
+        configs = self._configs(articles, configs)
         # The longest first: the last part to end is then a short one.
         order = sorted(range(len(articles)), key=lambda place: -len(articles[place]))
         places = list(windows(order, self.config.batch_size))
@@ -78,6 +83,7 @@ class ParallelGenerator(Generator):
         for part, found in zip(places, self._workers.map(parts), strict=True):
             for place, headlines in zip(part, found, strict=True):
                 results[place] = headlines
+            advance(len(part))
         return results
 
     @property

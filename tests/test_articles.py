@@ -29,7 +29,8 @@ from headline.articles import (
 from headline.config import DecodeConfig
 from headline.data.tables import CorpusFormat
 from headline.errors import CorpusError
-from headline.generator import Generator, windows
+from headline.generator import Generator, Headline, windows
+from headline.search.constraints import Source
 from headline.text import normalise
 from tests.scripted import CopyEngine, char_tokenizer
 
@@ -337,6 +338,49 @@ def test_controls_that_cannot_be_come_back_as_an_error(
     assert bad["headline"] == "" and bad["score"] == 0
     assert first["headline"] == HAN[:3] and last["headline"][0] == "囧"
     assert "error" not in first.keys() | last.keys()
+
+
+def test_no_article_is_tokenised_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, read = task(), list[str]()
+    whole = Source.read
+
+    def noted(article: str, *args: Any) -> Source:
+        read.append(article)
+        return whole(article, *args)
+
+    monkeypatch.setattr(Source, "read", noted)
+    asked: list[dict[str, Any]] = [
+        {},
+        {"prefix": "囧"},
+        {"prefix": "囧", "avoid": "囧"},
+    ]
+    run(job, jsonl(tmp_path / "a.jsonl", *asked))
+
+    assert read == ["", HAN, HAN, HAN]  # the first for the options of the command
+
+
+def test_an_article_that_the_options_do_not_go_with_is_told_of(tmp_path: Path) -> None:
+    told: list[str] = []
+    job = task(tell=told.append)
+    wrong = Headline("", 0.0, error="no room")
+
+    def some(articles: Sequence[str], *_: Any) -> list[list[Headline]]:
+        return [
+            [wrong] if "下" in article else [Headline("好", -1.0)]
+            for article in articles
+        ]
+
+    job.generator.generate = some  # type: ignore[method-assign, assignment]
+    path = write(tmp_path / "a.csv", "content\n央行\n下调\n")
+
+    assert from_csv(run(job, path))[1:] == [["央行", "好"], ["下调", ""]]
+    assert run(job, write(tmp_path / "a.txt", "下调")) == "\n"
+    assert told == [
+        "row 3 has no headline: no room",
+        "the article has no headline: no room",
+    ]
 
 
 def test_rows_of_a_table_take_no_controls(tmp_path: Path) -> None:

@@ -836,6 +836,19 @@ def test_a_bug_keeps_its_traceback(
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+def test_the_weights_are_checked_once(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    monkeypatch.setattr(
+        "headline.network.weights._check_weight", lambda name, *_: checked.append(name)
+    )
+    page = tmp_path / "page.html"
+    result = headline("generate", "-m", untrained, "--explain", page, stdin="天地")
+    assert result.exit_code == 0, result.output
+    assert checked and len(checked) == len(set(checked))
+
+
 # --- help -----------------------------------------------------------------------------
 
 

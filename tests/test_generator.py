@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
 from headline.config import DecodeConfig
+from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import ConfigError
 from headline.generator import (
     BLANK,
@@ -23,6 +25,7 @@ from headline.generator import (
     Headline,
     batches_by_length,
 )
+from headline.parallel import make_generator
 from headline.runs import runs
 from headline.search.beam_search import Search
 from headline.search.consensus import consensus_order
@@ -260,8 +263,9 @@ def test_room_is_counted_with_what_keeps_numbers_apart(
     (found,) = random_model(**asked, max_length=least).generate([HAN])
 
     assert [len(headline.text) for headline in found] == [least]
-    with pytest.raises(ConfigError, match=f"the {least} characters"):
-        random_model(**asked, max_length=least - 1).generate([HAN])
+    (none,) = random_model(**asked, max_length=least - 1).generate([HAN])
+    assert [headline.text for headline in none] == [""]
+    assert none[0].error is not None and f"the {least} characters" in none[0].error
 
 
 def test_headlines_are_in_the_one_form_of_texts() -> None:
@@ -423,10 +427,10 @@ def test_each_candidate_is_as_asked_even_where_the_room_is_just_enough(
 
 def least_room(generator: Generator, article: str) -> int:
     """The least max_length that goes with what is asked for."""
-    generator.check(article, generator.config)
+    generator.check(generator.config)
     for most in range(1, 99):
-        with suppress(ConfigError):
-            generator.check(article, replace(generator.config, max_length=most))
+        config = replace(generator.config, max_length=most)
+        if generator.generate([article], [config])[0][0].error is None:
             return most
     raise AssertionError("no length will do")
 
@@ -536,6 +540,69 @@ def test_only_listed_tokens_and_those_of_the_article_are_written() -> None:
 
     assert short <= {*listed, *article}
     assert full - {*listed, *article}
+
+
+# --- what a caller may get wrong ------------------------------------------------------
+
+
+def test_an_article_whose_wishes_contradict_each_other_has_its_own_error() -> None:
+    generator = copying()
+    wrong = replace(generator.config, prefix="中国", avoid=("国",))
+    configs = [generator.config, wrong, generator.config]
+
+    good, bad, last = generator.generate([HAN, HAN, HAN[1:]], configs)
+
+    assert [good[0].text, last[0].text] == [HAN[:4], HAN[1:5]]
+    assert good[0].error is None and last[0].error is None
+    assert texts([bad]) == [[""]]
+    assert bad[0].error == "prefix '中国' holds '国', which is to be avoided"
+
+
+def test_one_text_in_the_place_of_a_list_is_refused() -> None:
+    generator = copying()
+    for call in (
+        lambda: generator.generate(HAN),
+        lambda: generator.stream(HAN),  # at once, not at the first headline
+        lambda: generator.score(HAN, [HAN]),
+        lambda: generator.score([HAN], HAN),
+    ):
+        with pytest.raises(TypeError, match=r"list of texts, not one text: .*\[text\]"):
+            call()
+
+
+def test_as_many_configs_and_headlines_as_articles_are_wanted() -> None:
+    generator = copying()
+    with pytest.raises(ValueError, match=r"configs .* got 1 for 2 articles"):
+        generator.generate([HAN, HAN], [generator.config])
+    for headlines in ([HAN], [HAN] * 3):
+        with pytest.raises(ValueError, match=r"headlines .* got \d for 2 articles"):
+            generator.score([HAN, HAN], headlines)
+
+
+# --- where it runs --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_auto_takes_a_gpu_if_there_is_one_and_else_the_cpu(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    keras_engine = ModuleType("headline.engines.keras_engine")
+    made = SimpleNamespace(from_weights=lambda *args: CopyEngine(3))
+    monkeypatch.setattr(keras_engine, "KerasEngine", made, raising=False)
+    monkeypatch.setitem(sys.modules, keras_engine.__name__, keras_engine)
+    monkeypatch.setattr("headline.network.backend.select_device", asked.append)
+    name = "CPU" if device == "cpu" else "NVIDIA H100"
+    monkeypatch.setattr("headline.network.backend.device_in_use", lambda: name)
+
+    for make in (Generator.from_bundle, partial(make_generator, count=1)):
+        generator = make(BUNDLE, BUNDLE.decode, "auto")
+        kind = CopyEngine if device == "gpu" else NumpyEngine
+        assert isinstance(generator.engine, kind)
+        assert asked == (["auto", "gpu"] if device == "gpu" else ["auto"])
+        asked.clear()
+    Generator.from_bundle(BUNDLE, BUNDLE.decode, "cpu")
+    assert not asked
 
 
 # --- from a folder --------------------------------------------------------------------

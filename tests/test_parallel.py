@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from headline.config import DecodeConfig
-from headline.errors import ConfigError
 from headline.generator import BLANK, Generator, Headline
 from headline.parallel import ParallelGenerator
 from headline.workers import Workers
@@ -78,11 +77,24 @@ def test_few_articles_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         parallel.generate(ARTICLES)
 
 
-def test_what_contradicts_itself_is_told_as_in_one_process() -> None:
-    _, parallel = pair_of()
-    wrong = [replace(CONFIG, must_include=("长",), max_length=1, prefix="下")]
-    with pytest.raises(ConfigError):
-        parallel.generate(ARTICLES, wrong * len(ARTICLES))
+def test_what_contradicts_itself_is_the_error_of_its_article_alone() -> None:
+    single, parallel = pair_of()
+    wrong = replace(CONFIG, must_include=("长",), max_length=1, prefix="下")
+    configs = [wrong if at % 5 == 1 else CONFIG for at in range(len(ARTICLES))]
+    found = parallel.generate(ARTICLES, configs)
+    assert_same(found, single.generate(ARTICLES, configs))
+    errors = [headlines[0].error for headlines in found]
+    assert [error is not None for error in errors] == [
+        config is wrong for config in configs
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_it_tells_how_many_articles_are_done(count: int) -> None:
+    generators = pair_of()
+    done: list[int] = []
+    generators[count - 1].generate(ARTICLES, advance=done.append)
+    assert sum(done) == len(ARTICLES) and len(done) > len(ARTICLES) // 4
 
 
 def test_a_window_keeps_every_process_busy() -> None:

@@ -33,7 +33,7 @@ from headline.engines.numpy_output import (
     best_columns,
 )
 from headline.engines.rows import Rows
-from headline.network.weights import Weights, check_weights
+from headline.network.weights import Weights
 from headline.tokenizer import BOS, EOS, PAD, UNK
 
 SIDES = "forward", "backward"
@@ -103,18 +103,15 @@ class NumpyEngine:
 
     Args:
         config: the network.
-        weights: float32 arrays by the names of ``model.weight_arrays``.
+        weights: those of such a network, which whoever reads them has checked:
+            float32 arrays by the names of ``model.weight_arrays``.
         shortlist: how many of the most frequent tokens a pointer model may write
             beside those of the article; 0 for all, as the model was trained.
-
-    Raises:
-        BundleError: a weight is missing, of another shape, or not finite.
     """
 
     def __init__(
         self, config: ModelConfig, weights: Weights, shortlist: int = 0
     ) -> None:
-        check_weights(config, weights)
         self.config = config
         self.weights = weights
         self.output = OutputLayer.of(

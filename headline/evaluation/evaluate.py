@@ -7,7 +7,7 @@ headline is written, and no more than the beginning of an article is ever kept.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 from statistics import fmean, median
@@ -100,25 +100,37 @@ def evaluate(
         other: what to compare with: another model, or predictions of these articles.
 
     Raises:
+        ConfigError: what is asked of all headlines contradicts itself.
         CorpusError: the file cannot be read, or holds no pair, or the predictions are
             those of other articles.
     """
+    generator.check(generator.config)
     pairs = [excerpt(pair) for pair in read_pairs(path, form)]
+    again = replace(form, tell=None)  # a row that cannot be read is told of once
     others: Iterable[str | None] = repeat(None)
     if isinstance(other, Path):
         others = read_headlines(other, pairs)
     elif other is not None:
-        others = _first_headlines(other, read_pairs(path, form))
+        other.check(other.config)
+        others = _first_headlines(other, read_pairs(path, again))
     # As long as headlines are here: the middle one of the references.
     length = int(median(len(pair.target) for pair in pairs))
     writer = _Writer(generator, length)
-    predictions = list(writer.predict(read_pairs(path, form), others))
+    predictions = list(writer.predict(read_pairs(path, again), others))
+    _tell_errors(predictions, form)
     return _summary(predictions, writer.seconds)
 
 
 def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[str]:
     for headlines in generator.stream(pair.source for pair in pairs):
         yield headlines[0].text
+
+
+def _tell_errors(predictions: Iterable[Prediction], form: CorpusFormat) -> None:
+    """Tells of articles that the options of the search do not go with."""
+    errors = [one.headlines[0].error for one in predictions if one.headlines[0].error]
+    if errors and form.tell is not None:
+        form.tell(f"{len(errors):,} articles have no headline: {errors[0]}")
 
 
 def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:

@@ -88,6 +88,12 @@ def select_device(device: Device) -> None:
         _share_cores()
 
 
+def find_device() -> Device:
+    """Makes Keras run on a GPU if it sees one; returns ``gpu``, or else ``cpu``."""
+    select_device("auto")
+    return "cpu" if device_in_use() == "CPU" else "gpu"
+
+
 def share_gpu() -> None:
     """Leaves room for other processes on the GPU; to be called before it is used.
 

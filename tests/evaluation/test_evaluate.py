@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from headline.config import DecodeConfig
 from headline.data.corpus import Pair
 from headline.data.tables import CorpusFormat
-from headline.errors import CorpusError
+from headline.errors import ConfigError, CorpusError
 from headline.evaluation.evaluate import Evaluation, evaluate
 from headline.evaluation.metrics import Facts, choice, mark, rouge
 from headline.evaluation.predictions import EXCERPT, write_predictions
@@ -29,6 +30,9 @@ PAIRS = [
     Pair("短", "比正文更长的标题"),
     Pair(HAN, "央行降准"),
 ]
+
+
+FORM = CorpusFormat()
 
 
 def generator(length: int = 4, num_headlines: int = 1) -> Generator:
@@ -68,6 +72,40 @@ def test_every_pair_has_the_headlines_that_generate_writes(tmp_path: Path) -> No
     assert [prediction.headlines for prediction in predictions] == expected
     for prediction, pair in zip(predictions, PAIRS, strict=True):
         assert prediction.pair == Pair(pair.source[:EXCERPT], pair.target)
+
+
+@pytest.mark.parametrize("compares", [False, True])
+def test_a_row_that_cannot_be_read_is_told_of_once(
+    tmp_path: Path, compares: bool
+) -> None:
+    path, told = tmp_path / "test.jsonl", list[str]()
+    path.write_text(
+        json.dumps({"content": HAN, "title": "央行"}) + "\n{half\n", "utf-8"
+    )
+
+    other = generator() if compares else None
+    evaluate(generator(), path, CorpusFormat(tell=told.append), other)
+
+    assert len(told) == 1 and "row 2" in told[0]
+
+
+def test_an_article_that_the_options_do_not_go_with_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_csv(tmp_path / "test.csv", PAIRS)
+    writer, told = generator(), list[str]()
+    wrong = replace(writer.config, prefix="中国", avoid=("国",))
+    with pytest.raises(ConfigError, match="to be avoided"):
+        evaluate(Generator(writer.tokenizer, writer.engine, wrong, 50), path, FORM)
+    configs = [wrong, *[writer.config] * (len(PAIRS) - 1)]
+    found = writer.generate([pair.source for pair in PAIRS], configs)
+    monkeypatch.setattr(writer, "generate", lambda articles, **_: found)
+    monkeypatch.setattr(type(writer), "window_size", 99)
+
+    evaluation = evaluate(writer, path, CorpusFormat(tell=told.append))
+
+    assert told == ["1 articles have no headline: " + str(found[0][0].error)]
+    assert evaluation.predictions[0].texts["model"] == ""
 
 
 def test_scores_are_those_of_the_predictions(tmp_path: Path) -> None:
