@@ -41,6 +41,7 @@ class Article:
     row: Row | None = None  # None for plain text
     config: DecodeConfig | None = None  # None: as for all others
     problem: str | None = None  # why there can be no headline
+    end: int = 0  # bytes of its file that are read, with it
 
 
 # What a JSONL object may set for its own article.
@@ -51,6 +52,7 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
 
 Write = Callable[[Article, Sequence[Headline]], None]
 Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines
+Advance = Callable[[int, str], None]  # bytes that are done, and what else is known
 Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
@@ -64,6 +66,7 @@ class Task:
     lines: bool = False  # each line of plain text is an article
     with_scores: bool = False  # write each headline's log-probability, too
     explain: Explain | None = None  # called once the headlines are written
+    advance: Advance | None = None  # called when more is done
 
     def run(self, files: Sequence[Path], stream: TextIO) -> None:
         """Writes headlines for the files, or for stdin if there are none.
@@ -93,6 +96,7 @@ class Task:
                 )
 
     def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
+        articles, end = 0, 0
         for batch in batches:
             found = self.generator.generate(
                 ["" if article.problem else article.text for article in batch],
@@ -104,6 +108,10 @@ class Task:
                     self._tell(article, headlines[0].error)
                 if self.explain is not None and not _problem(article, headlines):
                     self.explain(article.text, headlines)
+            if self.advance is not None:
+                articles += len(batch)
+                self.advance(batch[-1].end - end, f"{articles:,} articles")
+                end = batch[-1].end
 
     def _tell(self, article: Article, error: str) -> None:
         """Tells of an article that the options of the command do not go with."""
@@ -315,10 +323,11 @@ def read_text_file(path: Path, form: CorpusFormat, lines: bool) -> Iterator[Arti
         CorpusError: the file cannot be read, or is no text.
     """
     with blame(path), path.open("rb") as stream:
-        if lines:
-            yield from stream_lines(stream, form, str(path))
-        else:
+        if not lines:
             yield whole_text(stream, form, str(path))
+            return
+        for article in stream_lines(stream, form, str(path)):
+            yield replace(article, end=stream.tell())
 
 
 def is_text(path: Path) -> bool:
@@ -342,7 +351,8 @@ def read_table(
     with open_table(path, form) as table:
         column = find_column(table, form.source_column, SOURCE_COLUMNS, "source")
         for row in table.rows((column,)):
-            article = Article(as_text(row.values.get(column)) or "", row)
+            text = as_text(row.values.get(column)) or ""
+            article = Article(text, row, end=table.position())
             if table.dialect is None:
                 yield controlled(article, config)
             elif row.problem and column == table.header[-1] and is_long(row, table):

@@ -7,10 +7,10 @@ usage errors come at once, and only ``train`` loads Keras.
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from signal import SIGINT
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from headline.evaluation.evaluate import Evaluation
     from headline.evaluation.scoring import Scored
     from headline.generator import Generator
+    from headline.progress import Meter
 
 MOST_TOLD = 20  # rows that cannot be read
 
@@ -184,13 +185,12 @@ def prepare(
         headline prepare a.csv b.csv --weight b.csv=0.3 -o prepared/weighted
         headline prepare news.csv --unpaired archive.csv -o prepared/more
     """
-    from tqdm import tqdm
-
     from headline.data.prepare import Job
     from headline.data.prepare import prepare as prepare_corpus
     from headline.data.summary import summary_table
     from headline.data.tables import total_bytes
     from headline.places import check_preparation
+    from headline.progress import Meter
     from headline.workers import cores
 
     check_preparation(data_dir, [*files, *unpaired])
@@ -205,10 +205,8 @@ def prepare(
         workers=workers or cores(),
     )
     size = total_bytes([*files, *unpaired])
-    tqdm.monitor_interval = 0  # beside its thread, workers could not be forked
-    bar = partial(tqdm, unit_scale=True, leave=False, disable=None)
-    with bar(desc="read", total=size, unit="B") as read, bar(unit=" pairs") as written:
-        summary = prepare_corpus(job, read.update, written.update)
+    with Meter("read", "B", tell, size) as read, Meter("write", "pairs", tell) as wrote:
+        summary = prepare_corpus(job, read.advance, wrote.advance)
     click.echo(summary_table(summary), err=True)
     click.echo(data_dir)
 
@@ -320,15 +318,12 @@ def run_training(run: Run, find_lr: bool) -> str:
     """Trains, or finds a learning rate, and returns what is printed in the end."""
     from headline.network.backend import muted_native_stderr
 
-    def report(line: str) -> None:
-        click.echo(line, err=True)
-
     with muted_native_stderr():
         from headline.training.train import find_learning_rate, train_model
 
         if find_lr:
-            return f"{find_learning_rate(run, report):g}"
-        train_model(run, report)
+            return f"{find_learning_rate(run, tell):g}"
+        train_model(run, tell)
     return str(run.model_dir)
 
 
@@ -404,18 +399,20 @@ def evaluate(
     from headline.evaluation.scoring import score_file
     from headline.outputs import is_stdout
     from headline.places import check_evaluation
+    from headline.progress import Meter
 
     check_evaluation(output, model_dir, file, compare)
     form = corpus_format(settings, telling_some())
     generator = generator_of(load_bundle(model_dir), settings, device, workers)
-    result: Evaluation | Scored
-    if scoring:
-        result = score_file(generator, file, form)
-    elif compare is not None and compare.is_dir():
+    other: Generator | Path | None = compare
+    if compare is not None and compare.is_dir():
         other = generator_of(load_bundle(compare), settings, device, workers)
-        result = evaluate_model(generator, file, form, other)
-    else:
-        result = evaluate_model(generator, file, form, compare)
+    result: Evaluation | Scored
+    with Meter("evaluate", "articles", tell) as meter:
+        if scoring:
+            result = score_file(generator, file, form, meter)
+        else:
+            result = evaluate_model(generator, file, form, other, meter)
     if output is not None:
         result.write(output)
     text = json.dumps(result.to_dict()) if as_json else result.table()
@@ -502,18 +499,46 @@ def generate(
 
     files, output = sources(files), output or STDOUT
     check_generation(output, explain_path, model_dir, files)
-    tell = refusing_rows if rewrites(files, output) else telling_some()
-    form = corpus_format(settings, tell)
+    told = refusing_rows if rewrites(files, output) else telling_some()
+    form = corpus_format(settings, told)
     bundle = load_bundle(model_dir)
     generator = generator_of(bundle, settings, device, workers)
     with (
         explaining(explain_path, bundle) as explain,
         output_stream(output) as stream,
+        generation_meter(files, output) as meter,
     ):
         task = Task(
-            generator, form, headline_column, lines, with_scores, explain=explain
+            generator,
+            form,
+            headline_column,
+            lines,
+            with_scores,
+            explain=explain,
+            advance=None if meter is None else meter.advance,
         )
         task.run(files, stream)
+
+
+@contextmanager
+def generation_meter(files: Sequence[Path], output: Path) -> "Iterator[Meter | None]":
+    """Yields what shows how far ``generate`` is.
+
+    None where the headlines themselves show it, or a pipe may take for ever.
+    """
+    from headline.outputs import is_stdout
+
+    to_stdout = is_stdout(output)
+    shown = to_stdout and sys.stdout is not None and sys.stdout.isatty()
+    if shown or (to_stdout and not files):
+        yield None
+        return
+    from headline.data.tables import total_bytes
+    from headline.progress import Meter
+
+    regular = files and all(path.is_file() for path in files)
+    with Meter("generate", "B", tell, total_bytes(files) if regular else None) as meter:
+        yield meter
 
 
 @contextmanager
@@ -563,21 +588,30 @@ class Notes:
     def __call__(self, line: str) -> None:
         if line not in self._printed and len(self._printed) < MOST_TOLD:
             self._printed.add(line)
-            click.echo(line, err=True)
+            tell(line)
+
+
+def tell(line: str) -> None:
+    """Prints a line on stderr, above a bar if one is there."""
+    if (bars := sys.modules.get("tqdm")) is None:
+        click.echo(line, err=True)
+        return
+    with bars.tqdm.external_write_mode(file=sys.stderr):
+        click.echo(line, err=True)
 
 
 def telling_some() -> Callable[[str], None]:
-    """Returns what tells a person a line, of many lines the first."""
+    """Returns what prints a line, and of many lines the first."""
     places = count(1)
 
-    def tell(line: str) -> None:
+    def tell_row(line: str) -> None:
         place = next(places)
         if place <= MOST_TOLD:
-            click.echo(line, err=True)
+            tell(line)
         elif place == MOST_TOLD + 1:
-            click.echo("of more such rows nothing is told", err=True)
+            tell("further unreadable rows are not shown")
 
-    return tell
+    return tell_row
 
 
 def single_blas_thread() -> None:

@@ -41,6 +41,9 @@ FEW_PAIRS = 10_000
 LEAST_MINUTES = 3.0
 DROPOUT_EPOCHS = 4.0  # of many pairs
 
+DEFAULT_EPOCHS = 20  # of a training without a limit of time
+MOST_EPOCHS = 100_000
+
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 MOST_WEIGHT = 1000.0  # of a corpus
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
@@ -292,7 +295,7 @@ PER_ARTICLE = (
 class TrainConfig(Config):
     """How the model is fitted."""
 
-    epochs: int = 20
+    epochs: int | None = None  # at most; None: see ``most_epochs``
     max_minutes: float | None = None  # of wall time, validation included
     pretrain_share: float = 0.3  # of updates and time, on pseudo-pairs; 0 skips them
     batch_size: int = 32  # pairs
@@ -321,7 +324,8 @@ class TrainConfig(Config):
 
     def _checks(self) -> Iterable[Check]:
         minutes = self.max_minutes
-        yield "epochs", 1 <= self.epochs <= 100_000, "1 to 100000"
+        within = self.epochs is None or 1 <= self.epochs <= MOST_EPOCHS
+        yield "epochs", within, f"1 to {MOST_EPOCHS}"
         yield "max_minutes", minutes is None or 0 < minutes < 1e6, "above 0"
         within = 0 <= self.pretrain_share < 1
         yield "pretrain_share", within, "at least 0 and below 1"
@@ -354,6 +358,13 @@ class TrainConfig(Config):
         yield "checkpoint_minutes", 0 < minutes < 1e6, "above 0"
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
+
+    @property
+    def most_epochs(self) -> int:
+        """Passes over the pairs that end a training; minutes alone may end it too."""
+        if self.epochs is not None:
+            return self.epochs
+        return DEFAULT_EPOCHS if self.max_minutes is None else MOST_EPOCHS
 
     def fitted(self, pairs: int, fresh: bool) -> "TrainConfig":
         """Returns the settings with what depends on the corpus.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from headline.config import (
+    DEFAULT_EPOCHS,
     DROPOUT_EPOCHS,
     FEW_PAIRS,
     GPU_BATCH,
@@ -164,7 +165,13 @@ prepare_options = options(
     option(PrepareConfig, "test_size", "Share of articles for the final test."),
 )
 train_options = options(
-    option(TrainConfig, "epochs", "Most passes over the train split."),
+    option(
+        TrainConfig,
+        "epochs",
+        "Most passes over the train split.",
+        type=int,
+        show_default=f"{DEFAULT_EPOCHS}, or no limit with --max-minutes",
+    ),
     option(
         TrainConfig,
         "max_minutes",

@@ -19,6 +19,7 @@ ORDER = [
     "outputs",
     "folders",
     "workers",
+    "progress",
     "config",
     "text",
     "runs",

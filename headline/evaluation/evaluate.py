@@ -34,6 +34,7 @@ from headline.evaluation.scores import (
 )
 from headline.evaluation.significance import Difference, compare
 from headline.generator import Generator, Headline, windows
+from headline.progress import Meter
 from headline.text import normalise
 
 
@@ -92,12 +93,14 @@ def evaluate(
     path: Path,
     form: CorpusFormat,
     other: Generator | Path | None = None,
+    meter: Meter | None = None,
 ) -> Evaluation:
     """Writes headlines for each article of a file and scores them.
 
     Args:
         path: CSV, TSV or JSONL with articles and titles.
         other: what to compare with: another model, or predictions of these articles.
+        meter: counts the articles that are done.
 
     Raises:
         ConfigError: what is asked of all headlines contradicts itself.
@@ -106,6 +109,8 @@ def evaluate(
     """
     generator.check(generator.config)
     pairs = [excerpt(pair) for pair in read_pairs(path, form)]
+    if meter is not None:
+        meter.expect(len(pairs))
     again = replace(form, tell=None)  # a row that cannot be read is told of once
     others: Iterable[str | None] = repeat(None)
     if isinstance(other, Path):
@@ -116,7 +121,11 @@ def evaluate(
     # As long as headlines are here: the middle one of the references.
     length = int(median(len(pair.target) for pair in pairs))
     writer = _Writer(generator, length)
-    predictions = list(writer.predict(read_pairs(path, again), others))
+    predictions = []
+    for prediction in writer.predict(read_pairs(path, again), others):
+        predictions.append(prediction)
+        if meter is not None:
+            meter.advance(1)
     _tell_errors(predictions, form)
     return _summary(predictions, writer.seconds)
 

@@ -13,6 +13,7 @@ from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.predictions import excerpt
 from headline.generator import Generator, windows
 from headline.outputs import output_stream
+from headline.progress import Meter
 
 COLUMNS = ("headline", "score", "article")
 
@@ -62,8 +63,13 @@ class Scored:
                 writer.writerow([pair.target, f"{score:.4f}", pair.source])
 
 
-def score_file(generator: Generator, path: Path, form: CorpusFormat) -> Scored:
+def score_file(
+    generator: Generator, path: Path, form: CorpusFormat, meter: Meter | None = None
+) -> Scored:
     """Scores each headline of a file of pairs.
+
+    Args:
+        meter: counts the articles that are done.
 
     Raises:
         CorpusError: the file cannot be read, or holds no pair.
@@ -74,4 +80,6 @@ def score_file(generator: Generator, path: Path, form: CorpusFormat) -> Scored:
         sources = [pair.source for pair in window]
         scores += generator.score(sources, [pair.target for pair in window])
         pairs += map(excerpt, window)
+        if meter is not None:
+            meter.advance(len(window))
     return Scored(pairs, scores)

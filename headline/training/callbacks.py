@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from tqdm import tqdm
 
 from headline.bundle import save_checkpoint
 from headline.config import Run, TrainConfig
@@ -15,8 +14,9 @@ from headline.data.dataset import Dataset
 from headline.errors import TrainingError
 from headline.interrupt import Interrupt
 from headline.network.model import HeadlineModel, read_back
+from headline.progress import Ticker, bar, clock, on_terminal
 from headline.training.phases import Phase
-from headline.training.progress import EpochState, TrainingState, capture, settings
+from headline.training.progress import TrainingState, capture, settings
 from headline.training.watch import set_rate
 
 Report = Callable[[str], None]
@@ -178,30 +178,59 @@ class Schedule(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class Progress(keras.callbacks.Callback):
-    """A bar of the epoch's updates with the loss, on a terminal only."""
+def seconds_left(phase: Phase, state: TrainingState, clock: Clock) -> float:
+    """Returns how long a training still takes, by its updates or by its time.
 
-    def __init__(self, epoch: EpochState) -> None:
+    What ends first counts, at the pace so far; infinity before the first update.
+    """
+    over, elapsed = phase.share_of_updates(state.phase_update), clock.seconds()
+    by_updates = elapsed * (1 - over) / over if over > 0 else math.inf
+    return max(0.0, min(by_updates, clock.limit - elapsed))
+
+
+class EpochMeter(keras.callbacks.Callback):
+    """Shows the updates of an epoch, the loss, and the time left of the training.
+
+    A bar on a terminal; elsewhere a line every half minute.
+    """
+
+    def __init__(self, training: Training, phase: Phase) -> None:
         super().__init__()
-        self.epoch = epoch
+        self.training = training
+        self.phase = phase
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.bar = tqdm(
-            total=self.epoch.batches + self.params["steps"],
-            initial=self.epoch.batches,
-            desc=f"epoch {epoch + 1}",
-            unit="update",
-            leave=False,
-            disable=None,
-        )
+        before = self.training.state.current.batches
+        self.begun, self.done = epoch + 1, before
+        self.total = before + self.params["steps"]
+        self.ticker, self.bar = Ticker(), None
+        if on_terminal():
+            self.bar = bar(
+                total=self.total,
+                initial=before,
+                desc=f"epoch {self.begun}",
+                unit="update",
+                # Not tqdm's own time left, which is that of the epoch.
+                bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+            )
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        self.bar.update()
-        if not self.bar.disable and batch % 10 == 0:
-            self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update()
+            if batch % 10 == 0:
+                self.bar.set_postfix_str(self._story(logs))
+        elif self.ticker.is_due():
+            place = f"epoch {self.begun}: update {self.done:,} of {self.total:,}"
+            self.training.report(f"{place}, {self._story(logs)}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
+
+    def _story(self, logs: Mapping[str, Any]) -> str:
+        left = seconds_left(self.phase, self.training.state, self.training.clock)
+        return f"loss {float(logs['loss']):.3f}, {clock(left)} left"
 
 
 class Guard(keras.callbacks.Callback):

@@ -37,8 +37,15 @@ class Phase:
             update: updates of this phase that are over.
             time_share: the share of the time that is over.
         """
-        by_updates = self.begin + (self.end - self.begin) * (update / self.updates)
-        return max(by_updates, time_share)
+        return max(self.share_of_updates(update), time_share)
+
+    def share_of_updates(self, update: int) -> float:
+        """Returns the share of all updates of the training that are over.
+
+        Args:
+            update: updates of this phase that are over.
+        """
+        return self.begin + (self.end - self.begin) * (update / self.updates)
 
     def expected_epochs(self, update: int, time_share: float) -> float:
         """Returns the passes over the split that there will be, at the pace so far.
@@ -57,12 +64,12 @@ class Phase:
 
 
 def plan_phases(config: TrainConfig, splits: Mapping[str, Split]) -> list[Phase]:
-    """Plans ``config.epochs`` passes over the pairs, and the pseudo-pairs before them.
+    """Plans ``config.most_epochs`` passes over the pairs, pseudo-pairs before them.
 
     These get ``config.pretrain_share`` of all updates, or of the time.
     """
     epoch_updates = _epoch_updates(splits["train"], config)
-    updates, share = config.epochs * epoch_updates, config.pretrain_share
+    updates, share = config.most_epochs * epoch_updates, config.pretrain_share
     if not share or UNPAIRED not in splits:
         return [Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates, epoch_updates)]
     before = math.ceil(updates * share / (1 - share))

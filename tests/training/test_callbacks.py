@@ -12,6 +12,7 @@ from headline.training.callbacks import (
     Cooldown,
     dropout_strength,
     learning_rate,
+    seconds_left,
 )
 from headline.training.phases import ONLY_PAIRS, Phase
 from headline.training.progress import TrainingState
@@ -77,3 +78,38 @@ def test_the_clock_leaves_room_for_the_last_validation(
     assert clock.share() == pytest.approx(25 / 30)
     now[0] += math.inf
     assert clock.share() == 1 and endless.share() == 0
+
+
+PHASE = Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates=1000, epoch_updates=10)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "updates", "elapsed", "left"),
+    [
+        (None, 250, 60.0, 180.0),  # a quarter of the updates in a minute
+        (2.0, 250, 60.0, 60.0),  # the time ends first
+        (10.0, 250, 60.0, 180.0),  # the updates do
+        (2.0, 0, 10.0, 110.0),
+        (None, 0, 10.0, math.inf),
+        (2.0, 250, 150.0, 0.0),
+    ],
+)
+def test_the_time_left_is_that_of_what_ends_first(
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: float | None,
+    updates: int,
+    elapsed: float,
+    left: float,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("headline.training.callbacks.time.monotonic", lambda: now[0])
+    state = TrainingState(update=updates)
+    clock = Clock(minutes, state)
+    now[0] += elapsed
+    assert seconds_left(PHASE, state, clock) == pytest.approx(left)
+
+
+def test_the_time_left_counts_the_phase_to_come() -> None:
+    first = replace(PHASE, end=0.25)
+    state, clock = TrainingState(update=500), Clock(None, TrainingState(seconds=10.0))
+    assert seconds_left(first, state, clock) == pytest.approx(70, abs=1)

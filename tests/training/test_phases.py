@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.config import TrainConfig
+from headline.config import MOST_EPOCHS, TrainConfig
 from headline.data.dataset import UNPAIRED, Side, Split
 from headline.data.mixture import Corpus
 from headline.training.callbacks import learning_rate
@@ -93,3 +93,15 @@ def test_epochs_to_come_are_those_planned_or_what_the_pace_gives() -> None:
     # A third of its time has gone by with one and a half epochs.
     assert phase.expected_epochs(9, 0.5) == pytest.approx(4.5)
     assert phase.expected_epochs(1, 0.85) == pytest.approx(1 / 6 / 0.8)
+
+
+def test_a_limit_of_time_alone_sets_none_of_epochs() -> None:
+    plain = TrainConfig()
+    assert plain.most_epochs == 20
+    assert replace(plain, max_minutes=60.0).most_epochs == MOST_EPOCHS
+    assert replace(plain, max_minutes=60.0, epochs=3).most_epochs == 3
+    train = split_of(100)
+    (phase,) = plan_phases(replace(plain, max_minutes=1.0), {"train": train})
+    twenty = 20 * phase.epoch_updates
+    assert not phase.is_over(twenty, 0.5) and phase.is_over(twenty, 1.0)
+    assert phase.progress(twenty, 0.5) == pytest.approx(0.5)
