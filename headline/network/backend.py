@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 from headline.config import Device
-from headline.errors import HeadlineError, TrainingError
+from headline.errors import HeadlineError, TrainingError, refusal
 from headline.streams import Story, story_stream
 from headline.workers import cores
 
@@ -30,11 +30,10 @@ def muted_native_stderr() -> Iterator[None]:
         os.dup2(scratch.fileno(), 2)
         try:
             yield
-        except HeadlineError:
-            raise
-        except BaseException:
-            scratch.seek(0)
-            Story(kept).write(scratch.read())
+        except Exception as error:
+            if not isinstance(error, HeadlineError) and not refusal(error):
+                scratch.seek(0)
+                Story(kept).write(scratch.read())
             raise
         finally:
             os.dup2(kept, 2)

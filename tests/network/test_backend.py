@@ -42,9 +42,23 @@ def test_native_notes_are_shown_when_a_bug_ends_the_body() -> None:
     assert "native note" in shown and "ZeroDivisionError" in shown
 
 
-def test_an_error_of_the_user_shows_no_native_notes() -> None:
-    shown = stderr_of("raise HeadlineError('mend it')")
-    assert "native note" not in shown and "mend it" in shown
+@pytest.mark.parametrize(
+    "error", ["HeadlineError('it')", "OSError(24, 'Too many open files')"]
+)
+def test_what_is_no_bug_shows_no_native_notes(error: str) -> None:
+    shown = stderr_of(f"raise {error}")
+    assert "native note" not in shown and "Error" in shown
+    assert "native note" not in stderr_of("raise SystemExit(143)")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no full device")
+def test_a_full_stderr_ends_no_body() -> None:
+    code = SCRIPT.format(end="print('done', flush=True)")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full
+        )
+    assert done.stdout == b"done\n"
 
 
 def test_whoever_sets_a_log_level_sees_the_notes() -> None:
