@@ -6,6 +6,7 @@ scores during training with the Keras engine, so that what one sees is what one 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -20,7 +21,7 @@ from headline.errors import ConfigError
 from headline.search.beam_search import beam_search, score_targets
 from headline.search.beams import Hypothesis
 from headline.search.consensus import consensus_order
-from headline.search.constraints import Constraint, Source, constraint
+from headline.search.constraints import Constraint, Source, constraint, opening
 from headline.search.rules import Rules, TokenTable
 from headline.text import normalise
 from headline.tokenizer import Tokenizer
@@ -220,6 +221,7 @@ class Generator:
 
     def _task(self, article: str, config: DecodeConfig) -> "Task":
         source = Source.read(article, self.tokenizer, self.max_source_length)
+        config = limited(config, len(source.text))
         return Task(source, config, constraint(source, config, self.tokenizer))
 
     def _batches(self, tasks: Mapping[int, "Task"]) -> Iterator[list[int]]:
@@ -255,7 +257,7 @@ class Generator:
         again = [
             place
             for place, (task, found) in enumerate(zip(batch, results, strict=True))
-            if not found or _is_cut(found[0], task.config)
+            if not found or _is_cut(found[0], task)
         ]
         if not again or shared.sample:
             return results
@@ -331,12 +333,29 @@ class Task:
         return self.source.encoded.extra if bound is None else bound.extra
 
 
-def _is_cut(headline: Headline, config: DecodeConfig) -> bool:
-    """Tells whether a limit that somebody asked for may have cut the headline off."""
+@lru_cache(maxsize=1024)  # one config serves many articles
+def limited(config: DecodeConfig, characters: int) -> DecodeConfig:
+    """Returns the config with room for the characters of the article and no more.
+
+    A headline is shorter than its article, so ``prepare`` accepts no other; only an
+    article of a few characters is as long. Whoever asks for more gets it.
+
+    Args:
+        characters: of the article, as it is read.
+    """
+    words = map(normalise, config.must_include)
+    asked = len(opening(config.prefix)) + sum(len(word) + 1 for word in words)
+    room = max(asked + max(1, characters), config.min_length, config.target_length)
+    return config if room >= config.max_length else replace(config, max_length=room)
+
+
+def _is_cut(headline: Headline, task: Task) -> bool:
+    """Tells whether a limit may have cut the headline off."""
     # The default is no wish but a guard: a model that has hardly begun to learn
     # writes up to it, and would be searched again at every validation.
-    asked = config.max_length < DecodeConfig.max_length
-    return asked and len(headline.text) == config.max_length
+    asked = task.config.max_length < DecodeConfig.max_length
+    whole = headline.text == task.source.text  # nothing of the article was cut off
+    return asked and not whole and len(headline.text) == task.config.max_length
 
 
 def batches_by_length(lengths: Mapping[int, int], most: int) -> Iterator[list[int]]:

@@ -29,7 +29,7 @@ from headline.parallel import make_generator
 from headline.runs import runs
 from headline.search.beam_search import Search
 from headline.search.consensus import consensus_order
-from headline.search.constraints import Constraint
+from headline.search.constraints import Constraint, opening
 from headline.text import normalise
 from headline.tokenizer import EOS, SPECIAL_TOKENS
 from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle
@@ -38,6 +38,8 @@ stable = settings(derandomize=True, deadline=None, max_examples=30)
 
 HAN = "央行今日宣布下调存款准备金率"
 BUNDLE = tiny_bundle(HAN + HAN[:5])
+BUNDLES = {"char": BUNDLE, "word": word_bundle(f"{HAN}，2023年GDP增长5.2% {HAN}")}
+KINDS = pytest.mark.parametrize("kind", list(BUNDLES))
 # Known and unknown characters, markup, white space, and blank articles.
 articles = st.lists(st.text(HAN + "１ <b>\n罕😀", max_size=20), max_size=9)
 
@@ -221,6 +223,78 @@ def test_a_space_takes_no_more_room_than_itself() -> None:
     assert [headline.text for headline in found] == ["央 行"]
 
 
+SPACED = "央行 今日 宣布下 调存款 "
+
+
+@pytest.mark.parametrize("bundle", [BUNDLE, tiny_bundle(SPACED), word_bundle(SPACED)])
+@pytest.mark.parametrize("space", [" ", "\u3000", "\n", "&nbsp; "])
+def test_the_space_behind_a_prefix_stays_and_the_headline_goes_on(
+    bundle: Bundle, space: str
+) -> None:
+    own = {"prefix": f"{space}快讯{space}", "num_headlines": 4}
+    generator = random_model(bundle, **own)
+    for article in (HAN, SPACED, "囧"):
+        (found,) = generator.generate([article])
+        assert all(headline.text[:3] == "快讯 " for headline in found)
+        assert all(len(headline.text) > 3 for headline in found) and len(found) > 1
+    (tight,) = random_model(bundle, **own, max_length=4).generate([HAN])
+    assert {len(headline.text) for headline in tight} == {4}
+    (none,) = random_model(bundle, **own, max_length=3).generate([HAN])
+    assert none[0].error is not None and "the 4 characters" in none[0].error
+
+
+@pytest.mark.parametrize("bundle", [BUNDLE, tiny_bundle(SPACED), word_bundle(SPACED)])
+def test_a_word_may_have_a_space_in_it(bundle: Bundle) -> None:
+    for word, expected in (("囧 囧", "囧 囧"), (" 囧\u3000 囧 ", "囧 囧")):
+        for headline in random_model(bundle, must_include=(word,)).generate([HAN])[0]:
+            assert expected in headline.text
+    first = random_model(bundle, prefix="今 天").generate([HAN])[0][0].text
+    assert first.startswith("今 天")
+    avoided = {
+        "prefix": "今",
+        "avoid": ("今 天",),
+        "num_headlines": 30,
+        "max_length": 3,
+    }
+    (found,) = random_model(bundle, **avoided).generate(["今 天 今 天"])
+    assert found and not any("今 天" in headline.text for headline in found)
+
+
+def test_a_prefix_of_white_space_alone_is_none() -> None:
+    expected = random_model().generate([HAN, "央"])
+    for blank in (" ", "\u3000\n", "&nbsp;"):
+        assert texts(random_model(prefix=blank).generate([HAN, "央"])) == texts(
+            expected
+        )
+
+
+@KINDS
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_headline_is_no_longer_than_its_article(kind: str, beam_size: int) -> None:
+    generator = random_model(BUNDLES[kind], beam_size=beam_size, exact_numbers=False)
+    short = [text[:length] for text in (HAN, "囧龘罕", "5月") for length in (1, 2, 3)]
+    for article, (found,) in zip(short, generator.generate(short), strict=True):
+        assert 1 <= len(found.text) <= len(article)
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        ({"min_length": 3}, 3),
+        ({"target_length": 4}, 4),
+        ({"prefix": "囧囧 "}, 4),
+        ({"must_include": ("囧囧",)}, 4),  # with what keeps a number apart
+        ({"max_length": 6}, 1),
+    ],
+)
+def test_whoever_asks_for_more_than_the_article_gets_it(
+    asked: dict[str, Any], most: int
+) -> None:
+    (found,) = random_model(**asked, num_headlines=20).generate(["央"])
+    assert max(len(headline.text) for headline in found) == most
+    assert found[0].error is None
+
+
 @pytest.mark.parametrize("least", [1, 3])
 def test_a_space_that_the_vocab_lacks_is_one_all_the_same(least: int) -> None:
     own: dict[str, Any] = {"num_headlines": 30}
@@ -289,8 +363,6 @@ SEARCHES: list[dict[str, Any]] = [
     {"num_headlines": 3, "sample": True, "temperature": 0.6, "top_p": 0.8, "seed": 3},
     {"num_headlines": 9, "sample": True, "temperature": 30.0},
 ]
-BUNDLES = {"char": BUNDLE, "word": word_bundle(f"{HAN}，2023年GDP增长5.2% {HAN}")}
-KINDS = pytest.mark.parametrize("kind", list(BUNDLES))
 
 # Numbers, Latin words, spaces; characters outside the vocab and outside any article.
 pieces = st.sampled_from([*HAN, *"123.:%万 AB罕😀", "2023年", "5.2%", "GDP", "１"])
@@ -319,7 +391,10 @@ def follow_all_rules(
         assert len(text) <= config.max_length
         assert set(runs(text)) <= allowed | asked_runs(config)
         if text:
-            assert text.startswith(normalise(config.prefix))
+            assert text.startswith(opening(config.prefix))
+        asked = len(opening(config.prefix)) + sum(map(len, config.must_include))
+        more = asked + len(config.must_include)
+        assert len(text) <= max(more + len(whole), config.min_length)
         for word in map(normalise, config.must_include):
             assert word in text or not text
         assert not any(normalise(word) in text for word in config.avoid)
@@ -650,8 +725,8 @@ def test_a_headline_at_the_limit_is_looked_for_again_with_a_wider_beam(
     wide = random_model(bundle, beam_size=8, **settings).generate(articles)
 
     expected = [
-        other if len(one[0].text) == 3 else one
-        for one, other in zip(narrow, wide, strict=True)
+        other if len(one[0].text) == min(3, len(article)) else one
+        for one, other, article in zip(narrow, wide, articles, strict=True)
     ]
     assert texts(twice) == texts(expected)
     assert texts(twice) != texts(narrow)  # else this would test nothing

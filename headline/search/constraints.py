@@ -21,6 +21,8 @@ from headline.tokenizer import Encoded, Tokenizer
 FORBIDDEN = -1  # instead of a state: the token may not come next
 NEVER = 1 << 20  # characters: the headline can never end
 
+_AFTER = "。"  # in the place of what a headline goes on with
+
 
 @dataclass(frozen=True)
 class Source:
@@ -124,7 +126,7 @@ class Constraint:
         self.tokenizer = tokenizer
         self.words = tuple(map(normalise, config.must_include))
         self.avoided = tuple(map(normalise, config.avoid))
-        self.prefix = normalise(config.prefix)
+        self.prefix = opening(config.prefix)
         self.extra = source.encoded.extra
         self._prefix_ids = self._encode(self.prefix)
         self._word_ids = [self._encode(word) for word in self.words]
@@ -162,7 +164,9 @@ class Constraint:
                 if word in text:
                     message = f"{name} {text!r} holds {word!r}, which is to be avoided"
                     raise ConfigError(message, "avoid")
-        least = self.need(0)
+        # White space never ends a headline: it goes on after that of a prefix.
+        gap = self.prefix.endswith(" ")
+        least = max(self.need(0), len(self.prefix) + gap)
         if least > config.max_length:
             message = f"max_length {config.max_length} has no room for the {least} "
             raise ConfigError(f"{message}characters that are asked for", "max_length")
@@ -323,6 +327,11 @@ class Constraint:
                 return token
             length += len(self.tokenizer.decode([token], self.extra))
         return self._encode(self.words[index][begun])[0]
+
+
+def opening(prefix: str) -> str:
+    """Normalises a prefix; white space behind it is a space, unless it is alone."""
+    return normalise(prefix + _AFTER).removesuffix(_AFTER)
 
 
 def _overlap(text: str, word: str) -> int:
