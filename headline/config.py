@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, Self, get_args
 
 from headline.errors import ConfigError
@@ -41,8 +42,7 @@ FEW_PAIRS = 10_000
 LEAST_MINUTES = 3.0
 DROPOUT_EPOCHS = 4.0  # of many pairs
 
-DEFAULT_EPOCHS = 20  # of a training without a limit of time
-MOST_EPOCHS = 100_000
+EPOCHS, MOST_EPOCHS = 20, 100_000  # of a training without a limit of minutes; of any
 
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 MOST_WEIGHT = 1000.0  # of a corpus
@@ -73,6 +73,10 @@ class Config:
     def _type_checks(self) -> Iterable[Check]:
         for setting in fields(self):
             kind, value = setting.type, getattr(self, setting.name)
+            if isinstance(kind, UnionType):  # of a type and None
+                if value is None:
+                    continue
+                kind = get_args(kind)[0]
             if kind in (int, bool, str):  # to Python, True is 1 and 2.0 is 2: not here
                 right = type(value) is kind
                 yield setting.name, right, f"of type {kind.__name__}"
@@ -295,7 +299,7 @@ PER_ARTICLE = (
 class TrainConfig(Config):
     """How the model is fitted."""
 
-    epochs: int | None = None  # at most; None: see ``most_epochs``
+    epochs: int | None = None  # None: see ``most_epochs``
     max_minutes: float | None = None  # of wall time, validation included
     pretrain_share: float = 0.3  # of updates and time, on pseudo-pairs; 0 skips them
     batch_size: int = 32  # pairs
@@ -324,7 +328,8 @@ class TrainConfig(Config):
 
     def _checks(self) -> Iterable[Check]:
         minutes = self.max_minutes
-        within = self.epochs is None or 1 <= self.epochs <= MOST_EPOCHS
+        epochs = self.epochs
+        within = epochs is None or 1 <= epochs <= MOST_EPOCHS
         yield "epochs", within, f"1 to {MOST_EPOCHS}"
         yield "max_minutes", minutes is None or 0 < minutes < 1e6, "above 0"
         within = 0 <= self.pretrain_share < 1
@@ -405,6 +410,16 @@ class TrainConfig(Config):
             batch_size=self.batch_size // parts,
             accumulate=self.accumulate * parts,
         )
+
+    @property
+    def most_epochs(self) -> int:
+        """Passes over the train split after which a training ends at the latest.
+
+        Unless they are given, the minutes alone end a training that has a limit.
+        """
+        if self.epochs is not None:
+            return self.epochs
+        return EPOCHS if self.max_minutes is None else MOST_EPOCHS
 
     @property
     def cooldown_epochs(self) -> int:

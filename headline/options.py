@@ -11,6 +11,7 @@ import click
 from headline.config import (
     DEFAULT_EPOCHS,
     DROPOUT_EPOCHS,
+    EPOCHS,
     FEW_PAIRS,
     GPU_BATCH,
     LEAST_MINUTES,
@@ -170,7 +171,7 @@ train_options = options(
         "epochs",
         "Most passes over the train split.",
         type=int,
-        show_default=f"{DEFAULT_EPOCHS}, or no limit with --max-minutes",
+        show_default=f"{EPOCHS}; with --max-minutes no limit",
     ),
     option(
         TrainConfig,

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from headline.config import (
     DROPOUT_EPOCHS,
+    EPOCHS,
     FEW_PAIRS,
     LEAST_MINUTES,
+    MOST_EPOCHS,
     PRESETS,
     Config,
     DecodeConfig,
@@ -74,7 +76,7 @@ def refusal(config: type[Config], **raw: Any) -> str:
         (DecodeConfig, "length_penalty", [0, 2], [-0.01, 2.01]),
         (DecodeConfig, "num_headlines", [1, 1024], [0, 1025]),
         (DecodeConfig, "batch_size", [1, 1024], [0, 1025]),
-        (TrainConfig, "epochs", [1, 100_000], [0, 100_001]),
+        (TrainConfig, "epochs", [None, 1, 100_000], [0, 100_001]),
         (TrainConfig, "max_minutes", [None, 0.01, 1e5], [0, -1, 1e6]),
         (TrainConfig, "pretrain_share", [0, 0.99], [-0.01, 1.0]),
         (TrainConfig, "batch_size", [1, 65536], [0, 65537]),
@@ -234,6 +236,21 @@ def test_decode_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         DecodeConfig.from_dict(wrong)
     assert caught.value.setting in wrong
+
+
+def test_the_default_epochs_hold_only_without_a_limit_of_minutes() -> None:
+    assert TrainConfig().most_epochs == EPOCHS == 20
+    assert TrainConfig(max_minutes=60.0).most_epochs == MOST_EPOCHS
+    for minutes in (None, 60.0):
+        assert TrainConfig(epochs=7, max_minutes=minutes).most_epochs == 7
+    for preset in PRESETS.values():
+        assert preset.train.epochs is None
+
+
+@pytest.mark.parametrize("name", ["epochs", "max_minutes", "r_drop"])
+def test_a_setting_that_may_be_none_has_a_type_all_the_same(name: str) -> None:
+    for wrong in ("3", True, *([2.5] if name == "epochs" else [])):
+        assert refusal(TrainConfig, **{name: wrong}).startswith(f"{name} must be ")
 
 
 def test_few_pairs_have_all_dropout_from_the_start() -> None:

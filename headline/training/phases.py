@@ -66,7 +66,7 @@ class Phase:
 def plan_phases(config: TrainConfig, splits: Mapping[str, Split]) -> list[Phase]:
     """Plans ``config.most_epochs`` passes over the pairs, pseudo-pairs before them.
 
-    These get ``config.pretrain_share`` of all updates, or of the time.
+    The latter get ``config.pretrain_share`` of all updates, or of the time.
     """
     epoch_updates = _epoch_updates(splits["train"], config)
     updates, share = config.most_epochs * epoch_updates, config.pretrain_share

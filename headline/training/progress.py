@@ -144,6 +144,7 @@ def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
     train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
     model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
     may_differ = MAY_DIFFER if UNPAIRED in dataset.splits else MAY_DIFFER_OF_PAIRS
+    train["train.epochs"] = run.train.most_epochs  # as older versions had it
     kept = {name: v for name, v in train.items() if name[6:] not in may_differ}
     others = {
         "preset": run.preset,

@@ -18,7 +18,7 @@ from headline.bundle import (
     tidy_model,
     write_range_test,
 )
-from headline.config import Run
+from headline.config import EPOCHS, Run, TrainConfig
 from headline.data.dataset import UNPAIRED, Dataset, open_dataset
 from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingError
 from headline.evaluation.metrics import Rouge
@@ -71,6 +71,7 @@ def train_model(run: Run, report: Report) -> Rouge:
 
 
 def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
+    run = as_begun(run)
     select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
     dataset, model = _fresh_model(run, dataset, report)
@@ -85,7 +86,7 @@ def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
         interrupt=Interrupt(report),
         report=report,
     )
-    report(_opening(run, dataset, model, phases))
+    report(f"{_opening(run, dataset, model, phases)}; {ending(run.train)}")
     with training.interrupt.listening():
         try:
             _fit_phases(training, state.to_come(phases))
@@ -282,6 +283,20 @@ def _starting_state(
     return state
 
 
+def as_begun(run: Run) -> Run:
+    """Returns the training with the epochs that an older version began it with.
+
+    To that, 20 epochs were a limit beside the minutes, even if nobody gave them.
+    """
+    train = run.train
+    if not run.resume or train.epochs is not None or train.max_minutes is None:
+        return run
+    before = load_checkpoint(run.model_dir).state.get("settings", {})
+    if before.get("train.epochs") != EPOCHS:
+        return run
+    return replace(run, train=replace(train, epochs=EPOCHS))
+
+
 def _fitted(run: Run, dataset: Dataset) -> Run:
     """Returns the training with the settings that its corpus decides."""
     pairs, fresh = len(dataset.splits["train"]), run.init_from is None
@@ -321,6 +336,17 @@ def label_counter(model: HeadlineModel) -> CountLabels:
         return int(ops.sum(weights))
 
     return count
+
+
+def ending(config: TrainConfig) -> str:
+    """Tells when a training ends at the latest."""
+    epochs = f"{config.most_epochs:,} epochs"
+    if config.max_minutes is None:
+        return f"ends after {epochs}"
+    minutes = f"ends after {config.max_minutes:g} minutes"
+    if config.epochs is None:
+        return minutes
+    return f"{minutes} or {epochs}, whichever comes first"
 
 
 def _opening(

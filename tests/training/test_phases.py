@@ -85,6 +85,19 @@ def test_time_ends_a_phase_where_it_is_over_before_the_updates() -> None:
     assert not second.is_over(29, 0.99) and second.is_over(0, 1.0)
 
 
+def test_with_minutes_and_no_epochs_the_time_alone_counts() -> None:
+    config = TrainConfig(max_minutes=60.0, batch_size=16, pretrain_share=0.25)
+    splits = {"train": split_of(96), UNPAIRED: split_of(64)}
+    first, second = plan_phases(config, splits)
+
+    late = 50 * second.epoch_updates  # far past the epochs of a training without
+    assert not second.is_over(late, 0.99) and second.is_over(late, 1.0)
+    assert second.progress(late, 0.6) == 0.6  # as far as the learning rate has fallen
+    assert not first.is_over(late, 0.24) and first.is_over(late, 0.25)
+    both = plan_phases(replace(config, epochs=3), splits)[1]
+    assert both.is_over(18, 0.5) and both.progress(9, 0.3) == pytest.approx(0.625)
+
+
 def test_epochs_to_come_are_those_planned_or_what_the_pace_gives() -> None:
     phase = Phase(PAIRS, "train", 0.25, 1.0, updates=30, epoch_updates=6)
 

@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headline.bundle import load_bundle, load_checkpoint, write_report
-from headline.config import PrepareConfig, Run, TrainConfig
-from headline.data.dataset import SOURCE_STEP
+from headline.bundle import (
+    Checkpoint,
+    load_bundle,
+    load_checkpoint,
+    save_checkpoint,
+    write_report,
+)
+from headline.config import MOST_EPOCHS, PrepareConfig, Run, TrainConfig
+from headline.data.dataset import SOURCE_STEP, open_dataset
 from headline.data.prepare import Job, prepare
 from headline.data.tables import CorpusFormat
 from headline.errors import Interrupted, TrainingError
 from headline.interrupt import Interrupt
 from headline.training.callbacks import Schedule
-from headline.training.train import train_model
+from headline.training.progress import settings
+from headline.training.train import as_begun, train_model
 from headline.training.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
 from tests.trainings import small_run
@@ -160,6 +167,33 @@ def second_time_fails() -> Callable[..., None]:
         writer(*args)
 
     return write
+
+
+@pytest.mark.parametrize(
+    ("begun", "minutes", "expected"),
+    [(20, 60.0, 20), (MOST_EPOCHS, 60.0, None), (5, 60.0, None), (20, None, None)],
+)
+def test_what_an_older_version_began_ends_after_its_epochs(
+    tmp_path: Path, begun: int, minutes: float | None, expected: int | None
+) -> None:
+    """It wrote 20 beside the minutes where nobody had given any."""
+    save_checkpoint(tmp_path, Checkpoint({"settings": {"train.epochs": begun}}, {}))
+    run = tiny_run(tmp_path, tmp_path, TrainConfig(max_minutes=minutes))
+    run = replace(run, resume=True)
+
+    assert as_begun(run).train.epochs == expected
+    assert as_begun(replace(run, resume=False)) == replace(run, resume=False)
+    given = replace(run, train=replace(run.train, epochs=9))
+    assert as_begun(given) == given
+
+
+def test_what_is_compared_with_a_checkpoint_are_the_epochs_that_hold(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    dataset = open_dataset(data_dir)
+    for minutes, expected in ((None, 20), (60.0, MOST_EPOCHS)):
+        run = tiny_run(data_dir, tmp_path, TrainConfig(max_minutes=minutes))
+        assert settings(run, dataset)["train.epochs"] == expected
 
 
 def test_without_memory_for_a_batch_its_halves_make_the_same_update(

@@ -25,7 +25,7 @@ from headline.generator import Generator
 from headline.network.model import assign_weights, build_model
 from headline.training.batches import Batches, pipeline
 from headline.training.callbacks import Clock, learning_rate
-from headline.training.train import train_model
+from headline.training.train import ending, train_model
 from headline.training.validation import RECORDED
 from headline.training.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
@@ -148,6 +148,24 @@ def test_few_pairs_are_read_twice_and_the_first_line_says_so(
     train_model(replace(run, train=replace(run.train, r_drop=None)), lines.append)
     assert "each batch read twice (--r-drop 1)" in lines[0]
     assert "twice" not in trained[1][0]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (TrainConfig(), "20 epochs"),
+        (TrainConfig(max_minutes=2.5), "2.5 minutes"),
+        (
+            TrainConfig(epochs=1200, max_minutes=60.0),
+            "60 minutes or 1,200 epochs, whichever comes first",
+        ),
+    ],
+)
+def test_the_first_line_says_when_it_ends(
+    trained: tuple[Path, list[str]], config: TrainConfig, expected: str
+) -> None:
+    assert ending(config) == f"ends after {expected}"
+    assert trained[1][0].endswith(f"; {ending(QUICK)}")
 
 
 def mean_divergence(data_dir: Path, model_dir: Path) -> float:
