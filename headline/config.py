@@ -364,13 +364,6 @@ class TrainConfig(Config):
         yield "valid_articles", self.valid_articles >= 1, "at least 1"
         yield "samples", self.samples >= 0, "at least 0"
 
-    @property
-    def most_epochs(self) -> int:
-        """Passes over the pairs that end a training; minutes alone may end it too."""
-        if self.epochs is not None:
-            return self.epochs
-        return DEFAULT_EPOCHS if self.max_minutes is None else MOST_EPOCHS
-
     def fitted(self, pairs: int, fresh: bool) -> "TrainConfig":
         """Returns the settings with what depends on the corpus.
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 from headline.config import (
-    DEFAULT_EPOCHS,
     DROPOUT_EPOCHS,
     EPOCHS,
     FEW_PAIRS,
