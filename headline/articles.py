@@ -52,7 +52,7 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
 
 Write = Callable[[Article, Sequence[Headline]], None]
 Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines
-Advance = Callable[[int, str], None]  # bytes that are done, and what else is known
+Advance = Callable[[int, int], None]  # bytes that were read, articles that were done
 Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
@@ -96,7 +96,7 @@ class Task:
                 )
 
     def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
-        articles, end = 0, 0
+        end = 0
         for batch in batches:
             found = self.generator.generate(
                 ["" if article.problem else article.text for article in batch],
@@ -109,8 +109,7 @@ class Task:
                 if self.explain is not None and not _problem(article, headlines):
                     self.explain(article.text, headlines)
             if self.advance is not None:
-                articles += len(batch)
-                self.advance(batch[-1].end - end, f"{articles:,} articles")
+                self.advance(batch[-1].end - end, len(batch))
                 end = batch[-1].end
 
     def _tell(self, article: Article, error: str) -> None:

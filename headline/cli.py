@@ -56,13 +56,12 @@ from headline.streams import (
 )
 
 if TYPE_CHECKING:
-    from headline.articles import Explain
+    from headline.articles import Advance, Explain
     from headline.bundle import Bundle
     from headline.data.tables import CorpusFormat
     from headline.evaluation.evaluate import Evaluation
     from headline.evaluation.scoring import Scored
     from headline.generator import Generator
-    from headline.progress import Meter
 
 MOST_TOLD = 20  # rows that cannot be read
 
@@ -506,7 +505,7 @@ def generate(
     with (
         explaining(explain_path, bundle) as explain,
         output_stream(output) as stream,
-        generation_meter(files, output) as meter,
+        generation_meter(files, output) as advance,
     ):
         task = Task(
             generator,
@@ -515,13 +514,13 @@ def generate(
             lines,
             with_scores,
             explain=explain,
-            advance=None if meter is None else meter.advance,
+            advance=advance,
         )
         task.run(files, stream)
 
 
 @contextmanager
-def generation_meter(files: Sequence[Path], output: Path) -> "Iterator[Meter | None]":
+def generation_meter(files: Sequence[Path], output: Path) -> "Iterator[Advance | None]":
     """Yields what shows how far ``generate`` is.
 
     None where the headlines themselves show it, or a pipe may take for ever.
@@ -536,9 +535,25 @@ def generation_meter(files: Sequence[Path], output: Path) -> "Iterator[Meter | N
     from headline.data.tables import total_bytes
     from headline.progress import Meter
 
-    regular = files and all(path.is_file() for path in files)
-    with Meter("generate", "B", tell, total_bytes(files) if regular else None) as meter:
-        yield meter
+    if not files or not all(path.is_file() for path in files):
+        with Meter("generate", "articles", tell) as meter:
+            yield lambda read, articles: meter.advance(articles)
+        return
+    done = count_up()
+    with Meter("generate", "B", tell, total_bytes(files)) as meter:
+        yield lambda read, more: meter.advance(read, f"{done(more):,} articles")
+
+
+def count_up() -> Callable[[int], int]:
+    """Returns what adds numbers up."""
+    total = 0
+
+    def add(number: int) -> int:
+        nonlocal total
+        total += number
+        return total
+
+    return add
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -60,6 +60,7 @@ class Training:
     clock: Clock
     interrupt: Interrupt
     report: Report
+    ticker: Ticker = field(default_factory=Ticker)  # of lines within an epoch
 
     @property
     def config(self) -> TrainConfig:
@@ -178,58 +179,74 @@ class Schedule(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def seconds_left(phase: Phase, state: TrainingState, clock: Clock) -> float:
+def seconds_left(
+    phase: Phase,
+    state: TrainingState,
+    clock: Clock,
+    cooldown: Cooldown | None = None,
+) -> float:
     """Returns how long a training still takes, by its updates or by its time.
 
     What ends first counts, at the pace so far; infinity before the first update.
     """
     over, elapsed = phase.share_of_updates(state.phase_update), clock.seconds()
-    by_updates = elapsed * (1 - over) / over if over > 0 else math.inf
-    return max(0.0, min(by_updates, clock.limit - elapsed))
+    left = elapsed * (1 - over) / over if over > 0 else math.inf
+    if cooldown is not None and state.update:
+        updates = cooldown.begin + cooldown.updates - state.update
+        left = min(left, elapsed * updates / state.update)
+    return max(0.0, min(left, clock.limit - elapsed))
 
 
 class EpochMeter(keras.callbacks.Callback):
     """Shows the updates of an epoch, the loss, and the time left of the training.
 
-    A bar on a terminal; elsewhere a line every half minute.
+    A bar on a terminal; elsewhere a line every half minute. To be closed, however the
+    epoch ends.
     """
 
     def __init__(self, training: Training, phase: Phase) -> None:
         super().__init__()
-        self.training = training
-        self.phase = phase
+        config, state = training.config, training.state
+        self.training, self.phase, self.bar = training, phase, None
+        self.accumulate = config.accumulate
+        self.cooldown = Cooldown.of(config, phase, state)
+        self.batches = state.current.batches  # that are done
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        before = self.training.state.current.batches
-        self.begun, self.done = epoch + 1, before
-        self.total = before + self.params["steps"]
-        self.ticker, self.bar = Ticker(), None
+        self.epoch = epoch + 1
+        batches = self.batches + self.params["steps"]
+        self.updates = math.ceil(batches / self.accumulate)
         if on_terminal():
             self.bar = bar(
-                total=self.total,
-                initial=before,
-                desc=f"epoch {self.begun}",
+                total=self.updates,
+                initial=self.batches // self.accumulate,
+                desc=f"epoch {self.epoch}",
                 unit="update",
                 # Not tqdm's own time left, which is that of the epoch.
                 bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
             )
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
-        self.done += 1
+        self.batches += 1
+        update, rest = divmod(self.batches, self.accumulate)
+        if rest:
+            return  # the gradients of the update are not together yet
         if self.bar is not None:
             self.bar.update()
-            if batch % 10 == 0:
+            if update % 10 == 0:
                 self.bar.set_postfix_str(self._story(logs))
-        elif self.ticker.is_due():
-            place = f"epoch {self.begun}: update {self.done:,} of {self.total:,}"
+        elif self.training.ticker.is_due():
+            place = f"epoch {self.epoch}: update {update:,} of {self.updates:,}"
             self.training.report(f"{place}, {self._story(logs)}")
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def close(self) -> None:
+        """Takes the bar away."""
         if self.bar is not None:
             self.bar.close()
 
     def _story(self, logs: Mapping[str, Any]) -> str:
-        left = seconds_left(self.phase, self.training.state, self.training.clock)
+        training = self.training
+        left = seconds_left(self.phase, training.state, training.clock, self.cooldown)
         return f"loss {float(logs['loss']):.3f}, {clock(left)} left"
 
 

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from traceback import walk_stack, walk_tb
 from typing import Any
@@ -158,22 +158,23 @@ def _fit_batches(training: Training, phase: Phase, events: Events | None) -> Non
     batches = Batches(
         training.dataset, phase.split, config, state.epoch, counter, epoch.batches
     )
-    model.fit(
-        pipeline(batches),
-        initial_epoch=state.epoch,
-        epochs=state.epoch + 1,
-        callbacks=[
-            *([Restored(model)] if epoch.batches else []),
-            Schedule(config, phase, training.clock, state),
-            Watch(epoch),
-            Alarm(state),
-            EpochMeter(training, phase),
-            *([events] if events is not None else []),
-            Checkpoints(training),
-        ],
-        verbose=0,
-        shuffle=False,  # the plan of batches is shuffled already
-    )
+    with closing(EpochMeter(training, phase)) as meter:
+        model.fit(
+            pipeline(batches),
+            initial_epoch=state.epoch,
+            epochs=state.epoch + 1,
+            callbacks=[
+                *([Restored(model)] if epoch.batches else []),
+                Schedule(config, phase, training.clock, state),
+                Watch(epoch),
+                Alarm(state),
+                meter,
+                *([events] if events is not None else []),
+                Checkpoints(training),
+            ],
+            verbose=0,
+            shuffle=False,  # the plan of batches is shuffled already
+        )
 
 
 def _halve_batches(training: Training) -> None:

@@ -1,15 +1,21 @@
 """The learning rate, its end, and the clock of a training."""
 
 import math
+from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from headline.config import TrainConfig
+from headline.progress import Ticker
 from headline.training.callbacks import (
     Clock,
     Cooldown,
+    EpochMeter,
+    Training,
     dropout_strength,
     learning_rate,
     seconds_left,
@@ -113,3 +119,34 @@ def test_the_time_left_counts_the_phase_to_come() -> None:
     first = replace(PHASE, end=0.25)
     state, clock = TrainingState(update=500), Clock(None, TrainingState(seconds=10.0))
     assert seconds_left(first, state, clock) == pytest.approx(70, abs=1)
+
+
+def test_a_cooldown_ends_a_training_sooner() -> None:
+    state, clock = TrainingState(update=100), Clock(None, TrainingState(seconds=10.0))
+    cooldown = Cooldown(begin=90, updates=30, rate=1.0)
+    assert seconds_left(PHASE, state, clock, cooldown) == pytest.approx(2, abs=0.1)
+
+
+def test_a_log_gets_a_line_within_an_epoch_every_half_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, lines, state = [100.0], list[str](), TrainingState()
+    monkeypatch.setattr("headline.progress.time.monotonic", lambda: now[0])
+    training = SimpleNamespace(
+        config=TrainConfig(accumulate=2),
+        state=state,
+        clock=Clock(2.0, state),
+        ticker=Ticker(),
+        report=lines.append,
+    )
+    with closing(EpochMeter(cast(Training, training), PHASE)) as meter:
+        meter.set_params({"steps": 20})
+        meter.on_epoch_begin(0)
+        for batch in range(20):
+            now[0] += 4
+            state.update = (batch + 1) // 2
+            meter.on_train_batch_end(batch, {"loss": 1.5})
+    assert lines == [
+        "epoch 1: update 4 of 10, loss 1.500, 1:28 left",
+        "epoch 1: update 8 of 10, loss 1.500, 0:56 left",
+    ]
