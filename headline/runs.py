@@ -14,11 +14,13 @@ A run is one of these, as long as it can be:
 - an emoji with its joiners, skin tone and variant, a flag, or a symbol such as ``①``.
 
 The text is normalised. One character behind a joint decides whether it is one, so a
-search can follow runs character by character: see ``is_open`` and ``beginning``.
+search can follow runs character by character: see ``followed``.
 """
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 # The kind of each character, as one of ASCII: patterns over kinds are short, and take a
 # millisecond to compile instead of thirty. Digits are their own kinds.
@@ -108,6 +110,7 @@ _EMOJI = r"(?:e|f{1,2}+)(?:[kmz]|(?<=z)e)*+|[#*](?=k)k++|[kmz]++"
 _BEGINS = "-0-9aCefkmnpz+$#*"
 _RUN = re.compile(rf"[^{_BEGINS}]*+(?:({_WRITTEN}|{_EMOJI})|[{_BEGINS}]?+)")
 _START = re.compile(f"[{_BEGINS}]")
+_DIGIT, _LETTER = re.compile("[0-9]"), re.compile("[aC]")
 # What joins a run if a certain character comes next, or a little more than that.
 _UNDECIDED = re.compile(r"(?:(?<=[0-9w])[yr])?+[-n~+p$.,*' #t]{0,4}+")
 _BEGINNING = re.compile(r"(?:[-n+p]\$?|\$[-n+p]?|[#*])\Z")
@@ -119,28 +122,25 @@ def runs(text: str) -> list[str]:
     return [text[begin:end] for begin, end in spans(text)]
 
 
-def numbers(text: str) -> list[str]:
-    """Returns the runs that hold a digit, codes included."""
-    return [run for run in runs(text) if _has_digit(run)]
-
-
-def latin_words(text: str) -> list[str]:
-    """Returns the runs that hold letters but no digit."""
-    return [run for run in runs(text) if _has_letter(run) and not _has_digit(run)]
-
-
-def _has_digit(run: str) -> bool:
-    return any(kind.isdigit() for kind in run.translate(_KINDS))
-
-
-def _has_letter(run: str) -> bool:
-    return any(kind in "aC" for kind in run.translate(_KINDS))
+def numbers_and_words(text: str) -> tuple[list[str], list[str]]:
+    """Returns the runs that hold a digit, codes included, and those of letters only."""
+    kinds = text.translate(_KINDS)
+    numbers, words = [], []
+    for begin, end in _spans(kinds):
+        if _DIGIT.search(kinds, begin, end):
+            numbers.append(text[begin:end])
+        elif _LETTER.search(kinds, begin, end):
+            words.append(text[begin:end])
+    return numbers, words
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Yields where each run of ``runs`` begins and ends."""
-    found = _RUN.finditer(text.translate(_KINDS))
-    return (match.span(1) for match in found if match[1])
+    return _spans(text.translate(_KINDS))
+
+
+def _spans(kinds: str) -> Iterator[tuple[int, int]]:
+    return (found.span(1) for found in _RUN.finditer(kinds) if found.lastindex)
 
 
 def starts_run(text: str) -> bool:
@@ -148,19 +148,29 @@ def starts_run(text: str) -> bool:
     return _START.search(text.translate(_KINDS)) is not None
 
 
-def is_open(text: str, end: int) -> bool:
-    """Tells whether the last run of a text, which ends there, may still go on.
+class Followed(NamedTuple):
+    """How far the runs of a text are sure, whatever comes next."""
 
-    It may if nothing follows but what joins a run when a digit or letter comes next:
-    ``12`` is open in ``12.`` and in ``5月``, because of ``5月—7月``.
+    ended: tuple[str, ...]  # the runs that stay as they are
+    rest: str  # behind them: the run that may go on, or a sign, or ""
+    run: str  # of the rest, if the text ends here
+
+
+@lru_cache(maxsize=1 << 12)  # headlines begin the same few numbers again and again
+def followed(text: str) -> Followed:
+    """Parts the runs of a text that are sure from the one that may still go on.
+
+    That is the last one, with what would join it to a digit or letter that comes next:
+    ``12.``, or ``5月`` because of ``5月—7月``.
     """
-    return _UNDECIDED.fullmatch(text.translate(_KINDS), end) is not None
-
-
-def beginning(text: str) -> str:
-    """Returns what a text ends with that is no run yet, but may begin one: a sign."""
-    found = _BEGINNING.search(text.translate(_KINDS))
-    return text[found.start() :] if found else ""
+    kinds = text.translate(_KINDS)
+    found = [*_spans(kinds)]
+    texts = tuple(text[begin:end] for begin, end in found)
+    begin, end = found[-1] if found else (0, 0)
+    if found and _UNDECIDED.fullmatch(kinds, end):
+        return Followed(texts[:-1], text[begin:], texts[-1])
+    sign = _BEGINNING.search(kinds, end)
+    return Followed(texts, text[sign.start() :] if sign else "", "")
 
 
 def cut(text: str, length: int) -> str:

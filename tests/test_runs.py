@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headline.runs import (
-    beginning,
     cut,
-    is_open,
-    latin_words,
-    numbers,
+    followed,
+    numbers_and_words,
     runs,
     spans,
     starts_run,
@@ -89,8 +87,7 @@ def test_a_run_is_whole(text: str, expected: list[str]) -> None:
 def test_a_run_with_a_digit_is_a_number_and_one_of_letters_a_word() -> None:
     text = "C919和WTO，3.5%，👩，Wi-Fi，①"
 
-    assert numbers(text) == ["C919", "3.5%"]
-    assert latin_words(text) == ["WTO", "Wi-Fi"]
+    assert numbers_and_words(text) == (["C919", "3.5%"], ["WTO", "Wi-Fi"])
 
 
 @stable
@@ -115,15 +112,14 @@ def test_a_run_by_itself_is_the_same_run(text: str) -> None:
 
 @stable
 @given(tangled, tangled)
-def test_only_an_open_run_changes_with_what_follows(text: str, more: str) -> None:
-    before, after = [*spans(text)], [*spans(text + more)]
+def test_runs_that_have_ended_stay_with_what_follows(text: str, more: str) -> None:
+    ended, rest, run = followed(text)
 
-    decided = [span for span in before[:-1]]
-    if before and not is_open(text, before[-1][1]):
-        decided = before
-        start = len(text) - len(beginning(text[before[-1][1] :]))
-        assert all(begin >= start for begin, _ in after[len(before) :])
-    assert after[: len(decided)] == decided
+    assert [*ended, *filter(None, [run])] == runs(text)
+    assert text.endswith(rest) and rest.startswith(run)
+    after = [*spans(text + more)]
+    assert [text[begin:end] for begin, end in after[: len(ended)]] == [*ended]
+    assert all(begin >= len(text) - len(rest) for begin, _ in after[len(ended) :])
 
 
 @pytest.mark.parametrize(

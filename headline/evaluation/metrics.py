@@ -12,7 +12,7 @@ from math import fsum
 from statistics import fmean
 from typing import Self
 
-from headline.runs import latin_words, numbers
+from headline.runs import numbers_and_words
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,8 @@ class Facts:
     def of(cls, article: str) -> Self:
         """Gathers them from a whole normalised article."""
         text = _characters(article)
-        return cls(
-            frozenset(text),
-            frozenset(_ngrams(text, 2)),
-            frozenset(numbers(article)),
-            frozenset(latin_words(article)),
-        )
+        runs = map(frozenset, numbers_and_words(article))
+        return cls(frozenset(text), frozenset(_ngrams(text, 2)), *runs)
 
 
 @dataclass(frozen=True)
@@ -150,14 +146,15 @@ def mark(headline: str, reference: str, facts: Facts) -> Marks:
     """Compares a headline with its reference and with what its article says."""
     text = _characters(headline)
     bigrams = _ngrams(text, 2)
+    numbers, words = numbers_and_words(headline)
     return Marks(
         rouge=rouge(headline, reference),
         length=len(text),
         copied=sum(character in facts.characters for character in text),
         bigrams=len(bigrams),
         copied_bigrams=sum(bigram in facts.bigrams for bigram in bigrams),
-        unsupported_numbers=_without(numbers(headline), facts.numbers),
-        unsupported_latin=_without(latin_words(headline), facts.latin_words),
+        unsupported_numbers=_without(numbers, facts.numbers),
+        unsupported_latin=_without(words, facts.latin_words),
         repeated_bigrams=len(set(bigrams)) < len(bigrams),
         exact=text == _characters(reference),
     )

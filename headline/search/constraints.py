@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from headline.config import DecodeConfig
 from headline.errors import ConfigError
-from headline.runs import beginning, cut, is_open, runs, spans
+from headline.runs import cut, followed, runs, spans
 from headline.text import normalise
 from headline.tokenizer import Encoded, Tokenizer
 
@@ -67,25 +67,16 @@ class WholeRuns:
             may begin one; "" if none is open; None if the text has a run that is not
             allowed, however it goes on.
         """
-        found = [*spans(text)]
-        if not found:
-            return beginning(text)
-        begin, end = found[-1]
-        is_last_open = is_open(text, end)
-        ended = found[:-1] if is_last_open else found
-        if any(text[start:stop] not in self.whole for start, stop in ended):
+        ended, rest, run = followed(text)
+        if not self.whole.issuperset(ended):
             return None
-        if not is_last_open:
-            return beginning(text[end:])
-        rest = text[begin:]
-        if rest in self.begun:
-            return rest
         # "12." may be a number and a full stop, but then no digit may follow.
-        return rest if end < len(text) and text[begin:end] in self.whole else None
+        return rest if not run or rest in self.begun or run in self.whole else None
 
     def is_whole(self, tail: str) -> bool:
         """Tells whether a headline may end, or go on in Chinese, after the tail."""
-        return all(run in self.whole for run in runs(tail))
+        run = followed(tail).run
+        return not run or run in self.whole
 
     def goes_on(self, tail: str) -> bool:
         """Tells whether the tail is the beginning of a run that may be written."""
@@ -130,7 +121,11 @@ class Constraint:
         self.extra = source.encoded.extra
         self._prefix_ids = self._encode(self.prefix)
         self._word_ids = [self._encode(word) for word in self.words]
-        self.whole_runs = self._allowed_runs(source) if config.exact_numbers else None
+        self.whole_runs = (
+            self._allowed_runs(source, config.max_length)
+            if config.exact_numbers
+            else None
+        )
         longest = max(map(len, (*self.words, *self.avoided)), default=1)
         self._memory = longest - 1
         self._states: list[Progress] = []
@@ -146,11 +141,13 @@ class Constraint:
         self.extra = encoded.extra
         return tuple(encoded.ids.tolist())
 
-    def _allowed_runs(self, source: Source) -> WholeRuns:
+    def _allowed_runs(self, source: Source, max_length: int) -> WholeRuns:
+        # A link may be longer than any headline, and its beginnings take much memory.
+        short = (run for run in source.runs if len(run) <= max_length)
         asked = (run for text in (self.prefix, *self.words) for run in runs(text))
         kept = (
             run
-            for run in (*source.runs, *asked)
+            for run in (*short, *asked)
             if not any(word in run for word in self.avoided)
         )
         return WholeRuns(kept)

@@ -278,6 +278,14 @@ def test_each_asked_word_has_runs_of_its_own() -> None:
     assert state != FORBIDDEN and rule.need(state) == 0
 
 
+def test_a_run_that_no_headline_has_room_for_is_left_out() -> None:
+    rule = bound("12.9、2.99", max_length=3)
+
+    assert rule.whole_runs is not None and not rule.whole_runs.whole
+    rule = bound("12.9、2.9", prefix="12.9", max_length=4)
+    assert rule.whole_runs is not None and rule.whole_runs.whole == {"12.9", "2.9"}
+
+
 def test_an_emoji_is_not_cut_with_the_article() -> None:
     source = Source.read("上海👩\u200d💻", CHARS, 4)
 
