@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, BinaryIO, TextIO, cast
 
 from headline.config import DecodeConfig
-from headline.data.columns import SOURCE_COLUMNS
+from headline.data.columns import SOURCE_COLUMNS, without_blank
 from headline.data.detect import AUTO, documents_kind, undecodable_share
 from headline.data.dialects import Dialect
 from headline.data.lines import BUFFER, blame, encoding_of, unzipped
@@ -354,16 +354,16 @@ def read_table(
             article = Article(text, row, end=table.position())
             if table.dialect is None:
                 yield controlled(article, config)
-            elif row.problem and column == table.header[-1] and is_long(row, table):
-                text = table.dialect.delimiter.join(row.fields[len(table.header) - 1 :])
-                yield replace(article, text=text)
+            elif row.problem and column == table.columns[-1] and is_long(row, table):
+                parts = without_blank(row.fields[len(table.columns) - 1 :])
+                yield replace(article, text=table.dialect.delimiter.join(parts))
             else:
                 yield replace(article, problem=row.problem)
 
 
 def is_long(row: Row, table: Table) -> bool:
-    """Tells whether a row has more fields than the header."""
-    return len(row.fields) > len(table.header)
+    """Tells whether a row has more fields than the header has names."""
+    return len(row.fields) > len(table.columns)
 
 
 def controlled(article: Article, config: DecodeConfig) -> Article:

@@ -629,15 +629,18 @@ def test_surplus_fields_follow_the_headline(tmp_path: Path) -> None:
 
 def test_an_article_that_was_cut_at_its_commas_is_whole_again(tmp_path: Path) -> None:
     told: list[str] = []
-    lines = ["title,content", "甲,央,行,降,准", "乙,,"]
+    lines = ["title,content,,", "甲,央,行,降,准", "乙,,", "丙,央,行,"]
     path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
     form = CorpusFormat(tell=told.append)
 
     articles = list(read_table(path, form, DecodeConfig()))
 
-    assert [article.text for article in articles] == ["央,行,降,准", ""]
-    assert [article.problem for article in articles] == [None, None]
-    assert told == [f"{path}, row 2: 5 instead of 2 columns"]
+    assert [article.text for article in articles] == ["央,行,降,准", "", "央,行"]
+    assert [article.problem for article in articles] == [None, None, None]
+    assert [line.rpartition(", ")[2] for line in told] == [
+        "row 2: 5 instead of 4 columns",
+        "row 4: 4 instead of 2 columns",
+    ]
 
 
 def test_a_short_row_that_has_its_article_gets_a_headline(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # In this order where a table has several of them.
 SOURCE_COLUMNS = (
@@ -11,13 +11,13 @@ SOURCE_COLUMNS = (
     *("正文内容", "正文內容", "文章正文", "news_content", "article_content"),
     *("content_text", "article_text", "short_text", "full_text", "main_text"),
     *("news", "文章", "全文", "原文", "文本", "document", "passage", "story"),
-    *("source", "src", "abst", "abstract"),
+    *("src", "abst", "abstract"),  # not "source": mostly that is the newspaper
 )
 TARGET_COLUMNS = (
     *("title", "headline", "标题", "標題", "题目", "題目", "summary"),
     *("新闻标题", "新聞標題", "文章标题", "文章標題", "主标题", "主標題"),
     *("news_title", "article_title", "题名", "題名", "subject", "highlights"),
-    *("target", "tgt"),
+    "tgt",
 )
 
 _BETWEEN = re.compile(r"[\s_\-]+")
@@ -34,6 +34,14 @@ def same_name(one: str, other: str) -> bool:
 
 
 _KNOWN = frozenset(map(plain_name, (*SOURCE_COLUMNS, *TARGET_COLUMNS)))
+
+
+def without_blank(names: Sequence[str]) -> tuple[str, ...]:
+    """Leaves out the blank names at the end, which Excel writes of empty columns."""
+    kept = len(names)
+    while kept and not names[kept - 1].strip():
+        kept -= 1
+    return tuple(names[:kept])
 
 
 def count_known(names: Iterable[str], wanted: Iterable[str]) -> int:

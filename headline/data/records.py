@@ -9,12 +9,14 @@ from functools import reduce
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from headline.data.columns import without_blank
 from headline.data.dialects import Dialect, suspicion
 from headline.data.lines import Lines, OpenQuote, lines_of
 from headline.errors import CorpusError
 
 _LOOK_AHEAD = 100  # rows; if none of the first ones can be read, none will be
 _SENTENCE = 8  # characters; shorter parts of a list are tokens
+_MOST_DIGITS = 4000
 _LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
 
 
@@ -176,11 +178,16 @@ def _block(
     """Makes a block of records; of columns that are called alike, the last counts."""
     numbers: Sequence[int] = range(number, number + len(records))
     uneven: list[Row] = []
-    if set(map(len, records)) != {len(columns)}:
+    named = len(without_blank(columns))
+
+    def fits(fields: list[str]) -> bool:
+        return len(fields) == len(columns) and not any(map(str.strip, fields[named:]))
+
+    if named < len(columns) or set(map(len, records)) != {len(columns)}:
         numbered = [*zip(numbers, records, strict=True)]
-        others = [pair for pair in numbered if len(pair[1]) != len(columns)]
+        others = [pair for pair in numbered if not fits(pair[1])]
         uneven = [_row(columns, at, fields, None) for at, fields in others if fields]
-        fitting = [pair for pair in numbered if len(pair[1]) == len(columns)]
+        fitting = [pair for pair in numbered if fits(pair[1])]
         numbers = [at for at, _ in fitting]
         records = [fields for _, fields in fitting]
     by_name = dict(zip(columns, zip(*records, strict=True), strict=False))
@@ -233,12 +240,24 @@ def _json_rows(lines: Lines) -> Iterator[Row]:
 
 def _parse(line: str) -> tuple[dict[str, Any], str | None]:
     try:
-        value = json.loads(line, strict=False)
+        value = _loads(line)
     except (ValueError, RecursionError):
         return {"": line}, "not valid JSON"
     if not isinstance(value, dict):
         return {"": line}, "not a JSON object"
     return value, None
+
+
+def _loads(line: str) -> Any:
+    try:
+        return json.loads(line, strict=False)
+    except ValueError:
+        # Python refuses to make a number of so many digits, and they stay as they are.
+        return json.loads(line, strict=False, parse_int=_number)
+
+
+def _number(digits: str) -> int | str:
+    return int(digits) if len(digits) < _MOST_DIGITS else digits
 
 
 def _first_rows(rows: Iterator[Row]) -> list[Row]:

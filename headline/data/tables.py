@@ -12,7 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from headline.data.columns import SOURCE_COLUMNS, TARGET_COLUMNS, same_name
+from headline.data.columns import (
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    same_name,
+    without_blank,
+)
 from headline.data.detect import AUTO
 from headline.data.dialects import (
     DELIMITERS,
@@ -99,7 +104,7 @@ class Table:
     ) -> None:
         self.path = path
         self.header = tuple(content.columns)
-        self.columns = self.header if dialect is None else _without_blank(self.header)
+        self.columns = self.header if dialect is None else without_blank(self.header)
         self.dialect = dialect
         self._content = content
         self._format = format
@@ -149,12 +154,18 @@ class Table:
     def _fault(self, row: Row, columns: Sequence[str]) -> str | None:
         """Returns why a row has no text in one of the columns; None if it has."""
         for column in columns:
-            if self.dialect is not None and column not in row.values:
-                return f"{len(row.fields)} instead of {len(self.header)} columns"
+            if self.dialect is not None and self._is_uneven(row, column):
+                return f"{len(row.fields)} instead of {len(self.columns)} columns"
             value = row.values.get(column)
             if as_text(value) is None:
                 return f"{column!r} holds {kind_of(value)}, and no text"
         return None
+
+    def _is_uneven(self, row: Row, column: str) -> bool:
+        """Tells whether a row lacks a column, or was cut at the commas of its last."""
+        more = row.fields[len(self.columns) :]
+        cut = column == self.columns[-1] and any(map(str.strip, more))
+        return cut or column not in row.values
 
     def position(self) -> int:
         """Returns how many bytes of the file, compressed ones of a .gz, are read."""
@@ -230,14 +241,6 @@ def _text_of(path: Path, encoding: str) -> Iterator[Text]:
         text = decode(path, file, encoding)
         with text.stream:
             yield text
-
-
-def _without_blank(names: Sequence[str]) -> tuple[str, ...]:
-    """Leaves out the blank names at the end, which Excel writes of empty columns."""
-    kept = len(names)
-    while kept and not names[kept - 1].strip():
-        kept -= 1
-    return tuple(names[:kept])
 
 
 def check_can_be_read_again(path: Path) -> None:

@@ -516,3 +516,29 @@ def test_a_bad_row_is_told_with_its_file_and_number_or_ends_a_strict_reading(
         pytest.raises(CorpusError, match=r"row 3: .*without --strict"),
     ):
         list(table)
+
+
+def test_columns_without_a_name_hold_no_part_of_an_article(tmp_path: Path) -> None:
+    lines = [
+        "title,content,,",
+        f"{PAIR.target},{PAIR.source},,",
+        "甲,央行今日宣布,降准,",
+    ]
+    path = write(tmp_path / "a.csv", "\n".join(lines * 2) + "\n")
+
+    found = read(path)
+
+    assert found[0] == PAIR
+    assert [entry.row for entry in rejects(found) if "4 instead" in entry.excerpt] == [
+        3,
+        6,
+    ]
+
+
+def test_a_number_of_many_digits_is_kept(tmp_path: Path) -> None:
+    digits = "9" * 6000
+    path = write(tmp_path / "a.jsonl", f'{{"text": "{PAIR.source}", "id": {digits}}}')
+
+    (row,) = rows(path)
+
+    assert row.problem is None and row.values["id"] == digits
