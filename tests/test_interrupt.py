@@ -46,11 +46,8 @@ def wait_for(process: subprocess.Popen[str], beginning: str) -> None:
 
 
 def end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What it still says within the ten seconds that it has."""
-    begin = time.monotonic()
-    stdout, stderr = process.communicate(timeout=60)
-    assert time.monotonic() - begin < 60  # a busy machine takes long for a checkpoint
-    return stdout, stderr
+    """What it still says within the minute that it has, on a busy machine too."""
+    return process.communicate(timeout=60)
 
 
 def members(group: int) -> list[str]:
