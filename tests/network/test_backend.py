@@ -56,7 +56,7 @@ def test_a_full_stderr_ends_no_body() -> None:
     code = SCRIPT.format(end="print('done', flush=True)")
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full
+            [sys.executable, "-c", code], stdout=-1, stderr=full, env={}
         )
     assert done.stdout == b"done\n"
 
