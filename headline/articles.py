@@ -52,7 +52,7 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
 
 Write = Callable[[Article, Sequence[Headline]], None]
 Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines
-Advance = Callable[[int, int], None]  # bytes that were read, articles that were done
+CountDone = Callable[[int, int], None]  # bytes read, articles with their headlines
 Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
@@ -66,7 +66,7 @@ class Task:
     lines: bool = False  # each line of plain text is an article
     with_scores: bool = False  # write each headline's log-probability, too
     explain: Explain | None = None  # called once the headlines are written
-    advance: Advance | None = None  # called when more is done
+    count_done: CountDone | None = None  # called when more is done
 
     def run(self, files: Sequence[Path], stream: TextIO) -> None:
         """Writes headlines for the files, or for stdin if there are none.
@@ -108,8 +108,8 @@ class Task:
                     self._tell(article, headlines[0].error)
                 if self.explain is not None and not _problem(article, headlines):
                     self.explain(article.text, headlines)
-            if self.advance is not None:
-                self.advance(batch[-1].end - end, len(batch))
+            if self.count_done is not None:
+                self.count_done(batch[-1].end - end, len(batch))
                 end = batch[-1].end
 
     def _tell(self, article: Article, error: str) -> None:

@@ -56,7 +56,7 @@ from headline.streams import (
 )
 
 if TYPE_CHECKING:
-    from headline.articles import Advance, Explain
+    from headline.articles import CountDone, Explain
     from headline.bundle import Bundle
     from headline.data.tables import CorpusFormat
     from headline.evaluation.evaluate import Evaluation
@@ -505,7 +505,7 @@ def generate(
     with (
         explaining(explain_path, bundle) as explain,
         output_stream(output) as stream,
-        generation_meter(files, output) as advance,
+        generation_meter(files, output) as count_done,
     ):
         task = Task(
             generator,
@@ -514,13 +514,15 @@ def generate(
             lines,
             with_scores,
             explain=explain,
-            advance=advance,
+            count_done=count_done,
         )
         task.run(files, stream)
 
 
 @contextmanager
-def generation_meter(files: Sequence[Path], output: Path) -> "Iterator[Advance | None]":
+def generation_meter(
+    files: Sequence[Path], output: Path
+) -> "Iterator[CountDone | None]":
     """Yields what shows how far ``generate`` is.
 
     None where the headlines themselves show it, or a pipe may take for ever.

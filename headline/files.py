@@ -144,18 +144,26 @@ def _locked(folder: str | Path, waits: bool) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _lock(descriptor, waits)
+        yield lock(descriptor, waits)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, waits: bool) -> bool:
-    if sys.platform == "win32":
-        return False
-    import fcntl
+def lock(descriptor: int, waits: bool) -> bool:
+    """Locks an open file or folder until it is closed; tells whether that was done.
 
+    Args:
+        waits: for another process that has locked it.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except OSError:  # another has it; or the file system has no locks
         return False
     return True

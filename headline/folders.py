@@ -8,7 +8,6 @@ included, there is one whole set of files.
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, TypeVar
 
 from headline.errors import HeadlineError, LockedError
-from headline.files import sync_file, sync_folder
+from headline.files import lock, sync_file, sync_folder
 
 Content = TypeVar("Content")
 
@@ -149,26 +148,10 @@ def _locked_file(path: Path) -> IO[bytes] | None:
     """Opens and locks a file; None if another process has locked it."""
     while True:
         stream = path.open("ab")
-        if not _lock(stream):
+        if not lock(stream.fileno(), waits=False):
             stream.close()
             return None
         # Its owner may have removed it between the two.
         if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
             return stream
         stream.close()
-
-
-def _lock(stream: IO[bytes]) -> bool:
-    """Locks an open file, if nobody else has."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

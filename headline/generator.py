@@ -47,6 +47,10 @@ class Headline:
     extra: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
+def ignore(number: int) -> None:
+    """Counts nothing: an ``Advance`` for whoever does not want to know."""
+
+
 BLANK = Headline("", 0.0)
 
 
@@ -107,7 +111,7 @@ class Generator:
         self,
         articles: Sequence[str],
         configs: Sequence[DecodeConfig] | None = None,
-        advance: Advance = lambda _: None,
+        advance: Advance = ignore,
     ) -> list[list[Headline]]:
         """Writes headlines for each article.
 

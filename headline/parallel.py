@@ -6,7 +6,14 @@ from functools import cached_property, partial
 
 from headline.bundle import Bundle
 from headline.config import DecodeConfig, Device
-from headline.generator import Advance, Generator, Headline, cpu_or_gpu, windows
+from headline.generator import (
+    Advance,
+    Generator,
+    Headline,
+    cpu_or_gpu,
+    ignore,
+    windows,
+)
 from headline.workers import Workers, cores
 
 
@@ -67,7 +74,7 @@ class ParallelGenerator(Generator):
         self,
         articles: Sequence[str],
         configs: Sequence[DecodeConfig] | None = None,
-        advance: Advance = lambda _: None,
+        advance: Advance = ignore,
     ) -> list[list[Headline]]:
         if len(articles) <= self.config.batch_size:
             return super().generate(articles, configs, advance)

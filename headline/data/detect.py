@@ -100,11 +100,6 @@ def undecodable_share(text: str) -> float:
     return text.count("\ufffd") / len(text) if text else 0.0
 
 
-def is_utf8(encoding: str) -> bool:
-    """Tells whether a name stands for UTF-8, with a byte order mark or without."""
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-
-
 def _decodes(head: bytes, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
@@ -130,7 +125,6 @@ def _everyday_share(head: bytes, encoding: str) -> float:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     if not text:
         return 0.0
-    # A NUL is no character of a text: half of an UTF-16 one.
     return sum(map(_weight, text)) / len(text)
 
 

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO, cast
@@ -14,15 +14,12 @@ from headline.data.detect import (
     binary_kind,
     detect_encoding,
     is_gzip,
-    is_utf8,
 )
 from headline.errors import CorpusError
+from headline.progress import Report
 
 BUFFER = 1 << 16  # bytes; also what the kind of line ends is told from
 LONGEST_ROW = 10_000  # lines; only a quote that is never closed gets there
-
-
-Tell = Callable[[str], None]
 
 
 def unzipped(file: io.BufferedReader) -> io.BufferedReader:
@@ -32,7 +29,7 @@ def unzipped(file: io.BufferedReader) -> io.BufferedReader:
     return cast(io.BufferedReader, gzip.GzipFile(fileobj=file))
 
 
-def encoding_of(head: bytes, encoding: str, name: str, note: Tell | None) -> str:
+def encoding_of(head: bytes, encoding: str, name: str, note: Report | None) -> str:
     """Returns the encoding of a text, detected where ``AUTO`` is asked for.
 
     Args:
@@ -53,7 +50,7 @@ def encoding_of(head: bytes, encoding: str, name: str, note: Tell | None) -> str
             f"{name} is no text in an encoding that can be detected; if it is text, "
             "name its encoding with --encoding"
         )
-    if note is not None and not is_utf8(found):
+    if note is not None and found != "utf-8":
         note(f"{name}: detected encoding {found}; --encoding chooses another")
     return found
 
@@ -71,7 +68,9 @@ class Text(NamedTuple):
     detected: bool  # whether nobody has named that encoding
 
 
-def decode(path: Path, file: BinaryIO, encoding: str, note: Tell | None = None) -> Text:
+def decode(
+    path: Path, file: BinaryIO, encoding: str, note: Report | None = None
+) -> Text:
     """Opens the text of a file.
 
     Raises:
@@ -109,7 +108,7 @@ class Lines:
         self,
         text: Text,
         path: Path,
-        note: Tell | None = None,
+        note: Report | None = None,
     ) -> None:
         self.path = path
         self.note = note

@@ -33,7 +33,7 @@ from headline.evaluation.scores import (
     table,
 )
 from headline.evaluation.significance import Difference, compare
-from headline.generator import Generator, Headline, windows
+from headline.generator import Advance, Generator, Headline, ignore, windows
 from headline.progress import Meter
 from headline.text import normalise
 
@@ -120,12 +120,8 @@ def evaluate(
         others = _first_headlines(other, read_pairs(path, again))
     # As long as headlines are here: the middle one of the references.
     length = int(median(len(pair.target) for pair in pairs))
-    writer = _Writer(generator, length)
-    predictions = []
-    for prediction in writer.predict(read_pairs(path, again), others):
-        predictions.append(prediction)
-        if meter is not None:
-            meter.advance(1)
+    writer = _Writer(generator, length, meter)
+    predictions = list(writer.predict(read_pairs(path, again), others))
     _tell_errors(predictions, form)
     return _summary(predictions, writer.seconds)
 
@@ -166,11 +162,15 @@ class _Writer:
 
     Args:
         length: of Lead, in characters.
+        meter: counts the articles that the model has headlines for.
     """
 
-    def __init__(self, generator: Generator, length: int) -> None:
+    def __init__(
+        self, generator: Generator, length: int, meter: Meter | None = None
+    ) -> None:
         self.generator = generator
         self.length = length
+        self._advance: Advance = ignore if meter is None else meter.advance
         self.seconds = 0.0
 
     def predict(
@@ -180,7 +180,8 @@ class _Writer:
         both = zip(pairs, others, strict=False)
         for window in windows(both, self.generator.window_size):
             with self._timed():
-                found = self.generator.generate([pair.source for pair, _ in window])
+                sources = [pair.source for pair, _ in window]
+                found = self.generator.generate(sources, advance=self._advance)
             for (pair, other), headlines in zip(window, found, strict=True):
                 yield self._prediction(pair, headlines, other)
 

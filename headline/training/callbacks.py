@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,10 @@ from headline.data.dataset import Dataset
 from headline.errors import TrainingError
 from headline.interrupt import Interrupt
 from headline.network.model import HeadlineModel, read_back
-from headline.progress import Ticker, bar, clock, on_terminal
+from headline.progress import Report, Ticker, bar, clock, on_terminal
 from headline.training.phases import Phase
 from headline.training.progress import TrainingState, capture, settings
 from headline.training.watch import set_rate
-
-Report = Callable[[str], None]
 
 LONGEST_WARMUP = 0.2  # share of a training
 

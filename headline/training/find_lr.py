@@ -15,13 +15,13 @@ from html import escape
 from typing import Any
 
 import keras
-from tqdm import tqdm
 
 from headline.errors import TrainingError
 from headline.pages.axis import number
 from headline.pages.chart import STYLE as CHART_STYLE
 from headline.pages.chart import Chart, line_chart
 from headline.pages.page import page
+from headline.progress import bar
 from headline.training.watch import set_rate
 
 LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # of the rates
@@ -93,9 +93,7 @@ class RangeTest(keras.callbacks.Callback):
         self.curve = Curve()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.bar = tqdm(
-            total=UPDATES, desc="rates", unit="update", leave=False, disable=None
-        )
+        self.bar = bar(total=UPDATES, desc="rates", unit="update", disable=None)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         set_rate(self.model, rate_at(len(self.curve.losses)))

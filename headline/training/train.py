@@ -26,13 +26,13 @@ from headline.folders import locked
 from headline.interrupt import Interrupt
 from headline.network.backend import is_out_of_memory, select_device
 from headline.network.model import HeadlineModel, build_model
+from headline.progress import Report
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
 from headline.training.callbacks import (
     Alarm,
     Checkpoints,
     Clock,
     EpochMeter,
-    Report,
     Restored,
     Schedule,
     Training,
