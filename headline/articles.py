@@ -191,9 +191,9 @@ def stream_lines(stream: BinaryIO, form: CorpusFormat, name: str) -> Iterator[Ar
         name: of the stream, for messages.
 
     Raises:
-        CorpusError: it is no text.
+        CorpusError: it is no text, or damaged.
     """
-    with peekable(stream) as plain:
+    with blame(name), peekable(stream) as plain:
         head = plain.peek(BUFFER)
         encoding = encoding_of(head, form.encoding, name, form.note)
         if not "\n".encode(encoding).endswith(b"\n"):
@@ -236,9 +236,9 @@ def whole_text(stream: BinaryIO, form: CorpusFormat, name: str) -> Article:
         name: of the stream, for messages.
 
     Raises:
-        CorpusError: most of it is no text, or it holds many documents.
+        CorpusError: it is damaged, most of it is no text, or it holds many documents.
     """
-    with peekable(stream) as plain:
+    with blame(name), peekable(stream) as plain:
         content = plain.read()
     encoding = encoding_of(content[:BUFFER], form.encoding, name, form.note)
     text = content.decode(encoding, "replace")

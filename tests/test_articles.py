@@ -751,3 +751,14 @@ def test_a_text_in_another_encoding_than_the_named_one_is_refused(
     path = write(tmp_path / "a.txt", HAN, "gb18030")
 
     assert "is not in utf-8" in refusal(task(encoding="utf-8"), path)
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_damaged_gzip_on_stdin_is_told(
+    monkeypatch: pytest.MonkeyPatch, lines: bool
+) -> None:
+    whole = gzip.compress(os.urandom(5_000).hex().encode())
+    stream = SimpleNamespace(buffer=io.BytesIO(whole[:-1000]))
+    monkeypatch.setattr("sys.stdin", stream)
+
+    assert "stdin is damaged" in refusal(task(lines=lines))

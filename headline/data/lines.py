@@ -233,8 +233,8 @@ def _is_decoded(text: str) -> bool:
 
 
 @contextmanager
-def blame(path: Path) -> Iterator[None]:
-    """Turns what goes wrong in reading the file into one line that names it."""
+def blame(path: Path | str) -> Iterator[None]:
+    """Turns what goes wrong in reading a file or stream into one line that names it."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
