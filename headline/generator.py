@@ -225,8 +225,9 @@ class Generator:
 
     def _task(self, article: str, config: DecodeConfig) -> "Task":
         source = Source.read(article, self.tokenizer, self.max_source_length)
-        config = limited(config, len(source.text))
-        return Task(source, config, constraint(source, config, self.tokenizer))
+        fitting = limited(config, len(source.text))
+        bound = constraint(source, fitting, self.tokenizer)
+        return Task(source, fitting, bound, config.max_length)
 
     def _batches(self, tasks: Mapping[int, "Task"]) -> Iterator[list[int]]:
         """Yields places of articles that are searched together; blank ones never."""
@@ -327,8 +328,9 @@ class Task:
     """An article with what is asked of its headlines."""
 
     source: Source
-    config: DecodeConfig
+    config: DecodeConfig  # with room for no more than the article, see ``limited``
     constraint: Constraint | None
+    asked_length: int  # the limit of whoever asks
 
     @property
     def extra(self) -> Sequence[str]:
@@ -354,10 +356,11 @@ def limited(config: DecodeConfig, characters: int) -> DecodeConfig:
 
 
 def _is_cut(headline: Headline, task: Task) -> bool:
-    """Tells whether a limit may have cut the headline off."""
+    """Tells whether a limit that somebody asked for may have cut the headline off."""
     # The default is no wish but a guard: a model that has hardly begun to learn
     # writes up to it, and would be searched again at every validation.
-    asked = task.config.max_length < DecodeConfig.max_length
+    # The length of a short article is none, either.
+    asked = task.asked_length < DecodeConfig.max_length
     whole = headline.text == task.source.text  # nothing of the article was cut off
     return asked and not whole and len(headline.text) == task.config.max_length
 

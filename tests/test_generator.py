@@ -743,6 +743,24 @@ def test_the_limit_that_nobody_asked_for_is_no_reason_to_look_again() -> None:
         assert len(engine.shapes) == searches
 
 
+def test_the_length_of_a_short_article_is_no_reason_to_look_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a model that has hardly begun to learn is searched twice at each epoch."""
+    generator, batches = random_model(max_length=DecodeConfig.max_length), list[int]()
+    encode = generator.engine.encode
+
+    def counted(source_ids: Any, copy_ids: Any) -> Any:
+        batches.append(len(source_ids))
+        return encode(source_ids, copy_ids)
+
+    monkeypatch.setattr(generator.engine, "encode", counted)
+    short = HAN[:6] + HAN[:6]
+    ((found,),) = generator.generate([short])
+    assert len(found.text) == len(short) and found.text != short  # cut off there
+    assert batches == [1]
+
+
 # --- memory ---------------------------------------------------------------------------
 
 
