@@ -191,7 +191,10 @@ def _exp_and_sum(scores: Floats) -> tuple[Floats, Floats]:
     """Exponentials and their sum over the last axis: as a product, it is faster."""
     exponentials = np.exp(scores)
     ones = np.ones((scores.shape[-1], 1), np.float32)
-    return exponentials, product(exponentials, ones)
+    # OpenBLAS at times reports an invalid operation though none of these numbers can
+    # make one: OpenMathLib/OpenBLAS#1924, numpy/numpy#24067. NaN goes through as it is.
+    with np.errstate(invalid="ignore"):
+        return exponentials, product(exponentials, ones)
 
 
 def log_softmax(scores: Floats) -> Floats:
