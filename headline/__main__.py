@@ -9,7 +9,7 @@ from headline.errors import refusal
 def main() -> None:
     """Runs the command line; that it cannot be loaded is told in one line, too."""
     try:
-        from headline.cli import main as command
+        from headline.cli.main import main as command
     except KeyboardInterrupt:
         sys.exit(128 + SIGINT)
     except (ImportError, OSError) as error:

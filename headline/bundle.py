@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline import __version__
-from headline.config import DecodeConfig, ModelConfig
 from headline.errors import BundleError, ConfigError
-from headline.files import (
+from headline.network.weights import Weights, check_weights
+from headline.settings.model import ModelConfig
+from headline.settings.search import DecodeConfig
+from headline.system.files import (
     check_sha256,
     read_json,
     replacing,
@@ -27,9 +29,8 @@ from headline.files import (
     write_json,
     write_text,
 )
-from headline.folders import located, read_whole, replacing_files, tidy
-from headline.network.weights import Weights, check_weights
-from headline.tokenizer import Tokenizer, load_tokenizer
+from headline.system.folders import located, read_whole, replacing_files, tidy
+from headline.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = 1
 # What a network was before its config said so.

@@ -6,10 +6,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from headline.config import PRESETS, ModelConfig
 from headline.engines.base import Floats, Ids
 from headline.network.model import HeadlineModel, build_model
-from headline.tokenizer import BOS, EOS, PAD, UNK
+from headline.settings.model import ModelConfig
+from headline.settings.presets import PRESETS
+from headline.text.tokenizer import BOS, EOS, PAD, UNK
 
 TINY = {
     name: replace(

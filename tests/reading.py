@@ -18,9 +18,9 @@ from headline.data.corpus import (
     with_duplicates,
 )
 from headline.data.digests import DigestSet
-from headline.data.records import Row
-from headline.data.tables import CorpusFormat, open_table
 from headline.errors import CorpusError
+from headline.formats.records import Row
+from headline.formats.tables import CorpusFormat, open_table
 
 stable = settings(derandomize=True, deadline=None, max_examples=200)
 

@@ -7,11 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headline.bundle import Bundle
-from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
-from headline.generator import Headline
+from headline.generation.generator import Headline
 from headline.network.weights import Weights, weight_shapes
-from headline.tokenizer import EOS, PAD, UNK, CharTokenizer, Vocab, WordTokenizer
+from headline.settings.model import ModelConfig
+from headline.settings.search import DecodeConfig
+from headline.text.tokenizer import (
+    EOS,
+    PAD,
+    UNK,
+    CharTokenizer,
+    Vocab,
+    WordTokenizer,
+)
 
 
 @dataclass(frozen=True)

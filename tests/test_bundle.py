@@ -26,7 +26,7 @@ from headline.bundle import (
     write_samples,
 )
 from headline.errors import BundleError, HeadlineError
-from headline.files import sha256
+from headline.system.files import sha256
 from tests.damage import damages
 from tests.scripted import char_tokenizer, tiny_bundle
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headline.data.dataset import make_batch, open_dataset
-from headline.generator import Generator
+from headline.generation.generator import Generator
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headline.cli import main
+from headline.cli.main import main
 from tests.corpora import bracket_pairs, write_pairs
 
 ROOT = Path(__file__).parent.parent

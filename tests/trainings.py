@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headline.config import PRESETS, Run, TrainConfig
+from headline.settings.presets import PRESETS, Run
+from headline.settings.train import TrainConfig
 
 
 def small_run(

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headline.data.digests import DIGEST_BYTES, DigestSet
-from headline.data.records import Block, as_text
-from headline.data.tables import CorpusFormat, Table, find_pair_columns, open_table
 from headline.errors import CorpusError
-from headline.text import normalise_all
+from headline.formats.records import Block, as_text
+from headline.formats.tables import CorpusFormat, Table, find_pair_columns, open_table
+from headline.text.normalise import normalise_all
 
 EXCERPT_LENGTH = 60  # characters
 

@@ -14,14 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import MOST_WEIGHT, PrepareConfig
 from headline.data.corpus import Pair
 from headline.data.mixture import Corpus, Places, epoch_places
-from headline.data.tables import CorpusFormat, open_table
 from headline.errors import ConfigError, DataError
-from headline.files import check_sha256, read_json
-from headline.folders import located, read_whole
-from headline.tokenizer import BOS, EOS, PAD, Ids, Tokenizer, Vocab, load_tokenizer
+from headline.formats.tables import CorpusFormat, open_table
+from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
+from headline.system.files import check_sha256, read_json
+from headline.system.folders import located, read_whole
+from headline.text.tokenizer import (
+    BOS,
+    EOS,
+    PAD,
+    Ids,
+    Tokenizer,
+    Vocab,
+    load_tokenizer,
+)
 
 FORMAT = 1
 DATA = "data.json"

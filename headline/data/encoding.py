@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headline.data.dataset import SIDES, ids_file, offsets_file
 from headline.data.spool import Spool
-from headline.tokenizer import Ids, Ragged, Tokenizer
+from headline.text.tokenizer import Ids, Ragged, Tokenizer
 
 Write = Callable[[NDArray[Any]], object]
 # Both sides of some pairs, as numbers of pieces or as ids.

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import PrepareConfig
 from headline.data.corpus import (
     CorpusReader,
     Pair,
@@ -50,10 +49,11 @@ from headline.data.encoding import Encode, PieceTable, TextTable, encode_split
 from headline.data.pseudo import UnpairedReader
 from headline.data.spool import Numbers, Spool
 from headline.data.summary import Counts, FileCounts, summarise
-from headline.data.tables import CorpusFormat
 from headline.errors import CorpusError, DataError
-from headline.files import sha256, write_json
-from headline.folders import (
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
+from headline.system.files import sha256, write_json
+from headline.system.folders import (
     LOCK,
     NEXT,
     SCRATCH,
@@ -62,8 +62,14 @@ from headline.folders import (
     replacing_files,
     tidy,
 )
-from headline.tokenizer import SPECIAL_TOKENS, TOKENIZERS, Ragged, Tokenizer, Vocab
-from headline.workers import spread
+from headline.system.workers import spread
+from headline.text.tokenizer import (
+    SPECIAL_TOKENS,
+    TOKENIZERS,
+    Ragged,
+    Tokenizer,
+    Vocab,
+)
 
 FEW = 4  # parts of the work that are done before a process is started
 

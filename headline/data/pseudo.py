@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from headline.config import PrepareConfig
-from headline.data.columns import SOURCE_COLUMNS
 from headline.data.corpus import Pair, Reason, RowReader
-from headline.data.tables import CorpusFormat, Table, find_column
+from headline.formats.columns import SOURCE_COLUMNS
+from headline.formats.tables import CorpusFormat, Table, find_column
+from headline.settings.prepare import PrepareConfig
 
 _OPENING, _CLOSING = "“‘「『（(《【", "”’」』）)》】"
 # A sentence ends with these and what closes behind them; "?" before a letter or a

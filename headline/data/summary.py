@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from headline import __version__
-from headline.config import PrepareConfig
 from headline.data.corpus import Reason
 from headline.data.dataset import FORMAT, SIDES, SPLITS, UNPAIRED
 from headline.data.mixture import Corpus
-from headline.tokenizer import Tokenizer
+from headline.settings.prepare import PrepareConfig
+from headline.text.tokenizer import Tokenizer
 
 PERCENTILES = (5, 50, 95, 100)
 

@@ -12,13 +12,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from headline.config import ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.network.layers import lowest
 from headline.network.model import HeadlineModel, Tensors, assign_weights, build_model
 from headline.network.shapes import power_of_two, rung
 from headline.network.weights import Weights
-from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
+from headline.settings.model import ModelConfig
+from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 
 TINY = 1e-38  # log of it is finite in float32
 # Sizes are padded so that there are few shapes to compile: articles at least to the

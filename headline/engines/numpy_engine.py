@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import LEAKY_SLOPE, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.engines.numpy_layers import (
     LOWEST,
@@ -34,7 +33,8 @@ from headline.engines.numpy_output import (
 )
 from headline.engines.rows import Rows
 from headline.network.weights import Weights
-from headline.tokenizer import BOS, EOS, PAD, UNK
+from headline.settings.model import LEAKY_SLOPE, ModelConfig
+from headline.text.tokenizer import BOS, EOS, PAD, UNK
 
 SIDES = "forward", "backward"
 

@@ -14,8 +14,6 @@ from statistics import fmean, median
 from typing import Any
 
 from headline.data.corpus import Pair
-from headline.data.records import as_text
-from headline.data.tables import CorpusFormat, find_pair_columns, open_table
 from headline.errors import CorpusError
 from headline.evaluation.metrics import Facts, choice, lead, mark, rouge
 from headline.evaluation.predictions import (
@@ -33,9 +31,11 @@ from headline.evaluation.scores import (
     table,
 )
 from headline.evaluation.significance import Difference, compare
-from headline.generator import Advance, Generator, Headline, ignore, windows
-from headline.progress import Meter
-from headline.text import normalise
+from headline.formats.records import as_text
+from headline.formats.tables import CorpusFormat, find_pair_columns, open_table
+from headline.generation.generator import Advance, Generator, Headline, ignore, windows
+from headline.system.progress import Meter
+from headline.text.normalise import normalise
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from math import fsum
 from statistics import fmean
 from typing import Self
 
-from headline.runs import numbers_and_words
+from headline.text.spans import numbers_and_words
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from itertools import zip_longest
 from pathlib import Path
 
 from headline.data.corpus import Pair
-from headline.data.records import Row
-from headline.data.tables import CorpusFormat, Table, open_table
 from headline.errors import CorpusError
 from headline.evaluation.metrics import Marks
-from headline.generator import Headline
-from headline.outputs import output_stream
+from headline.formats.records import Row
+from headline.formats.tables import CorpusFormat, Table, open_table
+from headline.generation.generator import Headline
+from headline.system.outputs import output_stream
 
 EXCERPT = 200  # characters kept of each article
 COLUMNS = (

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from headline.data.corpus import Pair
-from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.predictions import excerpt
-from headline.generator import Generator, windows
-from headline.outputs import output_stream
-from headline.progress import Meter
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator, windows
+from headline.system.outputs import output_stream
+from headline.system.progress import Meter
 
 COLUMNS = ("headline", "score", "article")
 

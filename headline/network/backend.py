@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import Any, TextIO
 
-from headline.config import Device
 from headline.errors import HeadlineError, TrainingError, refusal
-from headline.streams import Story, story_stream
-from headline.workers import cores
+from headline.settings.base import Device
+from headline.system.streams import Story, story_stream
+from headline.system.workers import cores
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from headline.config import BIGRAM_FACTOR, NORM_EPSILON
 from headline.network.dropout import Dropout
 from headline.network.recurrence import Recurrence
-from headline.tokenizer import EOS
+from headline.settings.model import BIGRAM_FACTOR, NORM_EPSILON
+from headline.text.tokenizer import EOS
 
 # Of embeddings, under mixed precision too: the gradient of one is the sum of all that
 # its token gets in a batch, which bfloat16 adds up slowly and hardly at all.

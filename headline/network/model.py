@@ -10,7 +10,6 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from headline.config import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
 from headline.network.distributions import divergence, entropy
 from headline.network.dropout import Dropout, TokenDropout
 from headline.network.layers import (
@@ -30,7 +29,8 @@ from headline.network.layers import (
 )
 from headline.network.recurrence import Recurrence
 from headline.network.weights import Weights, weight_shapes
-from headline.tokenizer import PAD, UNK
+from headline.settings.model import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
+from headline.text.tokenizer import PAD, UNK
 
 Tensors = dict[str, KerasTensor]
 Columns = tuple[KerasTensor, KerasTensor]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import ModelConfig
 from headline.errors import BundleError
+from headline.settings.model import ModelConfig
 
 LARGEST = 1e6  # of a weight: with greater ones float32 comes to its end
 

@@ -16,8 +16,7 @@ import numpy as np
 
 from headline.engines.base import Floats
 from headline.errors import HeadlineError
-from headline.explain import ExplainedHeadline, Explanation, Token
-from headline.outputs import output_stream
+from headline.generation.explain import ExplainedHeadline, Explanation, Token
 from headline.pages.heat_map import (
     MOST_SHADES,
     heat_map,
@@ -27,6 +26,7 @@ from headline.pages.heat_map import (
     visible,
 )
 from headline.pages.page import TAIL, head
+from headline.system.outputs import output_stream
 
 STRONG = 1 / 8  # of a whole headline's greatest weight: a lesser one is not shown
 

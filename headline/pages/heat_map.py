@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from headline.engines.base import Floats
 from headline.engines.numpy_output import TINY
-from headline.explain import Token
+from headline.generation.explain import Token
 
 FAINT = 1 / 20  # of a token's greatest weight: a lesser one is not shown
 COLUMN = 1 / 4  # the same for what gets a column in a heat map

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
 from headline.engines.rows import take_of_rows
 from headline.search.beams import (
@@ -24,7 +23,8 @@ from headline.search.beams import (
 )
 from headline.search.rules import Rules
 from headline.search.sampling import MOST_TOKENS, Noise, perturb
-from headline.tokenizer import BOS, EOS, PAD
+from headline.settings.search import DecodeConfig
+from headline.text.tokenizer import BOS, EOS, PAD
 
 # A wanted token that the model cannot write at all: about the log of the least
 # probability that an engine tells from 0.

@@ -12,11 +12,11 @@ from functools import cached_property
 from itertools import takewhile
 from typing import NamedTuple
 
-from headline.config import DecodeConfig
 from headline.errors import ConfigError
-from headline.runs import cut, followed, runs, spans
-from headline.text import normalise
-from headline.tokenizer import Encoded, Tokenizer
+from headline.settings.search import DecodeConfig
+from headline.text.normalise import normalise
+from headline.text.spans import cut, followed, runs, spans
+from headline.text.tokenizer import Encoded, Tokenizer
 
 FORBIDDEN = -1  # instead of a state: the token may not come next
 NEVER = 1 << 20  # characters: the headline can never end
@@ -30,7 +30,7 @@ class Source:
 
     text: str  # normalised and cut
     encoded: Encoded
-    runs: tuple[str, ...] = ()  # see ``headline.runs``
+    runs: tuple[str, ...] = ()  # see ``headline.text.spans``
 
     @classmethod
     def read(cls, article: str, tokenizer: Tokenizer, max_length: int) -> "Source":

@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Ids
 from headline.engines.rows import take_of_rows
-from headline.runs import starts_run
 from headline.search.beams import Beams, Candidates
 from headline.search.constraints import FORBIDDEN, Constraint
-from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
+from headline.settings.search import DecodeConfig
+from headline.text.spans import starts_run
+from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 
 Flags = NDArray[np.bool_]
 

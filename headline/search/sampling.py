@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Ids
 from headline.engines.rows import take_of_rows
 from headline.search.beams import Beams, Candidates, Scores
+from headline.settings.search import DecodeConfig
 
 Hashes = NDArray[np.uint64]
 

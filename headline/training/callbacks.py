@@ -9,12 +9,13 @@ from typing import Any
 import keras
 
 from headline.bundle import save_checkpoint
-from headline.config import Run, TrainConfig
 from headline.data.dataset import Dataset
 from headline.errors import TrainingError
-from headline.interrupt import Interrupt
 from headline.network.model import HeadlineModel, read_back
-from headline.progress import Report, Ticker, bar, clock, on_terminal
+from headline.settings.presets import Run
+from headline.settings.train import TrainConfig
+from headline.system.interrupt import Interrupt
+from headline.system.progress import Report, Ticker, bar, clock, on_terminal
 from headline.training.phases import Phase
 from headline.training.progress import TrainingState, capture, settings
 from headline.training.watch import set_rate

@@ -21,7 +21,7 @@ from headline.pages.axis import number
 from headline.pages.chart import STYLE as CHART_STYLE
 from headline.pages.chart import Chart, line_chart
 from headline.pages.page import page
-from headline.progress import bar
+from headline.system.progress import bar
 from headline.training.watch import set_rate
 
 LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # of the rates

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from headline.config import RATES, TrainConfig
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_name
+from headline.settings.train import RATES, TrainConfig
 
 KINDS: Mapping[str, tuple[type[keras.Optimizer], dict[str, Any]]] = {
     "adam": (keras.optimizers.Adam, {}),

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headline.config import TrainConfig
 from headline.data.dataset import UNPAIRED, Split
+from headline.settings.train import TrainConfig
 
 # Their numbers in history.csv. A training on pairs alone has no such column.
 ONLY_PAIRS, PSEUDO_PAIRS, PAIRS = range(3)

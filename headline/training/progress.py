@@ -15,12 +15,12 @@ from typing import Any
 import keras
 
 from headline.bundle import Checkpoint, manifest_sha256
-from headline.config import Run
 from headline.data.dataset import UNPAIRED, Dataset
 from headline.errors import BundleError, TrainingError
 from headline.evaluation.metrics import Rouge
 from headline.evaluation.significance import is_clearly_lower
 from headline.network.model import HeadlineModel
+from headline.settings.presets import Run
 from headline.training.phases import ONLY_PAIRS, Phase
 
 # A training may go on elsewhere, and show more or less.

@@ -18,15 +18,16 @@ from headline.bundle import (
     tidy_model,
     write_range_test,
 )
-from headline.config import EPOCHS, Run, TrainConfig
 from headline.data.dataset import UNPAIRED, Dataset, open_dataset
 from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingError
 from headline.evaluation.metrics import Rouge
-from headline.folders import locked
-from headline.interrupt import Interrupt
 from headline.network.backend import is_out_of_memory, select_device
 from headline.network.model import HeadlineModel, build_model
-from headline.progress import Report
+from headline.settings.presets import Run
+from headline.settings.train import EPOCHS, TrainConfig
+from headline.system.folders import locked
+from headline.system.interrupt import Interrupt
+from headline.system.progress import Report
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
 from headline.training.callbacks import (
     Alarm,

@@ -13,7 +13,7 @@ from headline.bundle import Bundle
 from headline.data.dataset import Dataset
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_name
-from headline.tokenizer import SPECIAL_TOKENS, Vocab
+from headline.text.tokenizer import SPECIAL_TOKENS, Vocab
 
 # Of weights with one row or column for each generable token: which axis that is.
 TOKEN_AXES = {

@@ -11,18 +11,18 @@ from headline.bundle import (
     write_report,
     write_samples,
 )
-from headline.config import GPU_BATCH
 from headline.data.corpus import Pair
 from headline.data.dataset import spread
 from headline.engines.base import Engine, Floats, Ids
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.evaluation.metrics import Facts, Marks, Rouge, mark, rates
-from headline.generator import Generator
-from headline.interrupt import Interrupt
+from headline.generation.generator import Generator
 from headline.network.backend import device_in_use
 from headline.network.model import weight_arrays
 from headline.pages.report import Story, render
+from headline.settings.search import GPU_BATCH
+from headline.system.interrupt import Interrupt
 from headline.training.batches import Batches, pipeline
 from headline.training.callbacks import Guard, Training
 from headline.training.environment import environment

@@ -9,9 +9,9 @@ from statistics import fmean
 from headline.bundle import Bundle
 from headline.engines.numpy_engine import NumpyEngine
 from headline.evaluation.metrics import rouge
-from headline.generator import Generator, windows
-from headline.parallel import ParallelGenerator
-from headline.workers import cores
+from headline.generation.generator import Generator, windows
+from headline.generation.parallel import ParallelGenerator
+from headline.system.workers import cores
 from tests.benchmarks.against import Rival, beside
 from tests.benchmarks.engines import Staying
 from tests.benchmarks.processes import Finished, run

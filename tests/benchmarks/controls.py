@@ -18,13 +18,13 @@ from typing import Any
 import click
 
 from headline.bundle import load_bundle
-from headline.cli import single_blas_thread
+from headline.cli.main import single_blas_thread
 from headline.data.corpus import Pair
-from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.metrics import Facts, choice, mark, rates, rouge
-from headline.generator import Generator, Headline
-from headline.tokenizer import WordTokenizer
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator, Headline
+from headline.text.tokenizer import WordTokenizer
 
 Found = Sequence[Sequence[Headline]]
 

@@ -6,7 +6,7 @@ and the search are what they are not, and go into the distance to the limit.
 
 from dataclasses import dataclass
 
-from headline.config import ModelConfig
+from headline.settings.model import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

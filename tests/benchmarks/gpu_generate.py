@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import fmean
 
 from headline.bundle import load_bundle
-from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
-from headline.parallel import make_generator
+from headline.formats.tables import CorpusFormat
+from headline.generation.parallel import make_generator
 from tests.benchmarks.gpu import watched
 
 WARM_UP = 3  # so that each process compiles every shape

@@ -16,10 +16,10 @@ from typing import Any
 
 from headline.bundle import Bundle
 from headline.engines.numpy_engine import NumpyEngine
-from headline.generator import Generator, windows
-from headline.parallel import ParallelGenerator
-from headline.tokenizer import CharTokenizer, Vocab
-from headline.workers import cores
+from headline.generation.generator import Generator, windows
+from headline.generation.parallel import ParallelGenerator
+from headline.system.workers import cores
+from headline.text.tokenizer import CharTokenizer, Vocab
 from tests.benchmarks.engines import FixedSteps
 from tests.benchmarks.flops import Cost, article_flops
 from tests.benchmarks.machine import best_rate, matrix_rates

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from headline.bundle import load_bundle
-from headline.generator import Generator
+from headline.generation.generator import Generator
 from headline.network.backend import muted_native_stderr, select_device
 
 

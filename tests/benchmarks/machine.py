@@ -13,8 +13,8 @@ from statistics import median
 import numpy as np
 
 from headline import __version__
-from headline.config import ModelConfig
-from headline.workers import cores
+from headline.settings.model import ModelConfig
+from headline.system.workers import cores
 from tests.benchmarks.rows import Row
 
 PRODUCTS = 30  # that a rate is the median of

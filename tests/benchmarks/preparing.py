@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 
 from headline.data.dataset import open_dataset
-from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
+from headline.formats.tables import CorpusFormat
 from tests.benchmarks.processes import run
 from tests.benchmarks.rows import Row
 from tests.benchmarks.subject import Subject

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from headline.generator import Generator
+from headline.generation.generator import Generator
 from tests.benchmarks.rows import Row
 from tests.benchmarks.subject import Subject
 from tests.benchmarks.texts import of_length

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from headline.bundle import Bundle, load_bundle
 from headline.data.corpus import Pair
-from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
+from headline.formats.tables import CorpusFormat
 
 
 @dataclass(frozen=True, kw_only=True)

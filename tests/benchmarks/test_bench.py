@@ -15,11 +15,12 @@ import pytest
 from click.testing import CliRunner
 
 from headline.bundle import Bundle, load_bundle, save_bundle
-from headline.config import DecodeConfig, ModelConfig
 from headline.data.corpus import Pair
 from headline.engines.base import Engine
 from headline.engines.numpy_engine import NumpyEngine
-from headline.generator import Generator
+from headline.generation.generator import Generator
+from headline.settings.model import ModelConfig
+from headline.settings.search import DecodeConfig
 from tests.benchmarks import (
     bench,
     bulk,

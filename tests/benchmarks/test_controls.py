@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from headline.bundle import save_bundle
-from headline.config import DecodeConfig
+from headline.settings.search import DecodeConfig
 from tests.benchmarks.controls import TABLES, ends_inside_a_word, main
 from tests.corpora import CHARACTERS, bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle

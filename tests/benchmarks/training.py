@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from headline.data.tables import CorpusFormat
 from headline.evaluation.evaluate import read_pairs
+from headline.formats.tables import CorpusFormat
 from tests.benchmarks.against import Rival, beside
 from tests.benchmarks.processes import ROOT, run
 from tests.benchmarks.rows import Row

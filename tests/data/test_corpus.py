@@ -10,7 +10,7 @@ import pytest
 
 from headline.data import corpus
 from headline.data.corpus import EXCERPT_LENGTH, CorpusReader, Pair, Reason, Reject
-from headline.data.tables import (
+from headline.formats.tables import (
     CorpusFormat,
     open_table,
     total_bytes,

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.config import PrepareConfig
 from headline.data.corpus import Pair
 from headline.data.dataset import (
     DATA,
@@ -37,10 +36,11 @@ from headline.data.dataset import (
 )
 from headline.data.mixture import Corpus, epoch_places
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
 from headline.errors import DataError
-from headline.files import sha256
-from headline.tokenizer import BOS, EOS, PAD
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
+from headline.system.files import sha256
+from headline.text.tokenizer import BOS, EOS, PAD
 from tests.damage import damages
 from tests.scripted import char_tokenizer
 

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from headline.data.encoding import PieceTable, TextTable
 from headline.data.spool import Lexicon
-from headline.tokenizer import CharTokenizer, Ragged, Tokenizer, Vocab, WordTokenizer
+from headline.text.tokenizer import (
+    CharTokenizer,
+    Ragged,
+    Tokenizer,
+    Vocab,
+    WordTokenizer,
+)
 
 stable = settings(derandomize=True, deadline=None, max_examples=50)
 NEWS = "央行宣布下调存款准备金率，降息0.5个百分点"

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headline.config import PrepareConfig
 from headline.data.corpus import CorpusReader, Pair
 from headline.data.dataset import (
     DATA,
@@ -28,10 +27,11 @@ from headline.data.dataset import (
 from headline.data.prepare import Job, prepare, split_of
 from headline.data.pseudo import pseudo_pair
 from headline.data.summary import summary_table
-from headline.data.tables import CorpusFormat
 from headline.errors import CorpusError, DataError, HeadlineError
-from headline.text import normalise
-from headline.workers import Workers
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
+from headline.system.workers import Workers
+from headline.text.normalise import normalise
 from tests.reading import entries
 
 HAN = "央行今日宣布下调存款准备金率新华社北京电记者从会议上获悉我国经济持续向好"
@@ -460,7 +460,7 @@ def test_number_of_workers_changes_no_byte(
     mixed = mixed_job(tmp_path, tokenizer)
     summary = prepare(mixed)  # all rows of a file at once
     expected = files(tmp_path / "1")
-    monkeypatch.setattr("headline.data.lines.Lines.BLOCK", 300)  # characters
+    monkeypatch.setattr("headline.formats.lines.Lines.BLOCK", 300)  # characters
     monkeypatch.setattr(
         "headline.data.spool.PIECES", 300
     )  # so both passes have many parts
@@ -487,7 +487,7 @@ def test_only_a_large_corpus_starts_processes(
     small = replace(job(corpus, tmp_path / "data", overwrite=True), workers=2)
     prepare(small)
 
-    monkeypatch.setattr("headline.data.lines.Lines.BLOCK", 300)
+    monkeypatch.setattr("headline.formats.lines.Lines.BLOCK", 300)
     with pytest.raises(HeadlineError, match="processes are started"):
         prepare(small)
     prepare(replace(small, workers=1))

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.config import PrepareConfig
 from headline.data.corpus import Pair, Reason, Reject
 from headline.data.pseudo import UnpairedReader, pseudo_pair
-from headline.data.tables import CorpusFormat
 from headline.errors import CorpusError
 from headline.evaluation.metrics import rouge
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
 from tests.reading import entries
 
 stable = settings(derandomize=True, deadline=None, max_examples=300)

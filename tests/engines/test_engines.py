@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
-from headline.generator import Generator
+from headline.generation.generator import Generator
 from headline.network.model import HeadlineModel, weight_arrays
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
-from headline.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from headline.settings.model import ModelConfig
+from headline.settings.search import DecodeConfig
+from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from tests.corpora import CHARACTERS, bracket_pairs
 from tests.models import (
     TINY,

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from headline.config import DecodeConfig, ModelConfig
 from headline.engines.base import Ids
 from headline.engines.numpy_engine import NumpyEngine, Trace
 from headline.network.weights import Weights
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
-from headline.tokenizer import PAD, SPECIAL_TOKENS
+from headline.settings.model import ModelConfig
+from headline.settings.search import DecodeConfig
+from headline.text.tokenizer import PAD, SPECIAL_TOKENS
 from tests.models import TINY, embeddable, random_sources
 from tests.scripted import random_weights
 

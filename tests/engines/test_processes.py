@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 
 from headline.bundle import Bundle
-from headline.config import DecodeConfig
 from headline.engines.keras_engine import KerasEngine
-from headline.generator import Generator
-from headline.parallel import ParallelGenerator
+from headline.generation.generator import Generator
+from headline.generation.parallel import ParallelGenerator
+from headline.settings.search import DecodeConfig
 from tests.scripted import texts, tiny_bundle
 
 HAN = "央行今日宣布下调存款准备金率"
@@ -36,7 +36,7 @@ def test_such_a_process_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("forked")
 
     make = partial(Generator.from_bundle, tiny_bundle(HAN), CONFIG)
-    monkeypatch.setattr("headline.workers._forked", no_fork)
+    monkeypatch.setattr("headline.system.workers._forked", no_fork)
     single = make()
     found = ParallelGenerator(single, 2, make).generate(ARTICLES)
     assert texts(found) == texts(single.generate(ARTICLES))

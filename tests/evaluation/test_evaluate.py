@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from headline.config import DecodeConfig
 from headline.data.corpus import Pair
-from headline.data.tables import CorpusFormat
 from headline.errors import ConfigError, CorpusError
 from headline.evaluation.evaluate import Evaluation, evaluate
 from headline.evaluation.metrics import Facts, choice, mark, rouge
 from headline.evaluation.predictions import EXCERPT, write_predictions
 from headline.evaluation.scores import ALIKE, Scores, difference_table, score, table
 from headline.evaluation.significance import Difference, compare
-from headline.generator import Generator
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator
+from headline.settings.search import DecodeConfig
 from tests.scripted import CopyEngine, char_tokenizer
 
 HAN = "央行今日宣布下调存款准备金率"

@@ -21,7 +21,7 @@ from headline.evaluation.metrics import (
     rates,
     rouge,
 )
-from headline.runs import numbers_and_words
+from headline.text.spans import numbers_and_words
 
 stable = settings(derandomize=True, deadline=None, max_examples=200)
 

@@ -16,8 +16,8 @@ from headline.evaluation.predictions import (
     read_headlines,
     write_predictions,
 )
-from headline.generator import Headline
-from headline.text import normalise
+from headline.generation.generator import Headline
+from headline.text.normalise import normalise
 
 stable = settings(derandomize=True, deadline=None, max_examples=50)
 texts = st.text(max_size=8).map(normalise)

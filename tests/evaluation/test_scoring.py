@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from headline.bundle import save_bundle
-from headline.cli import main
-from headline.config import DecodeConfig
+from headline.cli.main import main
 from headline.data.corpus import Pair
-from headline.data.tables import CorpusFormat
 from headline.errors import CorpusError
 from headline.evaluation.predictions import EXCERPT
 from headline.evaluation.scoring import COLUMNS, Scored, score_file
-from headline.generator import Generator
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator
+from headline.settings.search import DecodeConfig
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
 

@@ -9,7 +9,7 @@ import pytest
 
 from headline.errors import TrainingError
 from headline.network.backend import select_device
-from headline.workers import cores
+from headline.system.workers import cores
 
 SCRIPT = """
 import os, sys

@@ -15,7 +15,7 @@ from headline.network.model import (
     weight_arrays,
 )
 from headline.network.weights import weight_shapes
-from headline.tokenizer import PAD
+from headline.text.tokenizer import PAD
 from tests.models import (
     TINY,
     array,

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headline.config import PRESETS, ModelConfig
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError
 from headline.network.weights import Weights, check_weights, weight_shapes
-from headline.tokenizer import BOS
+from headline.settings.model import ModelConfig
+from headline.settings.presets import PRESETS
+from headline.text.tokenizer import BOS
 from tests.scripted import random_weights
 
 SMALL = ModelConfig(vocab_size=9, width=4, heads=2, decoder_layers=1, bigrams=13)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headline.errors import HeadlineError
-from headline.explain import ExplainedHeadline, Explanation, Token
+from headline.generation.explain import ExplainedHeadline, Explanation, Token
 from headline.pages.explain_page import explanation_page, section
 from headline.pages.heat_map import END
 from tests.markup import Tags, parse

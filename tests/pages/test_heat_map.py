@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from headline.engines.base import Floats
-from headline.explain import Token
+from headline.generation.explain import Token
 from headline.pages.heat_map import MOST_SHADES, columns_of, heat_map, shades_of
 from tests.markup import parse
 

@@ -11,13 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.config import DecodeConfig
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis, length_penalty
 from headline.search.constraints import Source, constraint
 from headline.search.rules import WISH, Rules, TokenTable
-from headline.tokenizer import EOS, PAD, SPECIAL_TOKENS, CharTokenizer, Vocab
+from headline.settings.search import DecodeConfig
+from headline.text.tokenizer import (
+    EOS,
+    PAD,
+    SPECIAL_TOKENS,
+    CharTokenizer,
+    Vocab,
+)
 
 A, B, C = 4, 5, 6
 NAMES = (*SPECIAL_TOKENS, "a", "b", "c")

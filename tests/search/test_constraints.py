@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.config import DecodeConfig
 from headline.errors import ConfigError
-from headline.runs import runs
 from headline.search.constraints import (
     FORBIDDEN,
     Constraint,
@@ -18,8 +16,15 @@ from headline.search.constraints import (
     WholeRuns,
     constraint,
 )
-from headline.text import normalise
-from headline.tokenizer import CharTokenizer, Tokenizer, Vocab, WordTokenizer
+from headline.settings.search import DecodeConfig
+from headline.text.normalise import normalise
+from headline.text.spans import runs
+from headline.text.tokenizer import (
+    CharTokenizer,
+    Tokenizer,
+    Vocab,
+    WordTokenizer,
+)
 
 stable = settings(derandomize=True, deadline=None, max_examples=50)
 

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from headline.runs import starts_run
 from headline.search.rules import TokenTable, repeated
-from headline.tokenizer import BOS, EOS, SPECIAL_TOKENS
+from headline.text.spans import starts_run
+from headline.text.tokenizer import BOS, EOS, SPECIAL_TOKENS
 
 stable = settings(derandomize=True, deadline=None, max_examples=60)
 

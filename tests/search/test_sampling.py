@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headline.config import DecodeConfig
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
 from headline.search.sampling import Noise, conditioned, nucleus
-from headline.tokenizer import EOS, SPECIAL_TOKENS
+from headline.settings.search import DecodeConfig
+from headline.text.tokenizer import EOS, SPECIAL_TOKENS
 from tests.search.test_beam_search import A, B, C, ScriptedEngine, scattered
 
 CONFIG = DecodeConfig(

@@ -36,7 +36,6 @@ from headline.bundle import (
     save_bundle,
     save_checkpoint,
 )
-from headline.config import PrepareConfig
 from headline.data.dataset import (
     DATA,
     data_files,
@@ -45,10 +44,11 @@ from headline.data.dataset import (
     plan_batches,
 )
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
 from headline.errors import HeadlineError
-from headline.files import sha256
-from headline.generator import Generator
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator
+from headline.settings.prepare import PrepareConfig
+from headline.system.files import sha256
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
 

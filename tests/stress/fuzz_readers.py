@@ -13,12 +13,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from headline.articles import read_table
-    from headline.config import DecodeConfig
     from headline.data.corpus import CorpusReader, Pair
-    from headline.data.tables import CorpusFormat
     from headline.errors import CorpusError
-    from headline.text import normalise
+    from headline.formats.tables import CorpusFormat
+    from headline.generation.files import read_table
+    from headline.settings.search import DecodeConfig
+    from headline.text.normalise import normalise
     from tests.reading import entries
 
 FOLDER = Path(tempfile.mkdtemp())

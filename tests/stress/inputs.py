@@ -23,8 +23,8 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from headline.bundle import save_bundle
-from headline.cli import main as headline
-from headline.text import normalise
+from headline.cli.main import main as headline
+from headline.text.normalise import normalise
 from tests.commands import HEADLINE
 from tests.scripted import tiny_bundle
 

@@ -16,13 +16,13 @@ from itertools import cycle
 from typing import Any
 
 from headline.bundle import Bundle
-from headline.config import DecodeConfig
 from headline.engines.base import Engine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import ConfigError
-from headline.generator import Generator
-from headline.runs import runs
-from headline.text import normalise, normalise_all
+from headline.generation.generator import Generator
+from headline.settings.search import DecodeConfig
+from headline.text.normalise import normalise, normalise_all
+from headline.text.spans import runs
 from tests.scripted import CopyEngine, tiny_bundle, word_bundle
 
 HAN = "央行今日降息上涨至战胜到年月日号时点万亿元级"

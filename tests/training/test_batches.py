@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from headline.config import ClipScope, PrepareConfig, TrainConfig
 from headline.data.dataset import Dataset, make_batch, open_dataset
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
+from headline.formats.tables import CorpusFormat
 from headline.network.model import (
     COLUMNS,
     DIVISOR,
@@ -17,7 +16,9 @@ from headline.network.model import (
     build_model,
     weight_arrays,
 )
-from headline.tokenizer import PAD
+from headline.settings.prepare import PrepareConfig
+from headline.settings.train import ClipScope, TrainConfig
+from headline.text.tokenizer import PAD
 from headline.training.batches import Batches, of_few_shapes, pipeline
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.train import label_counter

@@ -9,8 +9,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from headline.config import TrainConfig
-from headline.progress import Ticker
+from headline.settings.train import TrainConfig
+from headline.system.progress import Ticker
 from headline.training.callbacks import (
     Clock,
     Cooldown,
@@ -131,7 +131,7 @@ def test_a_log_gets_a_line_within_an_epoch_every_half_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, lines, state = [100.0], list[str](), TrainingState()
-    monkeypatch.setattr("headline.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("headline.system.progress.time.monotonic", lambda: now[0])
     training = SimpleNamespace(
         config=TrainConfig(accumulate=2),
         state=state,

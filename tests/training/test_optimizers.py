@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from headline.config import RATES, OptimizerKind, TrainConfig
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_arrays
+from headline.settings.train import RATES, OptimizerKind, TrainConfig
 from headline.training.optimizers import make_optimizer
 from tests.models import (
     TINY,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.config import MOST_EPOCHS, TrainConfig
 from headline.data.dataset import UNPAIRED, Side, Split
 from headline.data.mixture import Corpus
+from headline.settings.train import MOST_EPOCHS, TrainConfig
 from headline.training.callbacks import learning_rate
 from headline.training.phases import ONLY_PAIRS, PAIRS, PSEUDO_PAIRS, Phase, plan_phases
 

@@ -17,12 +17,14 @@ from headline.bundle import (
     save_checkpoint,
     write_report,
 )
-from headline.config import MOST_EPOCHS, PrepareConfig, Run, TrainConfig
 from headline.data.dataset import SOURCE_STEP, open_dataset
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
 from headline.errors import Interrupted, TrainingError
-from headline.interrupt import Interrupt
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
+from headline.settings.presets import Run
+from headline.settings.train import MOST_EPOCHS, TrainConfig
+from headline.system.interrupt import Interrupt
 from headline.training.callbacks import Schedule
 from headline.training.progress import settings
 from headline.training.train import as_begun, train_model

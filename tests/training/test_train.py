@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 
 from headline.bundle import load_bundle
-from headline.config import PRESETS, PrepareConfig, Run, Schedule, TrainConfig
 from headline.data.dataset import DATA, open_dataset
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError, LockedError, TrainingError
 from headline.evaluation.metrics import Facts, mark, rates
-from headline.folders import locked
-from headline.generator import Generator
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator
 from headline.network.model import assign_weights, build_model
+from headline.settings.prepare import PrepareConfig
+from headline.settings.presets import PRESETS, Run
+from headline.settings.train import Schedule, TrainConfig
+from headline.system.folders import locked
 from headline.training.batches import Batches, pipeline
 from headline.training.callbacks import Clock, learning_rate
 from headline.training.train import ending, train_model

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from headline.bundle import load_bundle
-from headline.config import PrepareConfig, Run, TrainConfig
 from headline.data.dataset import UNPAIRED, Dataset, open_dataset
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
 from headline.errors import TrainingError
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
+from headline.settings.presets import Run
+from headline.settings.train import TrainConfig
 from headline.training.callbacks import Clock, Schedule, learning_rate
 from headline.training.phases import PAIRS, PSEUDO_PAIRS, Phase, plan_phases
 from headline.training.progress import TrainingState, settings

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 from headline.bundle import Bundle, load_bundle, save_bundle
-from headline.config import DecodeConfig, ModelConfig, PrepareConfig, Run, TrainConfig
 from headline.data.dataset import Dataset, open_dataset
 from headline.data.prepare import Job, prepare
-from headline.data.tables import CorpusFormat
 from headline.engines.keras_engine import KerasEngine
 from headline.errors import TrainingError
-from headline.generator import Generator
+from headline.formats.tables import CorpusFormat
+from headline.generation.generator import Generator
 from headline.network.model import build_model, weight_arrays
-from headline.tokenizer import SPECIAL_TOKENS, CharTokenizer, Vocab
+from headline.settings.model import ModelConfig
+from headline.settings.prepare import PrepareConfig
+from headline.settings.presets import Run
+from headline.settings.search import DecodeConfig
+from headline.settings.train import TrainConfig
+from headline.text.tokenizer import SPECIAL_TOKENS, CharTokenizer, Vocab
 from headline.training.train import train_model
 from headline.training.transfer import carry_weights, merged_vocab, with_base_vocab
 from tests.corpora import bracket_pairs, write_pairs
@@ -142,7 +146,7 @@ def test_what_does_not_fit_is_named_and_nothing_at_all_is_refused() -> None:
 
 
 def test_words_and_characters_do_not_mix(dataset: Dataset) -> None:
-    from headline.tokenizer import WordTokenizer
+    from headline.text.tokenizer import WordTokenizer
 
     base = base_bundle()
     words = replace(base, tokenizer=WordTokenizer(base.tokenizer.vocab))

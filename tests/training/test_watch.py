@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from headline.config import ModelConfig
 from headline.network.model import weight_arrays
 from headline.network.weights import Weights
-from headline.tokenizer import Ids
+from headline.settings.model import ModelConfig
+from headline.text.tokenizer import Ids
 from headline.training.progress import EpochState
 from headline.training.watch import (
     RATIO,

@@ -1,0 +1,123 @@
+"""Where each command may write, given what it reads: nothing that is read is destroyed.
+
+A model's own files count as read; other files may lie in its folder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from headline.bundle import model_files
+from headline.errors import HeadlineError
+from headline.settings.presets import Run
+from headline.system.outputs import (
+    STDOUT,
+    check_output,
+    check_outputs,
+    descriptor_of,
+    is_stdout,
+    same_file,
+)
+
+MODEL = "a file of the model"
+STDIN = Path("-")
+
+
+def check_preparation(data_dir: Path, files: Sequence[Path]) -> None:
+    """Refuses to prepare a dataset from files that lie in its own folder.
+
+    Raises:
+        HeadlineError: one does.
+    """
+    for path in files:
+        folders = [path.parent, path.resolve().parent]
+        check_outputs({"-o": data_dir}, {f"the folder of {path}": folders})
+
+
+def check_training(run: Run, find_lr: bool) -> None:
+    """Refuses to train into a folder that the training reads.
+
+    Args:
+        find_lr: no model is written, only a page beside that of ``--init-from``.
+
+    Raises:
+        HeadlineError: it is the dataset, or the model to start from.
+    """
+    data, start = {"DATA_DIR": [run.data_dir]}, {"--init-from": run.init_from}
+    bases = {name: [folder] for name, folder in start.items() if folder is not None}
+    check_outputs({"-o": run.model_dir}, data if find_lr else data | bases)
+    check_outputs({"--tensorboard": run.tensorboard}, data | bases)
+
+
+def check_evaluation(
+    output: Path | None, model_dir: Path, file: Path, other: Path | None
+) -> None:
+    """Refuses predictions in the place of what ``evaluate`` reads or prints.
+
+    Raises:
+        HeadlineError: they would be, or could not be written.
+    """
+    if output is None:
+        return
+    check_output(output)
+    others = [] if other is None else [other, *model_files(other)]
+    printed = {} if is_stdout(output) else {"stdout": STDOUT}
+    read = {MODEL: model_files(model_dir), "an input": [file, *others]}
+    check_outputs({"-o": output, **printed}, read)
+
+
+def check_generation(
+    output: Path, page: Path | None, model_dir: Path, files: Sequence[Path]
+) -> None:
+    """Refuses headlines or a page in the place of each other, or of what is read.
+
+    Args:
+        files: none stands for stdin.
+
+    Raises:
+        HeadlineError: they would be, or could not be written.
+    """
+    for path in (output, page):
+        if path is not None:
+            check_output(path)
+    kept = files or [Path("/dev/stdin")]
+    read = {
+        MODEL: model_files(model_dir),
+        "an input": [] if rewrites(files, output) else kept,
+    }
+    name = "stdout" if output == STDOUT else "-o"
+    check_outputs({name: output, "--explain": page}, read)
+
+
+def sources(files: Sequence[Path]) -> Sequence[Path]:
+    """Returns the files to read; none for stdin, which ``-`` stands for.
+
+    Raises:
+        HeadlineError: stdin is one of several.
+    """
+    if STDIN not in files:
+        return files
+    if len(files) > 1:
+        raise HeadlineError(f"{STDIN} is stdin, and goes with no other FILES")
+    return ()
+
+
+def rewrites(files: Sequence[Path], output: Path) -> bool:
+    """Tells whether a table takes its own place, with headlines added to its rows."""
+    from headline.generation.files import is_text  # loads what writes headlines
+
+    if len(files) != 1 or output == STDOUT or descriptor_of(output) is not None:
+        return False
+    is_plain = not is_text(files[0]) and files[0].suffix.lower() != ".gz"
+    return is_plain and same_file(files[0], output)
+
+
+def refusing_rows(line: str) -> None:
+    """Stops at a row that cannot be read, where the only file with it is replaced.
+
+    Args:
+        line: tells of the row.
+
+    Raises:
+        HeadlineError: always.
+    """
+    raise HeadlineError(f"{line}; it would be lost, so give -o another file")

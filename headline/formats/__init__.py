@@ -1,0 +1,1 @@
+"""Files of articles and headlines: their formats, encodings and columns."""

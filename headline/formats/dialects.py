@@ -1,0 +1,119 @@
+"""How a table separates its columns, and whether it quotes them.
+
+CSV (RFC 4180) quotes; what is called TSV mostly does not: there a ``"`` at the
+beginning of a field opens a quotation of the text. Taken for a quote of the format, it
+would swallow all rows up to the next one.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from headline.errors import ConfigError
+from headline.formats.columns import count_known
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_CHOICES = (",", "\t", ";", "|")
+_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_MANY_LINES = 100  # of one row; a long article in quotes may well have some
+_SEPARATOR = re.compile(r'"?sep=(.)"?\n?', re.IGNORECASE)
+
+Fields = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the columns of a table are written."""
+
+    delimiter: str
+    quotes: bool = True  # whether " begins a field that may hold anything
+    separator_line: bool = False  # Excel's ``sep=;`` comes before the header
+
+    def parse(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Cuts lines into records of fields, by Python's ``csv``."""
+        if self.quotes:
+            return csv.reader(lines, delimiter=self.delimiter)
+        return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+
+
+def delimiter_of(written: str) -> str:
+    """Returns the character that ``--delimiter`` means.
+
+    Raises:
+        ConfigError: it means none.
+    """
+    delimiter = _NAMES.get(written.lower(), written)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        choices = ", ".join(_NAMES)
+        message = f"must be one character, or one of {choices}; got {written!r}"
+        raise ConfigError(message, "delimiter")
+    return delimiter
+
+
+def separator_of(line: str) -> str | None:
+    """Returns the delimiter that Excel's line ``sep=;`` names; else None."""
+    match = _SEPARATOR.fullmatch(line)
+    return match and match[1]
+
+
+def detect_delimiter(header: str, usual: str, wanted: Fields) -> str:
+    """Returns the delimiter by which a header has most names of articles and headlines.
+
+    Where none gives such a name, it is the usual one, unless that leaves the header in
+    one piece and another does not.
+
+    Args:
+        wanted: names that the user has given.
+    """
+    choices = (usual, *(choice for choice in _CHOICES if choice != usual))
+    names = {choice: _first_record(header, choice) for choice in choices}
+    known = {choice: count_known(names[choice], wanted) for choice in choices}
+    best = max(choices, key=known.__getitem__)
+    if known[best] or len(names[usual]) > 1:
+        return best
+    return max(choices, key=lambda choice: len(names[choice]))
+
+
+def _first_record(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def quotes_fit(lines: Iterable[str], delimiter: str) -> bool:
+    """Tells whether all of a table is consistent with quoting.
+
+    Each field that begins with a quote must end with one, the quotes within doubled,
+    and none may hold what looks like rows of the table.
+    """
+    width = 0
+    try:
+        for record in csv.reader(lines, delimiter=delimiter, strict=True):
+            width = width or len(record)
+            if holds_rows(record, width, delimiter):
+                return False
+    except csv.Error:
+        return False
+    return True
+
+
+def holds_rows(record: Fields, width: int, delimiter: str) -> bool:
+    """Tells whether a record of several lines looks like several rows.
+
+    Then its first and its last line, read without quotes, have as many fields as the
+    header: ``a,"b`` and ``c,"d`` of a table with two columns.
+    """
+    parted = [place for place, field in enumerate(record) if "\n" in field]
+    if not parted or width < 2:
+        return False
+    first, last = parted[0], parted[-1]
+    before = record[first].split("\n", 1)[0].count(delimiter) + first + 1
+    behind = record[last].rsplit("\n", 1)[1].count(delimiter) + len(record) - last
+    return before == width == behind
+
+
+def suspicion(record: Fields, width: int, delimiter: str) -> str | None:
+    """Returns what is odd about the line ends in a record; None if nothing is."""
+    lines = 1 + sum(field.count("\n") for field in record)
+    if holds_rows(record, width, delimiter):
+        return f"a quoted field spans {lines} lines that look like rows of their own"
+    return f"a quoted field spans {lines} lines" if lines > _MANY_LINES else None

@@ -1,0 +1,122 @@
+"""``ParallelGenerator``: a ``Generator`` that uses several processor cores."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from headline.bundle import Bundle
+from headline.generation.generator import (
+    Advance,
+    Generator,
+    Headline,
+    cpu_or_gpu,
+    ignore,
+    windows,
+)
+from headline.settings.base import Device
+from headline.settings.search import DecodeConfig
+from headline.system.workers import Workers, cores
+
+
+def make_generator(
+    bundle: Bundle, config: DecodeConfig, device: Device, count: int | None = None
+) -> Generator:
+    """Runs a bundle, in several processes where they pay.
+
+    Args:
+        config: how to search.
+        device: see ``Generator.from_bundle``.
+        count: of processes; None for as many as there are cores, and one for a GPU.
+    """
+    if device != "cpu" and count not in (None, 1):
+        from headline.network.backend import share_gpu
+
+        share_gpu()  # before Keras looks for one
+    found = cpu_or_gpu(device)
+    make = partial(Generator.from_bundle, bundle, config, found)
+    count = count or (cores() if found == "cpu" else 1)
+    if count == 1:
+        return make()
+    # Keras has been loaded, and no fork survives the threads of its backends.
+    loads_keras = device != "cpu"
+    return ParallelGenerator(make(), count, make if loads_keras else None)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Articles that one worker searches, and how to search for each."""
+
+    articles: list[str]
+    configs: list[DecodeConfig]
+
+
+class ParallelGenerator(Generator):
+    """Writes the headlines that a generator writes, in several processes.
+
+    A single batch is searched in this process: starting others takes longer.
+
+    Args:
+        single: writes few articles, and runs in each process, if it can.
+        count: of processes.
+        make: makes the generator of each process, where they cannot share one: what
+            runs on a GPU survives no fork, and cannot be sent.
+    """
+
+    def __init__(
+        self, single: Generator, count: int, make: Callable[[], Generator] | None = None
+    ) -> None:
+        super().__init__(
+            single.tokenizer, single.engine, single.config, single.max_source_length
+        )
+        search = partial(_search, single) if make is None else _Maker(make).search
+        self._workers = Workers(search, count, forks=make is None)
+
+    def generate(
+        self,
+        articles: Sequence[str],
+        configs: Sequence[DecodeConfig] | None = None,
+        advance: Advance = ignore,
+    ) -> list[list[Headline]]:
+        if len(articles) <= self.config.batch_size:
+            return super().generate(articles, configs, advance)
+        configs = self._configs(articles, configs)
+        # The longest first: the last part to end is then a short one.
+        order = sorted(range(len(articles)), key=lambda place: -len(articles[place]))
+        places = list(windows(order, self.config.batch_size))
+        parts = (
+            Part([articles[at] for at in part], [configs[at] for at in part])
+            for part in places
+        )
+        results: list[list[Headline]] = [[]] * len(articles)
+        for part, found in zip(places, self._workers.map(parts), strict=True):
+            for place, headlines in zip(part, found, strict=True):
+                results[place] = headlines
+            advance(len(part))
+        return results
+
+    @property
+    def window_size(self) -> int:
+        """As of one process, for each: the workers wait for the last of a window."""
+        return super().window_size * self._workers.count
+
+    @property
+    def ready_size(self) -> int:
+        return 2 * self.config.batch_size * self._workers.count
+
+
+def _search(generator: Generator, part: Part) -> list[list[Headline]]:
+    return generator.generate(part.articles, part.configs)
+
+
+class _Maker:
+    """Makes a generator when the first part comes, and keeps it."""
+
+    def __init__(self, make: Callable[[], Generator]) -> None:
+        self._make = make
+
+    @cached_property
+    def _generator(self) -> Generator:
+        return self._make()
+
+    def search(self, part: Part) -> list[list[Headline]]:
+        return _search(self._generator, part)

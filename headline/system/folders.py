@@ -1,0 +1,157 @@
+"""Folders whose files belong together: one writer, and all old files or all new ones.
+
+New files are written into a scratch folder inside, which then gets the name ``.next``
+in one step. From there they move into their places, the one that names the others
+last. Whoever reads looks into ``.next`` first, so that at every moment, a crash
+included, there is one whole set of files.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TypeVar
+
+from headline.errors import HeadlineError, LockedError
+from headline.system.files import lock, sync_file, sync_folder
+
+Content = TypeVar("Content")
+
+NEXT = ".next"
+LOCK = ".lock"
+SCRATCH = ".new."  # what the names of scratch folders begin with
+
+
+def located(folder: Path, name: str) -> Path:
+    """Returns where a file of the folder is now, or would be."""
+    staged = folder / NEXT / name
+    return staged if staged.exists() else folder / name
+
+
+def read_whole(folder: Path, last: str, read: Callable[[Path], Content]) -> Content:
+    """Reads files that belong together, again if they were replaced meanwhile.
+
+    Args:
+        last: the name of the file that tells of the others.
+        read: raises a HeadlineError where the files do not go together.
+    """
+    while True:
+        before = _moment(folder, last)
+        try:
+            return read(folder)
+        except HeadlineError:
+            if _moment(folder, last) == before:
+                raise
+
+
+def _moment(folder: Path, last: str) -> tuple[set[str], bytes]:
+    """Returns what differs before and after any step of a replacement."""
+    try:
+        names = set(os.listdir(folder / NEXT))
+    except OSError:
+        names = set()
+    try:
+        return names, located(folder, last).read_bytes()
+    except OSError:
+        return names, b""
+
+
+@contextmanager
+def replacing_files(folder: Path, last: str) -> Iterator[Path]:
+    """Yields a scratch folder; its files come to ``folder`` once the body succeeds.
+
+    Args:
+        folder: made if it is missing; to be ``locked``.
+        last: the name of the file that tells of the others.
+
+    Raises:
+        HeadlineError: the operating system refused (no space, no permission).
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        settle(folder, last)
+        with TemporaryDirectory(prefix=SCRATCH, dir=folder) as parent:
+            scratch = Path(parent, "files")
+            scratch.mkdir()
+            yield scratch
+            for path in scratch.iterdir():
+                sync_file(path)
+            sync_folder(scratch)
+            scratch.rename(folder / NEXT)
+        sync_folder(folder)
+        settle(folder, last)
+    except OSError as error:
+        raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def settle(folder: Path, last: str) -> None:
+    """Ends a replacement that was begun: moves the files that are in ``.next``."""
+    staged = folder / NEXT
+    if not staged.is_dir():
+        return
+    for name in sorted(os.listdir(staged), key=lambda name: name == last):
+        os.replace(staged / name, folder / name)
+    sync_folder(folder)
+    staged.rmdir()
+
+
+def tidy(folder: Path, names: Iterable[str] = ()) -> None:
+    """Removes what a writer that was killed has left; to be called under the lock.
+
+    Args:
+        names: of files that ``files.replacing`` writes there.
+    """
+    for beginning in (SCRATCH, *(f".{name}." for name in names)):
+        for path in folder.glob(f"{beginning}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes the folder if it is missing, and keeps other writers out of it.
+
+    The operating system takes the lock back however the process ends. A folder that is
+    empty in the end goes.
+
+    Raises:
+        LockedError: another process is writing there.
+        HeadlineError: the operating system refused.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = _locked_file(path)
+    except OSError as error:
+        _remove_if_empty(folder)
+        raise HeadlineError(f"cannot write {folder}: {error.strerror}") from error
+    if stream is None:
+        raise LockedError(
+            f"another process is writing {folder}: wait for it, or choose another"
+        )
+    with stream:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # where an open file cannot go
+                path.unlink()
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _locked_file(path: Path) -> IO[bytes] | None:
+    """Opens and locks a file; None if another process has locked it."""
+    while True:
+        stream = path.open("ab")
+        if not lock(stream.fileno(), waits=False):
+            stream.close()
+            return None
+        # Its owner may have removed it between the two.
+        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            return stream
+        stream.close()

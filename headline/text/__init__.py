@@ -1,0 +1,1 @@
+"""Text: one spelling, numbers and Latin words, tokens and their ids."""
