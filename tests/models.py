@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from headline.engines.base import Floats, Ids
+from headline.engines.base import Floats, Ids, SourceBatch
 from headline.network.model import HeadlineModel, build_model
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS
@@ -72,6 +72,11 @@ def random_sources(config: ModelConfig, lengths: list[int], seed: int = 5) -> Id
 def embeddable(config: ModelConfig, ids: Ids) -> Ids:
     """The ids with UNK for each outside the vocab."""
     return np.where(ids < config.vocab_size, ids, np.int32(UNK))
+
+
+def source_batch(config: ModelConfig, copy_ids: Ids) -> SourceBatch:
+    """The articles as an engine reads them."""
+    return SourceBatch(embeddable(config, copy_ids), copy_ids)
 
 
 def training_batch(

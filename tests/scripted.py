@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headline.bundle import Bundle
-from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
 from headline.generation.generator import Headline
 from headline.network.weights import Weights, weight_shapes
 from headline.settings.model import ModelConfig
@@ -41,30 +41,24 @@ class CopyEngine:
         self.length = length
         self.shapes: list[tuple[int, ...]] = []  # of the batches, in their order
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> CopyState:
-        assert UNK not in copy_ids  # each token has an id of its own
-        self.shapes.append(copy_ids.shape)
-        return CopyState(copy_ids, 0)
+    def encode(self, sources: SourceBatch) -> CopyState:
+        assert UNK not in sources.copy_ids  # each token has an id of its own
+        self.shapes.append(sources.copy_ids.shape)
+        return CopyState(sources.copy_ids, 0)
 
-    def step(
-        self,
-        state: CopyState,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, CopyState]:
-        sources = state.sources[parents]
-        asked = np.zeros((len(sources), 0), np.int32) if wanted is None else wanted
-        columns = 1 + num_candidates + asked.shape[1]
+    def step(self, state: CopyState, step: Step) -> tuple[Floats, Ids, CopyState]:
+        sources = state.sources[step.parents]
+        nothing = np.zeros((len(sources), 0), np.int32)
+        asked = nothing if step.wanted is None else step.wanted
+        columns = 1 + step.num_candidates + asked.shape[1]
         log_probs = np.full((len(sources), columns), IMPOSSIBLE, np.float32)
         ids = np.full(log_probs.shape, EOS, np.int32)
         for row, source in enumerate(sources):
             probs = self._probs(source[source != PAD].tolist(), state.position)
             others = probs.keys() - {EOS}
             chosen = [EOS, *sorted(others, key=lambda token: (-probs[token], token))]
-            places = [*enumerate(chosen[: 1 + num_candidates])]
-            places += enumerate(asked[row].tolist(), 1 + num_candidates)
+            places = [*enumerate(chosen[: 1 + step.num_candidates])]
+            places += enumerate(asked[row].tolist(), 1 + step.num_candidates)
             for place, token in places:
                 if token in probs:
                     log_probs[row, place] = math.log(probs[token])

@@ -1,5 +1,6 @@
 """The seam between the search and whatever runs the model."""
 
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -13,6 +14,53 @@ State = TypeVar("State")
 IMPOSSIBLE = float("-inf")
 
 
+@dataclass(frozen=True)
+class SourceBatch:
+    """B articles, as an engine reads them."""
+
+    source_ids: Ids  # (B, S): what is embedded; PAD at the end of a row
+    # (B, S): what the pointer writes. The same, but tokens outside the generable vocab
+    # have ids of their own.
+    copy_ids: Ids
+    condition: Ids | None = None  # (B,): what to write by beside the article: a style
+
+    def __post_init__(self) -> None:
+        shape = self.source_ids.shape
+        assert self.copy_ids.shape == shape
+        assert self.condition is None or self.condition.shape == shape[:1]
+
+    def __len__(self) -> int:
+        """B, the number of articles."""
+        return len(self.source_ids)
+
+
+def refuse_condition(sources: SourceBatch) -> None:
+    """Refuses conditions in the name of a network that reads none.
+
+    Raises:
+        ValueError: there are some, and they would have no effect.
+    """
+    if sources.condition is not None:
+        raise ValueError("the network reads no condition, such as a style")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What each of R rows reads at a step, and what it asks for."""
+
+    # (R,): the row of the state that each new row continues. An article whose rows
+    # nobody continues is dropped.
+    parents: Ids
+    # (R,): the token that each new row reads: BOS at first. PAD where a row is dead:
+    # what comes back for it means nothing, an engine may leave it out, and no row
+    # continues it.
+    tokens: Ids
+    num_candidates: int  # M, how many tokens besides EOS to return for each row
+    # (R, W): tokens to return for each row however unlikely; PAD where a row wants
+    # fewer.
+    wanted: Ids | None = None
+
+
 class Engine(Protocol[State]):
     """Runs a model one decoding step at a time; keeps its state where it likes.
 
@@ -22,39 +70,22 @@ class Engine(Protocol[State]):
     kept once.
     """
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> State:
+    def encode(self, sources: SourceBatch) -> State:
         """Reads B articles.
-
-        Args:
-            source_ids: shape ``(B, S)``, what is embedded; PAD at the end of a row.
-            copy_ids: shape ``(B, S)``, what the pointer writes: the same, but with
-                ids of their own for tokens outside the generable vocab.
 
         Returns:
             a state of B rows, one for each article, before BOS.
+
+        Raises:
+            ValueError: there is a condition that the network does not read.
         """
         ...
 
-    def step(
-        self,
-        state: State,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, State]:
+    def step(self, state: State, step: Step) -> tuple[Floats, Ids, State]:
         """Reads one token for each of R rows and says what may come next.
 
         Args:
             state: of the step before, which stays as it was.
-            parents: shape ``(R,)``, the row of ``state`` that each new row continues.
-                An article whose rows nobody continues is dropped.
-            tokens: shape ``(R,)``, the token that each new row reads: BOS at first. PAD
-                where a row is dead: what comes back of it means nothing, an engine may
-                leave it out, and no row continues it.
-            num_candidates: M, how many tokens besides EOS to return of each row.
-            wanted: shape ``(R, W)``, tokens to return of each row however unlikely;
-                PAD where a row wants fewer.
 
         Returns:
             log-probabilities and ids, both of shape ``(R, 1 + M + W)``: EOS in column

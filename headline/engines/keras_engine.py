@@ -12,7 +12,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.base import (
+    IMPOSSIBLE,
+    Floats,
+    Ids,
+    SourceBatch,
+    Step,
+    refuse_condition,
+)
 from headline.network.layers import lowest
 from headline.network.model import HeadlineModel, Tensors, assign_weights, build_model
 from headline.network.shapes import power_of_two, rung
@@ -74,29 +81,26 @@ class KerasEngine:
         assign_weights(model, weights)
         return cls(model, shortlist)
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> KerasState:
-        batch, length = source_ids.shape
+    def encode(self, sources: SourceBatch) -> KerasState:
+        refuse_condition(sources)
+        batch, length = sources.source_ids.shape
         shape = power_of_two(batch), rung(length, LEAST_LENGTH)
-        encoded = self._encode(_padded(source_ids, shape), _padded(copy_ids, shape))
+        encoded = self._encode(
+            _padded(sources.source_ids, shape), _padded(sources.copy_ids, shape)
+        )
         slots = np.arange(batch, dtype=np.int32)
         return KerasState(encoded, self.model.initial_state(*shape), slots, slots)
 
-    def step(
-        self,
-        state: KerasState,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, KerasState]:
-        slots, parents = state.slots[parents], state.rows[parents]
+    def step(self, state: KerasState, step: Step) -> tuple[Floats, Ids, KerasState]:
+        slots, parents = state.slots[step.parents], state.rows[step.parents]
+        wanted = step.wanted
         beam = len(parents) // len(np.unique(slots))
         places = np.arange(len(parents), dtype=np.int32) % beam
         rows = slots * np.int32(beam) + places
         # Rows of empty slots go on from row 0, and nobody looks at them.
         all_parents = np.zeros(state.room * beam, np.int32)
         all_tokens = np.full(state.room * beam, PAD, np.int32)
-        all_parents[rows], all_tokens[rows] = parents, tokens
+        all_parents[rows], all_tokens[rows] = parents, step.tokens
         all_wanted = _wanted_rows(wanted, rows, len(all_tokens))
         *best, decoder_state = self._step(
             state.encoded,
@@ -104,11 +108,11 @@ class KerasEngine:
             all_parents,
             all_tokens.reshape(state.room, beam),
             all_wanted.reshape(state.room, beam, -1),
-            num_candidates=num_candidates,
+            num_candidates=step.num_candidates,
         )
         scores, ids = (ops.convert_to_numpy(array)[rows] for array in best)
         most = scores.shape[1] - all_wanted.shape[1]  # EOS, and M or the whole vocab
-        missing = ((0, 0), (0, 1 + num_candidates - most))
+        missing = ((0, 0), (0, 1 + step.num_candidates - most))
         log_probs = np.pad(scores[:, :most], missing, constant_values=IMPOSSIBLE)
         ids = np.pad(ids, missing)
         state = KerasState(state.encoded, decoder_state, slots, rows)

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.base import (
+    IMPOSSIBLE,
+    Floats,
+    Ids,
+    SourceBatch,
+    Step,
+    refuse_condition,
+)
 from headline.engines.numpy_layers import (
     LOWEST,
     Cell,
@@ -130,8 +137,10 @@ class NumpyEngine:
 
     # --- encoder -----------------------------------------------------------------
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> NumpyState:
+    def encode(self, sources: SourceBatch) -> NumpyState:
+        refuse_condition(sources)
         config, weights = self.config, self.weights
+        source_ids, copy_ids = sources.source_ids, sources.copy_ids
         # Time comes first up to the last layer: the loop reads a step as a block.
         mask = source_ids.T != PAD
         states = weights["embedding/embeddings"][source_ids.T]
@@ -204,22 +213,15 @@ class NumpyEngine:
 
     # --- decoder -----------------------------------------------------------------
 
-    def step(
-        self,
-        state: NumpyState,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, NumpyState]:
-        live = np.flatnonzero(tokens != PAD)
-        state, going = _continued(state, parents, live), tokens[live]
-        asked = None if wanted is None else wanted[live]
-        outputs, state = self._decode(state, going)
-        log_probs, ids = self._candidates(state, outputs, num_candidates, asked)
-        if len(live) == len(tokens):
+    def step(self, state: NumpyState, step: Step) -> tuple[Floats, Ids, NumpyState]:
+        live = np.flatnonzero(step.tokens != PAD)
+        state = _continued(state, step.parents, live)
+        asked = None if step.wanted is None else step.wanted[live]
+        outputs, state = self._decode(state, step.tokens[live])
+        log_probs, ids = self._candidates(state, outputs, step.num_candidates, asked)
+        if len(live) == len(step.tokens):
             return log_probs, ids, state
-        shape = len(tokens), log_probs.shape[1]
+        shape = len(step.tokens), log_probs.shape[1]
         all_log_probs = np.full(shape, np.float32(IMPOSSIBLE))
         all_ids = np.full(shape, PAD, np.int32)
         all_log_probs[live], all_ids[live] = log_probs, ids
@@ -345,18 +347,18 @@ class NumpyEngine:
     # --- replay ------------------------------------------------------------------
 
     def trace(
-        self, source_ids: Ids, copy_ids: Ids, targets: Sequence[Sequence[int]]
+        self, source: SourceBatch, targets: Sequence[Sequence[int]]
     ) -> list[Trace]:
-        """Reads given targets of one article and tells how likely each token was.
+        """Reads given targets of an article and tells how likely each token was.
 
         Args:
-            source_ids, copy_ids: shape ``(S,)``, see ``Engine.encode``.
+            source: the article alone.
             targets: ids without BOS and EOS.
         """
-        start = self.encode(source_ids[None], copy_ids[None])
-        return [self._trace(start, copy_ids, target) for target in targets]
+        start = self.encode(source)
+        return [self._trace(start, target) for target in targets]
 
-    def _trace(self, start: NumpyState, copy_ids: Ids, target: Sequence[int]) -> Trace:
+    def _trace(self, start: NumpyState, target: Sequence[int]) -> Trace:
         copying, labels = start.source.copying, np.array([*target, EOS], np.int32)
         # The positions of the target take the place of an article's hypotheses.
         state = replace(start, rows=Rows(np.zeros(len(labels), np.intp)))

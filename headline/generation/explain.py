@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from headline.bundle import Bundle, load_bundle
-from headline.engines.base import Floats
+from headline.engines.base import Floats, SourceBatch
 from headline.engines.numpy_engine import NumpyEngine, Trace
 from headline.engines.numpy_output import TINY
 from headline.generation.generator import Headline
@@ -107,9 +107,10 @@ class Explainer:
     def _replayed(
         self, article: Encoded, headlines: Sequence[Headline]
     ) -> list[ExplainedHeadline]:
-        source_ids = self.tokenizer.embeddable(article.ids)
+        copy_ids = article.ids[None]
+        source = SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
         targets = [headline.ids for headline in headlines]
-        traces = self.engine.trace(source_ids, article.ids, targets)
+        traces = self.engine.trace(source, targets)
         return [
             ExplainedHeadline(
                 headline.text, headline.score, self._tokens(headline, trace)

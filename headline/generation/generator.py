@@ -15,7 +15,7 @@ import numpy as np
 
 from headline.bundle import Bundle, load_bundle
 from headline.data.dataset import pad
-from headline.engines.base import Engine
+from headline.engines.base import Engine, SourceBatch
 from headline.errors import ConfigError
 from headline.search.beam_search import beam_search, score_targets
 from headline.search.beams import Hypothesis
@@ -25,7 +25,7 @@ from headline.search.rules import Rules, TokenTable
 from headline.settings.base import Device
 from headline.settings.search import MOST_HYPOTHESES, DecodeConfig
 from headline.text.normalise import normalise
-from headline.text.tokenizer import Tokenizer
+from headline.text.tokenizer import Encoded, Tokenizer
 
 WINDOW = 16  # batches that are sorted by length together
 LONG = 256  # tokens; of longer articles a batch holds fewer
@@ -207,13 +207,12 @@ class Generator:
         ]
         lengths = {place: len(source.ids) for place, source in enumerate(sources)}
         for places in batches_by_length(lengths, self.config.batch_size):
-            copy_ids = pad([sources[place].ids for place in places])
+            batch = self._batch([sources[place] for place in places])
             targets = [
                 self.tokenizer.encode(normalise(headlines[at]), sources[at].extra).ids
                 for at in places
             ]
-            source_ids = self.tokenizer.embeddable(copy_ids)
-            scores[places] = score_targets(self.engine, source_ids, copy_ids, targets)
+            scores[places] = score_targets(self.engine, batch, targets)
         return list(scores.tolist())
 
     def check(self, config: DecodeConfig) -> None:
@@ -276,24 +275,22 @@ class Generator:
     def _beam_search(
         self, batch: Sequence["Task"], shared: DecodeConfig
     ) -> list[list[Headline]]:
-        copy_ids = pad([task.source.encoded.ids for task in batch])
+        sources = self._batch([task.source.encoded for task in batch])
         rules = Rules(
             tokens=self._tokens,
             configs=[task.config for task in batch],
             constraints=[task.constraint for task in batch],
             spaces=[self._space(task) for task in batch],
         )
-        found = beam_search(
-            self.engine,
-            self.tokenizer.embeddable(copy_ids),
-            copy_ids,
-            rules,
-            shared,
-        )
+        found = beam_search(self.engine, sources, rules, shared)
         return [
             self._headlines(task, hypotheses)
             for task, hypotheses in zip(batch, found, strict=True)
         ]
+
+    def _batch(self, articles: Sequence[Encoded]) -> SourceBatch:
+        copy_ids = pad([article.ids for article in articles])
+        return SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
 
     def _space(self, task: "Task") -> int | None:
         """Returns the id of a space that only the article has; the vocab has none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.rows import take_of_rows
 from headline.search.beams import (
     Beams,
@@ -89,16 +89,12 @@ class Search:
 
 
 def beam_search(
-    engine: Engine[Any],
-    source_ids: Ids,
-    copy_ids: Ids,
-    rules: Rules,
-    config: DecodeConfig,
+    engine: Engine[Any], sources: SourceBatch, rules: Rules, config: DecodeConfig
 ) -> list[list[Hypothesis]]:
     """Finds the best headlines of each article.
 
     Args:
-        source_ids, copy_ids: shape ``(B, S)``, see ``Engine.encode``.
+        sources: B articles.
         rules: what each article asks of its headlines.
         config: how to search, for all of them.
 
@@ -106,19 +102,18 @@ def beam_search(
         of each article hypotheses, best first: ``config.num_headlines`` if there are
         as many, and what else ended on the way. A sample is in the order of drawing.
     """
-    ended = [[Ended(config.kept) for _ in range(config.groups)] for _ in source_ids]
-    search = Search(rules, config, Noise.of(copy_ids, config.seed), ended)
-    beams = Beams.start(len(source_ids), config.groups)
-    state = engine.encode(source_ids, copy_ids)
+    ended = [
+        [Ended(config.kept) for _ in range(config.groups)] for _ in range(len(sources))
+    ]
+    noise = Noise.of(sources.copy_ids, config.seed)
+    search = Search(rules, config, noise, ended)
+    beams = Beams.start(len(sources), config.groups)
+    state = engine.encode(sources)
     while len(beams.articles):
         wanted = rules.wanted(beams)
-        log_probs, ids, state = engine.step(
-            state,
-            beams.parents.ravel(),
-            beams.read.ravel(),
-            search.num_candidates,
-            wanted,
-        )
+        parents, tokens = beams.parents.ravel(), beams.read.ravel()
+        step = Step(parents, tokens, search.num_candidates, wanted)
+        log_probs, ids, state = engine.step(state, step)
         candidates = _score(beams, log_probs, ids, wanted)
         candidates = rules.judge(candidates, beams, search.taken(candidates))
         if config.sample:
@@ -132,24 +127,25 @@ def beam_search(
 
 
 def score_targets(
-    engine: Engine[Any], source_ids: Ids, copy_ids: Ids, targets: Sequence[Ids]
+    engine: Engine[Any], sources: SourceBatch, targets: Sequence[Ids]
 ) -> Scores:
     """Returns the log-probability of one target of each article, EOS included.
 
     Args:
-        source_ids, copy_ids: shape ``(B, S)``, see ``Engine.encode``.
+        sources: B articles.
         targets: ids of each target, without BOS and EOS.
     """
     labels = [np.append(target, EOS).astype(np.int32) for target in targets]
     scores = np.zeros(len(labels))
-    state = engine.encode(source_ids, copy_ids)
+    state = engine.encode(sources)
     left = parents = np.arange(len(labels), dtype=np.int32)
     tokens = np.full(len(labels), BOS, np.int32)
-    for step in range(max(map(len, labels), default=0)):
-        wanted = np.array([labels[target][step] for target in left], np.int32)
-        log_probs, _, state = engine.step(state, parents, tokens, 1, wanted[:, None])
+    for place in range(max(map(len, labels), default=0)):
+        wanted = np.array([labels[target][place] for target in left], np.int32)
+        step = Step(parents, tokens, num_candidates=1, wanted=wanted[:, None])
+        log_probs, _, state = engine.step(state, step)
         scores[left] += np.maximum(log_probs[:, -1], LEAST_LOG_PROB)
-        going = np.array([len(labels[target]) > step + 1 for target in left])
+        going = np.array([len(labels[target]) > place + 1 for target in left])
         parents = np.flatnonzero(going).astype(np.int32)
         left, tokens = left[going], wanted[going]
     return scores

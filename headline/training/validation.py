@@ -13,7 +13,7 @@ from headline.bundle import (
 )
 from headline.data.corpus import Pair
 from headline.data.dataset import spread
-from headline.engines.base import Engine, Floats, Ids
+from headline.engines.base import Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.evaluation.metrics import Facts, Marks, Rouge, mark, rates
@@ -41,20 +41,13 @@ class Interruptible:
     engine: Engine[Any]
     interrupt: Interrupt
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> Any:
+    def encode(self, sources: SourceBatch) -> Any:
         self.interrupt.check()
-        return self.engine.encode(source_ids, copy_ids)
+        return self.engine.encode(sources)
 
-    def step(
-        self,
-        state: Any,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, Any]:
+    def step(self, state: Any, step: Step) -> tuple[Floats, Ids, Any]:
         self.interrupt.check()
-        return self.engine.step(state, parents, tokens, num_candidates, wanted)
+        return self.engine.step(state, step)
 
 
 class Validation:

@@ -1,11 +1,11 @@
 """Engines around an engine, to measure a search without one of its measures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
 from headline.text.tokenizer import EOS
 
 
@@ -28,20 +28,11 @@ class FixedSteps:
         self.engine = engine
         self.steps = steps
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> Timed:
-        return Timed(self.engine.encode(source_ids, copy_ids), 0)
+    def encode(self, sources: SourceBatch) -> Timed:
+        return Timed(self.engine.encode(sources), 0)
 
-    def step(
-        self,
-        state: Timed,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, Timed]:
-        log_probs, ids, inner = self.engine.step(
-            state.inner, parents, tokens, num_candidates, wanted
-        )
+    def step(self, state: Timed, step: Step) -> tuple[Floats, Ids, Timed]:
+        log_probs, ids, inner = self.engine.step(state.inner, step)
         steps = state.steps + 1
         log_probs = log_probs.copy()
         if steps < self.steps:
@@ -68,34 +59,27 @@ class Staying:
     def __init__(self, engine: Engine[Any]) -> None:
         self.engine = engine
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> Crowd:
-        rows = np.arange(len(source_ids), dtype=np.int32)
-        inner = self.engine.encode(source_ids, copy_ids)
-        return Crowd(inner, len(source_ids), 1, rows)
+    def encode(self, sources: SourceBatch) -> Crowd:
+        rows = np.arange(len(sources), dtype=np.int32)
+        return Crowd(self.engine.encode(sources), len(sources), 1, rows)
 
-    def step(
-        self,
-        state: Crowd,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
-    ) -> tuple[Floats, Ids, Crowd]:
-        origins = state.rows[parents]
+    def step(self, state: Crowd, step: Step) -> tuple[Floats, Ids, Crowd]:
+        origins = state.rows[step.parents]
         articles = origins // state.beam
-        beam = len(parents) // len(np.unique(articles))
-        rows = articles * beam + np.arange(len(parents), dtype=np.int32) % beam
+        beam = len(origins) // len(np.unique(articles))
+        rows = articles * beam + np.arange(len(origins), dtype=np.int32) % beam
         # Whoever is done goes on from its own first row, and nobody looks at it.
         everyone = np.arange(state.articles * beam, dtype=np.int32)
         all_parents = everyone // beam * state.beam
         all_tokens = np.full(len(everyone), EOS, np.int32)
-        all_parents[rows], all_tokens[rows] = origins, tokens
+        all_parents[rows], all_tokens[rows] = origins, step.tokens
         all_wanted = None
-        if wanted is not None:
-            all_wanted = np.zeros((len(everyone), wanted.shape[1]), np.int32)
-            all_wanted[rows] = wanted
-        log_probs, ids, inner = self.engine.step(
-            state.inner, all_parents, all_tokens, num_candidates, all_wanted
+        if step.wanted is not None:
+            all_wanted = np.zeros((len(everyone), step.wanted.shape[1]), np.int32)
+            all_wanted[rows] = step.wanted
+        everything = replace(
+            step, parents=all_parents, tokens=all_tokens, wanted=all_wanted
         )
+        log_probs, ids, inner = self.engine.step(state.inner, everything)
         rows = rows.astype(np.int32)
         return log_probs[rows], ids[rows], Crowd(inner, state.articles, beam, rows)

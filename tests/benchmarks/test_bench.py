@@ -152,9 +152,9 @@ class Counting:
         self.rows: list[int] = []
         self.encode = engine.encode
 
-    def step(self, state: Any, parents: Any, *others: Any) -> Any:
-        self.rows.append(len(parents))
-        return self.engine.step(state, parents, *others)
+    def step(self, state: Any, step: Any) -> Any:
+        self.rows.append(len(step.tokens))
+        return self.engine.step(state, step)
 
 
 def plain_engine(folder: Path) -> Counting:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
 from headline.generation.generator import Generator
@@ -20,9 +20,9 @@ from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from tests.corpora import CHARACTERS, bracket_pairs
 from tests.models import (
     TINY,
-    embeddable,
     random_model,
     random_sources,
+    source_batch,
     training_batch,
 )
 from tests.scripted import char_tokenizer
@@ -42,18 +42,20 @@ def both_engines(
 
 def run_steps(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> list[Any]:
     """Log-probs and ids of three steps: widening, reordering, dropping an article."""
-    state = engine.encode(embeddable(config, copy_ids), copy_ids)
+    state = engine.encode(source_batch(config, copy_ids))
     batch = len(copy_ids)
     tokens = np.full(batch, BOS, np.int32)
     results = []
-    log_probs, ids, state = engine.step(state, np.arange(batch, dtype="i4"), tokens, 6)
+    log_probs, ids, state = engine.step(
+        state, Step(np.arange(batch, dtype="i4"), tokens, 6)
+    )
     results.append((log_probs, ids))
     parents = np.repeat(np.arange(batch, dtype=np.int32), 2)
     tokens = np.resize(np.array([5, 50, 7], np.int32), 2 * batch)
-    log_probs, ids, state = engine.step(state, parents, tokens, 6)
+    log_probs, ids, state = engine.step(state, Step(parents, tokens, 6))
     results.append((log_probs, ids))
     kept = np.array([1, 1, 4, 5, 7, 6], np.int32)  # of articles 0, 2 and 3
-    log_probs, ids, _ = engine.step(state, kept, tokens[:6], 6)
+    log_probs, ids, _ = engine.step(state, Step(kept, tokens[:6], 6))
     results.append((log_probs, ids))
     return results
 
@@ -85,13 +87,15 @@ def test_dead_rows_change_nothing_for_the_others(
     kept = np.array([0, 0, 2, 3, 5, 5, 9, 9], np.int32)  # article 3 is dropped
 
     def steps(tokens: Ids) -> list[Any]:
-        state = engine.encode(embeddable(config, copy_ids), copy_ids)
+        state = engine.encode(source_batch(config, copy_ids))
         bos = np.full(len(LENGTHS), BOS, np.int32)
-        *_, state = engine.step(state, np.arange(len(LENGTHS), dtype="i4"), bos, 6)
+        *_, state = engine.step(
+            state, Step(np.arange(len(LENGTHS), dtype="i4"), bos, 6)
+        )
         parents = np.repeat(np.arange(len(LENGTHS), dtype=np.int32), 2)
         wanted = np.tile(np.array([7, EOS], np.int32), (len(parents), 1))
-        *second, state = engine.step(state, parents, tokens, 6, wanted)
-        *third, _ = engine.step(state, kept, tokens[kept], 6)
+        *second, state = engine.step(state, Step(parents, tokens, 6, wanted))
+        *third, _ = engine.step(state, Step(kept, tokens[kept], 6))
         return [*second, *third]
 
     *before, log_probs, ids = steps(tokens)
@@ -118,7 +122,7 @@ def test_engines_write_the_same_headlines_for_200_articles(
 
     rules = Rules(TokenTable(SPECIAL_TOKENS), [decode] * 200, [None] * 200)
     numpy_found, keras_found = (
-        beam_search(engine, embeddable(config, copy_ids), copy_ids, rules, decode)
+        beam_search(engine, source_batch(config, copy_ids), rules, decode)
         for engine in both_engines(config, shortlist)
     )
 
@@ -178,12 +182,12 @@ def score_target(
     engine: Engine[Any], config: ModelConfig, copy_ids: Ids, target: list[int]
 ) -> list[float]:
     """Log P of each label, looked up among all candidates of each step."""
-    state = engine.encode(embeddable(config, copy_ids), copy_ids)
+    state = engine.encode(source_batch(config, copy_ids))
     row = np.zeros(1, np.int32)
     scores = []
     for token, label in zip([BOS, *target], [*target, EOS], strict=True):
         tokens = np.array([token], np.int32)
-        log_probs, ids, state = engine.step(state, row, tokens, config.vocab_size)
+        log_probs, ids, state = engine.step(state, Step(row, tokens, config.vocab_size))
         scores.append(float(log_probs[0, ids[0].tolist().index(label)]))
     return scores
 
@@ -195,15 +199,15 @@ def test_wanted_tokens_are_the_candidates_that_a_longer_list_has(preset: str) ->
     # Not there: PAD, the other article's token, one of nobody; twice: the token 5.
     wanted = np.array([[5, 50, 51, PAD, 5, EOS], [8, 50, 51, 70, 30, 9]], np.int32)
     for engine in both_engines(config):
-        state = engine.encode(embeddable(config, copy_ids), copy_ids)
+        state = engine.encode(source_batch(config, copy_ids))
         rows, tokens = np.arange(2, dtype=np.int32), np.full(2, BOS, np.int32)
-        every, all_ids, _ = engine.step(state, rows, tokens, 42)
+        every, all_ids, _ = engine.step(state, Step(rows, tokens, 42))
         known = [
             {token: score for token, score in zip(*row, strict=True) if score > -1e9}
             for row in zip(all_ids.tolist(), every, strict=True)
         ]
 
-        log_probs, ids, _ = engine.step(state, rows, tokens, 3, wanted)
+        log_probs, ids, _ = engine.step(state, Step(rows, tokens, 3, wanted))
 
         np.testing.assert_allclose(log_probs[:, :4], every[:, :4], atol=1e-6)
         np.testing.assert_array_equal(ids[:, 4:], wanted)
@@ -224,9 +228,9 @@ def test_more_padding_and_other_articles_change_nothing(preset: str) -> None:
 
 
 def run_first_step(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> Floats:
-    state = engine.encode(embeddable(config, copy_ids), copy_ids)
+    state = engine.encode(source_batch(config, copy_ids))
     rows = np.arange(len(copy_ids), dtype=np.int32)
-    log_probs, _, _ = engine.step(state, rows, np.full_like(rows, BOS), 8)
+    log_probs, _, _ = engine.step(state, Step(rows, np.full_like(rows, BOS), 8))
     return log_probs
 
 
@@ -238,10 +242,10 @@ def test_probabilities_of_all_candidates_and_the_specials_sum_to_one(
     copy_ids = random_sources(config, [8])
     model = random_model(config)
     state = (engine := NumpyEngine(config, weight_arrays(model))).encode(
-        embeddable(config, copy_ids), copy_ids
+        source_batch(config, copy_ids)
     )
     row = np.zeros(1, np.int32)
-    log_probs, ids, _ = engine.step(state, row, np.full(1, BOS, np.int32), 100)
+    log_probs, ids, _ = engine.step(state, Step(row, np.full(1, BOS, np.int32), 100))
 
     total = np.exp(log_probs[np.isfinite(log_probs)]).sum()
     batch = training_batch(config, copy_ids, [[PAD], [UNK], [BOS]][:1])
@@ -265,22 +269,24 @@ def test_a_step_leaves_the_state_before_as_it_was() -> None:
     copy_ids = random_sources(config, LENGTHS)
     for engine in both_engines(config):
         rows = np.arange(len(copy_ids), dtype=np.int32)
-        before = engine.encode(embeddable(config, copy_ids), copy_ids)
+        before = engine.encode(source_batch(config, copy_ids))
         tokens = np.full_like(rows, BOS)
-        _, _, state = engine.step(before, rows, tokens, 4)
-        first = engine.step(state, rows, tokens + 3, 4)[0]
-        engine.step(state, rows[::-1].copy(), tokens + 9, 4)
+        _, _, state = engine.step(before, Step(rows, tokens, 4))
+        first = engine.step(state, Step(rows, tokens + 3, 4))[0]
+        engine.step(state, Step(rows[::-1].copy(), tokens + 9, 4))
 
-        np.testing.assert_array_equal(first, engine.step(state, rows, tokens + 3, 4)[0])
+        np.testing.assert_array_equal(
+            first, engine.step(state, Step(rows, tokens + 3, 4))[0]
+        )
 
 
 def test_columns_without_a_token_are_impossible() -> None:
     config = replace(TINY["pointer"], vocab_size=6)
     copy_ids = np.array([[4, 5, 4]], np.int32)
     for engine in both_engines(config):
-        state = engine.encode(copy_ids, copy_ids)
+        state = engine.encode(SourceBatch(copy_ids, copy_ids))
         row = np.zeros(1, np.int32)
-        log_probs, ids, _ = engine.step(state, row, np.full(1, BOS, np.int32), 9)
+        log_probs, ids, _ = engine.step(state, Step(row, np.full(1, BOS, np.int32), 9))
         assert log_probs.shape == ids.shape == (1, 10)
         assert np.isfinite(log_probs[0]).sum() == 3  # EOS, 4 and 5
         assert ids[0, 0] == EOS and set(ids[0, 1:3].tolist()) == {4, 5}
@@ -290,12 +296,33 @@ def test_an_article_is_offered_no_token_that_only_another_one_has() -> None:
     config = TINY["pointer"]
     copy_ids = np.array([[5, 6, 7, 8], [5, 50, 51, 52]], np.int32)
     for engine in both_engines(config):
-        state = engine.encode(embeddable(config, copy_ids), copy_ids)
+        state = engine.encode(source_batch(config, copy_ids))
         rows, tokens = np.arange(2, dtype=np.int32), np.full(2, BOS, np.int32)
-        log_probs, ids, _ = engine.step(state, rows, tokens, config.vocab_size + 4)
+        log_probs, ids, _ = engine.step(
+            state, Step(rows, tokens, config.vocab_size + 4)
+        )
         offered = [set(ids[row, np.isfinite(log_probs[row])].tolist()) for row in rows]
         assert max(offered[0]) < config.vocab_size
         assert offered[1] - offered[0] == {50, 51, 52} and PAD not in offered[0]
+
+
+def test_a_condition_that_no_network_reads_is_refused() -> None:
+    config = TINY["pointer"]
+    plain = source_batch(config, random_sources(config, LENGTHS))
+    styled = replace(plain, condition=np.zeros(len(LENGTHS), np.int32))
+    for engine in both_engines(config):
+        engine.encode(plain)
+        with pytest.raises(ValueError, match="condition"):
+            engine.encode(styled)
+
+
+def test_sources_have_as_many_copy_ids_and_a_condition_for_each_row() -> None:
+    ids = np.array([[4, 5, 4], [6, 7, PAD]], np.int32)
+    assert len(SourceBatch(ids, ids, np.array([0, 1], np.int32))) == 2
+    with pytest.raises(AssertionError):
+        SourceBatch(ids, ids[:, :2])
+    with pytest.raises(AssertionError):
+        SourceBatch(ids, ids, np.array([0], np.int32))
 
 
 def test_keras_engine_from_weights_is_the_model_itself() -> None:
@@ -344,5 +371,5 @@ def test_a_search_compiles_two_steps_whoever_leaves() -> None:
         return step(encoded, state, parents, *rest, **named)
 
     engine._step = recording
-    beam_search(engine, embeddable(config, copy_ids), copy_ids, rules, decode)
+    beam_search(engine, source_batch(config, copy_ids), rules, decode)
     assert len(shapes) == 2 and len(rows) > 3  # of one hypothesis, and of three

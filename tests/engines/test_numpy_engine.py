@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headline.engines.base import Ids
+from headline.engines.base import Ids, SourceBatch
 from headline.engines.numpy_engine import NumpyEngine, Trace
 from headline.network.weights import Weights
 from headline.search.beam_search import beam_search
@@ -12,7 +12,7 @@ from headline.search.rules import Rules, TokenTable
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
 from headline.text.tokenizer import PAD, SPECIAL_TOKENS
-from tests.models import TINY, embeddable, random_sources
+from tests.models import TINY, random_sources, source_batch
 from tests.scripted import random_weights
 
 LENGTHS = [9, 4, 1, 12, 7]
@@ -33,18 +33,22 @@ def searched(
 ) -> list[tuple[Ids, Hypothesis, Trace]]:
     """The copy ids of articles, each headline found for them, and its trace."""
     copy_ids = random_sources(config, LENGTHS)
-    sources, engine = embeddable(config, copy_ids), NumpyEngine(config, weights)
-    articles = len(copy_ids)
+    engine, articles = NumpyEngine(config, weights), len(copy_ids)
     rules = Rules(TokenTable(SPECIAL_TOKENS), [DECODE] * articles, [None] * articles)
     results = []
-    every = beam_search(engine, sources, copy_ids, rules, DECODE)
+    every = beam_search(engine, source_batch(config, copy_ids), rules, DECODE)
     for place, hypotheses in enumerate(every):
         found = hypotheses[: DECODE.num_headlines]
         targets = [hypothesis.ids for hypothesis in found]
-        traces = engine.trace(sources[place], copy_ids[place], targets)
+        traces = engine.trace(article(config, copy_ids[place]), targets)
         row = [copy_ids[place]] * len(found)
         results += list(zip(row, found, traces, strict=True))
     return results
+
+
+def article(config: ModelConfig, copy_ids: Ids) -> SourceBatch:
+    """One article, ids of shape ``(S,)``, as an engine reads it."""
+    return source_batch(config, copy_ids[None])
 
 
 @PRESETS
@@ -117,10 +121,10 @@ def test_padding_and_other_targets_change_no_trace(preset: str) -> None:
     padded = np.pad(copy_ids, (0, 3), constant_values=PAD)
     targets = [[8, 20], [], [int(copy_ids[0])] * 3]
 
-    together = engine.trace(embeddable(config, padded), padded, targets)
+    together = engine.trace(article(config, padded), targets)
 
     for target, expected in zip(targets, together, strict=True):
-        (alone,) = engine.trace(embeddable(config, copy_ids), copy_ids, [target])
+        (alone,) = engine.trace(article(config, copy_ids), [target])
         for name, value in vars(alone).items():
             wanted = getattr(expected, name)
             if value.ndim == 2:

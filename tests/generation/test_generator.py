@@ -750,9 +750,9 @@ def test_the_length_of_a_short_article_is_no_reason_to_look_again(
     generator, batches = random_model(max_length=DecodeConfig.max_length), list[int]()
     encode = generator.engine.encode
 
-    def counted(source_ids: Any, copy_ids: Any) -> Any:
-        batches.append(len(source_ids))
-        return encode(source_ids, copy_ids)
+    def counted(sources: Any) -> Any:
+        batches.append(len(sources))
+        return encode(sources)
 
     monkeypatch.setattr(generator.engine, "encode", counted)
     short = HAN[:6] + HAN[:6]
@@ -767,10 +767,10 @@ def test_the_length_of_a_short_article_is_no_reason_to_look_again(
 class Cramped(CopyEngine):
     """An engine without memory for more than two articles."""
 
-    def encode(self, source_ids: Any, copy_ids: Any) -> Any:
-        if len(copy_ids) > 2:
+    def encode(self, sources: Any) -> Any:
+        if len(sources) > 2:
             raise MemoryError
-        return super().encode(source_ids, copy_ids)
+        return super().encode(sources)
 
 
 def test_without_memory_for_a_batch_its_parts_are_searched() -> None:
@@ -806,9 +806,9 @@ def test_consensus_is_of_a_beam_alone(other: dict[str, Any]) -> None:
 class CrampedDevice(Cramped):
     """As a GPU of TensorFlow says it."""
 
-    def encode(self, source_ids: Any, copy_ids: Any) -> Any:
+    def encode(self, sources: Any) -> Any:
         try:
-            return super().encode(source_ids, copy_ids)
+            return super().encode(sources)
         except MemoryError as error:
             raise type("ResourceExhaustedError", (Exception,), {})("OOM") from error
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from headline.engines.base import SourceBatch, Step
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError
 from headline.network.weights import Weights, check_weights, weight_shapes
@@ -49,8 +50,9 @@ def test_engine_reads_every_weight_and_no_other(config: ModelConfig) -> None:
     engine = NumpyEngine(config, weights)
     ids = np.array([[4, 5, 20]], np.int32)
 
-    state = engine.encode(np.where(ids < 9, ids, 1).astype(np.int32), ids)
-    engine.step(state, np.zeros(1, np.int32), np.array([BOS], np.int32), 2)
+    embedded = np.where(ids < 9, ids, 1).astype(np.int32)
+    state = engine.encode(SourceBatch(embedded, ids))
+    engine.step(state, Step(np.zeros(1, np.int32), np.array([BOS], np.int32), 2))
 
     assert weights.used == weight_shapes(config).keys()
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis, length_penalty
 from headline.search.constraints import Source, constraint
@@ -51,29 +51,26 @@ class ScriptedEngine:
         self.most_rows: list[int] = []
         self.dead = 0
 
-    def encode(self, source_ids: Ids, copy_ids: Ids) -> ScriptedState:
-        batch = len(source_ids)
-        return ScriptedState([int(row[0]) for row in copy_ids], [()] * batch)
+    def encode(self, sources: SourceBatch) -> ScriptedState:
+        articles = [int(row[0]) for row in sources.copy_ids]
+        return ScriptedState(articles, [()] * len(sources))
 
     def step(
-        self,
-        state: ScriptedState,
-        parents: Ids,
-        tokens: Ids,
-        num_candidates: int,
-        wanted: Ids | None = None,
+        self, state: ScriptedState, step: Step
     ) -> tuple[Floats, Ids, ScriptedState]:
+        parents, most = step.parents, step.num_candidates
         articles = [state.articles[parent] for parent in parents]
         groups = [len(list(group)) for _, group in itertools.groupby(articles)]
         assert len(set(groups)) == 1 and len(groups) == len(set(articles))
         self.most_rows.append(len(parents))
         prefixes = [
             (*state.prefixes[parent], int(token))
-            for parent, token in zip(parents, tokens, strict=True)
+            for parent, token in zip(parents, step.tokens, strict=True)
         ]
         self._check_dead(articles, prefixes)
-        asked = np.zeros((len(parents), 0), np.int32) if wanted is None else wanted
-        shape = len(parents), 1 + num_candidates + asked.shape[1]
+        nothing = np.zeros((len(parents), 0), np.int32)
+        asked = nothing if step.wanted is None else step.wanted
+        shape = len(parents), 1 + most + asked.shape[1]
         log_probs = np.full(shape, IMPOSSIBLE, np.float32)
         ids = np.full(shape, EOS, np.int32)
         for row, (article, prefix) in enumerate(zip(articles, prefixes, strict=True)):
@@ -84,9 +81,9 @@ class ScriptedEngine:
             options = dict(self.next_tokens(article, prefix[1:]))
             log_probs[row, 0] = options.pop(EOS, IMPOSSIBLE)
             best = sorted(options.items(), key=lambda item: (-item[1], item[0]))
-            for column, (token, score) in enumerate(best[:num_candidates], 1):
+            for column, (token, score) in enumerate(best[:most], 1):
                 ids[row, column], log_probs[row, column] = token, score
-            for column, token in enumerate(asked[row].tolist(), 1 + num_candidates):
+            for column, token in enumerate(asked[row].tolist(), 1 + most):
                 ids[row, column] = token
                 log_probs[row, column] = options.get(token, IMPOSSIBLE)
         return log_probs, ids, ScriptedState(articles, prefixes)
@@ -107,7 +104,9 @@ def plain_rules(
 
 
 def run(engine: ScriptedEngine, ids: Ids, config: DecodeConfig) -> list[Found]:
-    found = beam_search(engine, ids, ids, plain_rules(config, len(ids)), config)
+    found = beam_search(
+        engine, SourceBatch(ids, ids), plain_rules(config, len(ids)), config
+    )
     return [headlines[: config.num_headlines] for headlines in found]
 
 
@@ -197,7 +196,7 @@ def test_words_that_are_asked_for_keep_all_hypotheses() -> None:
         bound = constraint(source, config, tokenizer)
         rules = Rules(TokenTable(NAMES), [config] * 20, [bound] * 20)
         engine = ScriptedEngine(scattered)
-        found.append(beam_search(engine, ids, ids, rules, config))
+        found.append(beam_search(engine, SourceBatch(ids, ids), rules, config))
         dead.append(engine.dead)
 
     assert [each[0].ids for each in found[0]] == [each[0].ids for each in found[1]]
@@ -291,7 +290,9 @@ def test_length_is_counted_in_characters_of_the_tokens() -> None:
     for most in range(1, 9):
         config = DecodeConfig(beam_size=3, max_length=most, num_headlines=3)
         rules = plain_rules(config, 1, names)
-        found = beam_search(ScriptedEngine(words), ids, ids, rules, config)[0]
+        found = beam_search(
+            ScriptedEngine(words), SourceBatch(ids, ids), rules, config
+        )[0]
         assert found
         for one in found:
             assert sum(len(names[token]) for token in one.ids) <= most
@@ -306,7 +307,7 @@ def test_a_hypothesis_without_room_may_end_too_early() -> None:
         return log(a=0.9, end=0.1)
 
     rules = plain_rules(config, 1, names)
-    found = beam_search(ScriptedEngine(words), ids, ids, rules, config)[0]
+    found = beam_search(ScriptedEngine(words), SourceBatch(ids, ids), rules, config)[0]
     assert [one.ids for one in found] == [(A,)]
 
 
@@ -419,7 +420,9 @@ def test_a_word_of_n_characters_is_an_ngram_by_itself() -> None:
     config = DecodeConfig(beam_size=300, num_headlines=300, max_length=4)
 
     rules = plain_rules(config, 20, names)
-    for found in beam_search(ScriptedEngine(scattered), ids, ids, rules, config):
+    for found in beam_search(
+        ScriptedEngine(scattered), SourceBatch(ids, ids), rules, config
+    ):
         texts = {one.ids for one in found}
         assert not any(ids.count(A) > 1 for ids in texts)
         assert any(ids.count(B) > 1 for ids in texts)  # b c b has no bigram twice
@@ -448,13 +451,15 @@ def test_each_article_of_a_batch_has_its_own_lengths() -> None:
     ]
     rules = Rules(TokenTable(NAMES), own, [None] * 3)
 
-    found = beam_search(ScriptedEngine(scattered), ids, ids, rules, config)
+    found = beam_search(ScriptedEngine(scattered), SourceBatch(ids, ids), rules, config)
 
     for place, asked in enumerate(own):
         row = ids[place : place + 1]
         alone = Rules(TokenTable(NAMES), [asked], [None])
         engine = ScriptedEngine(scattered)
-        assert found[place] == beam_search(engine, row, row, alone, config)[0]
+        assert (
+            found[place] == beam_search(engine, SourceBatch(row, row), alone, config)[0]
+        )
     assert len(found[0][0].ids) <= 2 and len(found[1][0].ids) >= 4
 
 
@@ -466,7 +471,9 @@ def test_white_space_stands_inside_a_headline_only() -> None:
     ids = np.full((1, 1), A, np.int32)
     rules = plain_rules(config, 1, names)
 
-    found = beam_search(ScriptedEngine(scattered), ids, ids, rules, config)[0]
+    found = beam_search(
+        ScriptedEngine(scattered), SourceBatch(ids, ids), rules, config
+    )[0]
 
     texts = {"".join(names[token] for token in one.ids) for one in found}
     every = ("".join(p) for n in (1, 2, 3) for p in itertools.product(" bc", repeat=n))
@@ -524,7 +531,10 @@ def test_how_unlikely_a_prefix_is_changes_nothing_behind_it(alpha: float) -> Non
 
         rules = Rules(TokenTable(NAMES), [config], [bound])
         engine = ScriptedEngine(next_tokens)
-        return [one.ids for one in beam_search(engine, ids, ids, rules, config)[0]]
+        return [
+            one.ids
+            for one in beam_search(engine, SourceBatch(ids, ids), rules, config)[0]
+        ]
 
     likely = after(math.log(0.5))
     assert likely[0] == (A,)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from headline.engines.base import SourceBatch
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
@@ -36,7 +37,9 @@ def two_tokens(article: int, prefix: tuple[int, ...]) -> dict[int, float]:
 def sample(config: DecodeConfig, articles: list[int]) -> list[list[Hypothesis]]:
     ids = np.array(articles, np.int32)[:, None]
     rules = Rules(TokenTable(NAMES), [config] * len(articles), [None] * len(articles))
-    found = beam_search(ScriptedEngine(two_tokens), ids, ids, rules, config)
+    found = beam_search(
+        ScriptedEngine(two_tokens), SourceBatch(ids, ids), rules, config
+    )
     return [headlines[: config.num_headlines] for headlines in found]
 
 
