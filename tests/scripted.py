@@ -9,7 +9,7 @@ import numpy as np
 from headline.bundle import Bundle
 from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
 from headline.generation.generator import Headline
-from headline.network.weights import Weights, weight_shapes
+from headline.network.weights import Weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
 from headline.text.tokenizer import (
@@ -81,8 +81,8 @@ def char_tokenizer(text: str, vocab_size: int = 5000) -> CharTokenizer:
 def random_weights(config: ModelConfig, seed: int = 0) -> Weights:
     """Returns weights for the network, far enough from 0 that each one matters."""
     rng = np.random.default_rng(seed)
-    shapes = weight_shapes(config).items()
-    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes}
+    specs = weight_specs(config).values()
+    return {one.name: rng.normal(size=one.shape).astype(np.float32) for one in specs}
 
 
 def tiny_bundle(text: str, vocab_size: int = 12, width: int = 8) -> Bundle:

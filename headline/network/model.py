@@ -4,7 +4,6 @@ Shape letters: B batch, Q queries (target steps T in training, hypotheses K of e
 source in search), S source length, V vocab size, H width.
 """
 
-import math
 from typing import Any
 
 import keras
@@ -28,7 +27,7 @@ from headline.network.layers import (
     next_match_runs,
 )
 from headline.network.recurrence import Recurrence
-from headline.network.weights import Weights, weight_shapes
+from headline.network.weights import Weights, count_weights, weight_specs
 from headline.settings.model import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
 from headline.text.tokenizer import PAD, UNK
 
@@ -162,11 +161,11 @@ class HeadlineModel(keras.Model):
 
     def count_params(self) -> int:
         """Returns how many numbers the network has learned: those that are saved."""
-        return sum(math.prod(weight.shape) for weight in self.network_weights())
+        return count_weights(self.config)
 
     def network_weights(self) -> list[keras.Variable]:
         """Returns every weight that is saved, those that are frozen included."""
-        names = weight_shapes(self.config)
+        names = weight_specs(self.config)
         return [weight for weight in self.weights if weight_name(weight) in names]
 
     # --- encoder -----------------------------------------------------------------
@@ -548,9 +547,15 @@ def weight_arrays(model: HeadlineModel) -> Weights:
 
 
 def assign_weights(model: HeadlineModel, arrays: Weights) -> None:
-    """Sets every weight from ``weight_arrays`` of a model with the same config."""
+    """Sets every weight from ``weight_arrays`` of a model with the same config.
+
+    A weight that only a training needs stays as it is where the arrays lack it.
+    """
+    specs = weight_specs(model.config)
     for weight in model.network_weights():
-        weight.assign(arrays[weight_name(weight)])
+        name = weight_name(weight)
+        if specs[name].generates or name in arrays:
+            weight.assign(arrays[name])
 
 
 def weight_name(weight: keras.Variable) -> str:

@@ -1,6 +1,8 @@
-"""The names and shapes of every weight, which follow from the config alone."""
+"""What every weight of the network is: it follows from the config alone."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,31 @@ from headline.settings.model import ModelConfig
 
 LARGEST = 1e6  # of a weight: with greater ones float32 comes to its end
 
+# Layers that do a thing together, in the order of the network.
+GROUPS = ("embedding", "encoder", "decoder", "attention", "output", "pointer", "prior")
+
 Weights = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """One weight of the network, by which it is loaded, carried over and watched."""
+
+    name: str  # in the files of a model, such as ``hidden/bias``
+    shape: tuple[int, ...]
+    group: str  # one of GROUPS
+    token_axis: int | None = None  # the axis along which each generable token has one
+    generates: bool = True  # False: only a training needs it, and a model may lack it
+
+
+def weight_specs(config: ModelConfig) -> dict[str, WeightSpec]:
+    """Returns every weight that this network has, by its name."""
+    return {spec.name: spec for spec in _specs(config)}
+
+
+def count_weights(config: ModelConfig) -> int:
+    """Returns how many numbers the network learns."""
+    return sum(math.prod(spec.shape) for spec in weight_specs(config).values())
 
 
 def check_weights(config: ModelConfig, weights: Weights) -> None:
@@ -19,68 +45,13 @@ def check_weights(config: ModelConfig, weights: Weights) -> None:
     Raises:
         BundleError: a weight is missing, of another shape or type, or not finite.
     """
-    for name, shape in weight_shapes(config).items():
-        _check_weight(name, shape, weights)
+    for spec in weight_specs(config).values():
+        if spec.generates or spec.name in weights:
+            _check_weight(spec, weights)
 
 
-def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the name and shape of every weight that this network has."""
-    width, vocab_size = config.width, config.vocab_size
-    shapes: dict[str, tuple[int, ...]] = {"embedding/embeddings": (vocab_size, width)}
-    if config.bigrams:
-        shapes["bigrams/pairs/embeddings"] = (config.bigrams, width)
-    for layer in range(config.encoder_layers):
-        shapes |= _norm_shapes(f"encoder_norm_{layer}", width)
-        for side in ("forward", "backward"):
-            shapes |= _lstm_shapes(f"encoder_{layer}/{side}", width, width // 2)
-    norm_shapes = _modulated_shapes if config.conditional_norm else _norm_shapes
-    for name in (*range(config.decoder_layers), "last"):
-        shapes |= norm_shapes(f"decoder_norm_{name}", width)
-    for layer in range(config.decoder_layers):
-        shapes |= _lstm_shapes(f"decoder_{layer}", width, width)
-    for name in ("query", "key", "value"):
-        shapes[f"attention/{name}/kernel"] = (width, width)
-    shapes |= _dense_shapes("hidden", 2 * width, width)
-    shapes |= _dense_shapes("output", width, vocab_size)
-    if config.pointer:
-        shapes["pointer/query/kernel"] = (2 * width, width)
-        shapes["pointer/key/kernel"] = (width, width)
-        shapes |= _dense_shapes("pointer/gate", 2 * width, 1)
-    if features := config.match_features:
-        shapes |= _dense_shapes("attention/match", width, config.heads * features)
-        shapes |= _dense_shapes("pointer/match", 2 * width, features)
-    if config.source_prior:
-        shapes |= {f"prior/{name}": (vocab_size,) for name in ("log_scale", "shift")}
-    return shapes
-
-
-def _dense_shapes(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}/kernel": (inputs, outputs), f"{name}/bias": (outputs,)}
-
-
-def _norm_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}/gamma": (width,), f"{name}/beta": (width,)}
-
-
-def _modulated_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    hidden = max(1, width // 4)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for which in ("beta", "gamma"):
-        shapes |= _dense_shapes(f"{name}/{which}_hidden", width, hidden)
-        shapes |= _dense_shapes(f"{name}/{which}_output", hidden, width)
-    return shapes
-
-
-def _lstm_shapes(name: str, inputs: int, units: int) -> dict[str, tuple[int, ...]]:
-    cell = f"{name}/lstm_cell"
-    return {
-        f"{cell}/kernel": (inputs, 4 * units),
-        f"{cell}/recurrent_kernel": (units, 4 * units),
-        f"{cell}/bias": (4 * units,),
-    }
-
-
-def _check_weight(name: str, shape: tuple[int, ...], weights: Weights) -> None:
+def _check_weight(spec: WeightSpec, weights: Weights) -> None:
+    name, shape = spec.name, spec.shape
     if name not in weights:
         raise BundleError(f"the weights lack {name}: they are of another model")
     if weights[name].shape != shape:
@@ -92,3 +63,82 @@ def _check_weight(name: str, shape: tuple[int, ...], weights: Weights) -> None:
         raise BundleError(
             f"the weight {name} holds numbers that are not finite, or beyond any use"
         )
+
+
+# --- the parts of the network -----------------------------------------------------
+
+
+def _specs(config: ModelConfig) -> Iterator[WeightSpec]:
+    width = config.width
+    tokens = config.vocab_size, width
+    yield WeightSpec("embedding/embeddings", tokens, "embedding", token_axis=0)
+    if config.bigrams:
+        pairs = config.bigrams, width
+        yield WeightSpec("bigrams/pairs/embeddings", pairs, "embedding")
+    yield from _encoder(config)
+    yield from _decoder(config)
+    yield from _readout(config)
+
+
+def _encoder(config: ModelConfig) -> Iterator[WeightSpec]:
+    width = config.width
+    for layer in range(config.encoder_layers):
+        yield from _norm("encoder", f"encoder_norm_{layer}", width)
+        for side in ("forward", "backward"):
+            yield from _lstm("encoder", f"encoder_{layer}/{side}", width, width // 2)
+
+
+def _decoder(config: ModelConfig) -> Iterator[WeightSpec]:
+    norm = _modulated_norm if config.conditional_norm else _norm
+    for name in (*range(config.decoder_layers), "last"):
+        yield from norm("decoder", f"decoder_norm_{name}", config.width)
+    for layer in range(config.decoder_layers):
+        yield from _lstm("decoder", f"decoder_{layer}", config.width, config.width)
+
+
+def _readout(config: ModelConfig) -> Iterator[WeightSpec]:
+    width, vocab_size = config.width, config.vocab_size
+    for name in ("query", "key", "value"):
+        kernel = f"attention/{name}/kernel"
+        yield WeightSpec(kernel, (width, width), "attention")
+    yield from _dense("output", "hidden", 2 * width, width)
+    yield WeightSpec("output/kernel", (width, vocab_size), "output", token_axis=1)
+    yield WeightSpec("output/bias", (vocab_size,), "output", token_axis=0)
+    if config.pointer:
+        yield WeightSpec("pointer/query/kernel", (2 * width, width), "pointer")
+        yield WeightSpec("pointer/key/kernel", (width, width), "pointer")
+        yield from _dense("pointer", "pointer/gate", 2 * width, 1)
+    if features := config.match_features:
+        by_head = config.heads * features
+        yield from _dense("attention", "attention/match", width, by_head)
+        yield from _dense("pointer", "pointer/match", 2 * width, features)
+    if config.source_prior:
+        for name in ("log_scale", "shift"):
+            yield WeightSpec(f"prior/{name}", (vocab_size,), "prior", token_axis=0)
+
+
+# --- layers -------------------------------------------------------------------------
+
+
+def _dense(group: str, name: str, inputs: int, outputs: int) -> Iterator[WeightSpec]:
+    yield WeightSpec(f"{name}/kernel", (inputs, outputs), group)
+    yield WeightSpec(f"{name}/bias", (outputs,), group)
+
+
+def _norm(group: str, name: str, width: int) -> Iterator[WeightSpec]:
+    yield WeightSpec(f"{name}/gamma", (width,), group)
+    yield WeightSpec(f"{name}/beta", (width,), group)
+
+
+def _modulated_norm(group: str, name: str, width: int) -> Iterator[WeightSpec]:
+    hidden = max(1, width // 4)
+    for which in ("beta", "gamma"):
+        yield from _dense(group, f"{name}/{which}_hidden", width, hidden)
+        yield from _dense(group, f"{name}/{which}_output", hidden, width)
+
+
+def _lstm(group: str, name: str, inputs: int, units: int) -> Iterator[WeightSpec]:
+    cell = f"{name}/lstm_cell"
+    yield WeightSpec(f"{cell}/kernel", (inputs, 4 * units), group)
+    yield WeightSpec(f"{cell}/recurrent_kernel", (units, 4 * units), group)
+    yield WeightSpec(f"{cell}/bias", (4 * units,), group)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from headline.network.weights import GROUPS
 from headline.pages.axis import number
 from headline.pages.chart import STYLE as CHART_STYLE
 from headline.pages.chart import Chart, bar_chart, line_chart
@@ -42,8 +43,6 @@ summary { cursor: pointer; font-weight: 600; } .note { opacity: .7; font-size: .
 """
 
 Row = Mapping[str, Any]
-
-GROUPS = ("embedding", "encoder", "decoder", "attention", "output", "pointer", "prior")
 
 # Of each chart its title, its columns with their names, and whether it is logarithmic.
 CHARTS: Sequence[tuple[str, Mapping[str, str], bool]] = (

@@ -13,16 +13,8 @@ from headline.bundle import Bundle
 from headline.data.dataset import Dataset
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_name
+from headline.network.weights import WeightSpec, count_weights, weight_specs
 from headline.text.tokenizer import SPECIAL_TOKENS, Vocab
-
-# Of weights with one row or column for each generable token: which axis that is.
-TOKEN_AXES = {
-    "embedding/embeddings": 0,
-    "output/kernel": 1,
-    "output/bias": 0,
-    "prior/log_scale": 0,
-    "prior/shift": 0,
-}
 
 
 def merged_vocab(base: Vocab, data: Vocab) -> Vocab:
@@ -85,29 +77,28 @@ def carry_weights(model: HeadlineModel, base: Bundle, vocab: Vocab) -> Carried:
             f"--init-from: the width there is {base.model.width}, here "
             f"{model.config.width}: leave --width out, to take its network"
         )
-    count, left = 0, []
+    count, left, specs = 0, [], weight_specs(model.config)
     for weight in model.network_weights():
         name = weight_name(weight)
-        value = _carried(name, weight, base)
+        value = _carried(specs[name], weight, base)
         if value is None:
             left.append(name)
             continue
         weight.assign(value)
         count += base.weights[name].size
     base_size, special = base.tokenizer.vocab.vocab_size, len(SPECIAL_TOKENS)
-    total = sum(int(np.prod(weight.shape)) for weight in model.network_weights())
-    new = vocab.vocab_size - base_size
+    total, new = count_weights(model.config), vocab.vocab_size - base_size
     return Carried(base_size - special, new, count, total, tuple(left))
 
 
 def _carried(
-    name: str, weight: keras.Variable, base: Bundle
+    spec: WeightSpec, weight: keras.Variable, base: Bundle
 ) -> NDArray[np.float32] | None:
     """Returns the base's value of a weight, fresh where tokens are new; or None."""
-    value = base.weights.get(name)
+    value = base.weights.get(spec.name)
     if value is None:
         return None
-    axis, shape = TOKEN_AXES.get(name), tuple(weight.shape)
+    axis, shape = spec.token_axis, spec.shape
     if axis is None:
         return value if value.shape == shape else None
     grown = list(value.shape)

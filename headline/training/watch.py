@@ -22,13 +22,10 @@ from headline.network.model import (
     read_back,
     weight_arrays,
 )
-from headline.network.weights import Weights
+from headline.network.weights import Weights, weight_specs
 from headline.training.progress import EpochState
 
 EVERY = 20  # updates, one of which is looked at for how far it moves the weights
-
-# Layers that do a thing together: the read-out, and what is looked up.
-GROUPS = {"hidden": "output", "bigrams": "embedding"}
 
 RATIO = "update_ratio_"  # what the columns of the groups of layers begin with
 SPEED = "source_tokens_per_second"
@@ -76,18 +73,18 @@ def global_norm(grads: Sequence[Any]) -> KerasTensor:
     return ops.sqrt(sum(ops.sum(ops.square(grad)) for grad in flat))
 
 
-def layer_group(name: str) -> str:
-    """Returns the group of layers that a weight belongs to, by its name."""
-    layer = name.split("/")[0].split("_")[0]
-    return GROUPS.get(layer, layer)
+def update_ratios(
+    before: Weights, after: Weights, groups: Mapping[str, str]
+) -> dict[str, float]:
+    """Returns |change| / |weights| of each group of layers, both Euclidean norms.
 
-
-def update_ratios(before: Weights, after: Weights) -> dict[str, float]:
-    """Returns |change| / |weights| of each group of layers, both Euclidean norms."""
+    Args:
+        groups: the group that each weight belongs to, by its name.
+    """
     changes: dict[str, float] = defaultdict(float)
     sizes: dict[str, float] = defaultdict(float)
     for name, old in before.items():
-        group, change = layer_group(name), np.ravel(after[name] - old)
+        group, change = groups[name], np.ravel(after[name] - old)
         changes[group] += float(np.dot(change, change))
         sizes[group] += float(np.dot(np.ravel(old), np.ravel(old)))
     return {
@@ -130,8 +127,10 @@ class Watch(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        names = dict.fromkeys(map(layer_group, weight_arrays(self.model)))
+        specs = weight_specs(self.model.config).values()
+        self.groups = {spec.name: spec.group for spec in specs}
         if not self.epoch.batches:
+            names = dict.fromkeys(self.groups.values())
             columns = ["gradient_norm", *(RATIO + name for name in names)]
             self.epoch.measured = {name: [] for name in columns}
         self.before: Weights | None = None
@@ -158,7 +157,7 @@ class Watch(keras.callbacks.Callback):
         self.epoch.seconds = time.monotonic() - self.begin
 
     def _ratios(self, before: Weights) -> dict[str, float]:
-        ratios = update_ratios(before, weight_arrays(self.model))
+        ratios = update_ratios(before, weight_arrays(self.model), self.groups)
         if not any(ratios.values()):
             return {}  # gradients are being summed up: look on until the weights move
         self.before = None

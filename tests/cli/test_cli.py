@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from headline.bundle import load_bundle, save_bundle
 from headline.cli.main import main
+from headline.network.weights import WeightSpec
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS
 from headline.settings.search import DecodeConfig
@@ -848,9 +849,9 @@ def test_a_bug_keeps_its_traceback(
 def test_the_weights_are_checked_once(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked: list[str] = []
+    checked: list[WeightSpec] = []
     monkeypatch.setattr(
-        "headline.network.weights._check_weight", lambda name, *_: checked.append(name)
+        "headline.network.weights._check_weight", lambda spec, _: checked.append(spec)
     )
     page = tmp_path / "page.html"
     result = headline("generate", "-m", untrained, "--explain", page, stdin="天地")

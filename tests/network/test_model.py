@@ -14,7 +14,7 @@ from headline.network.model import (
     build_model,
     weight_arrays,
 )
-from headline.network.weights import weight_shapes
+from headline.network.weights import weight_specs
 from headline.text.tokenizer import PAD
 from tests.models import (
     TINY,
@@ -35,10 +35,12 @@ def batch_of(model: HeadlineModel, targets: list[list[int]]) -> dict[str, Ids]:
 
 
 @PRESETS
-def test_names_and_shapes_are_those_of_weight_shapes(preset: str) -> None:
-    arrays = weight_arrays(build_model(TINY[preset]))
-    found = {name: array.shape for name, array in arrays.items()}
-    assert found == weight_shapes(TINY[preset])
+def test_names_and_shapes_are_those_of_the_specs(preset: str) -> None:
+    model, specs = build_model(TINY[preset]), weight_specs(TINY[preset])
+    found = {name: array.shape for name, array in weight_arrays(model).items()}
+    assert found == {name: spec.shape for name, spec in specs.items()}
+    numbers = sum(array.size for array in weight_arrays(model).values())
+    assert model.count_params() == numbers
 
 
 @PRESETS
@@ -49,6 +51,25 @@ def test_assigned_weights_are_the_weights(preset: str) -> None:
     np.testing.assert_array_equal(
         array(other(batch)["log_probs"]), array(model(batch)["log_probs"])
     )
+
+
+def test_a_weight_that_only_a_training_needs_may_stay_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config, name = TINY["pointer"], "pointer/gate/bias"
+    model, arrays = build_model(config), dict(weight_arrays(random_model(config)))
+    del arrays[name]
+    with pytest.raises(KeyError, match=name):
+        assign_weights(model, arrays)
+
+    specs = weight_specs(config)
+    specs[name] = replace(specs[name], generates=False)
+    monkeypatch.setattr("headline.network.model.weight_specs", lambda _: specs)
+    assign_weights(model, arrays)
+
+    found = weight_arrays(model)
+    assert found[name] == 0  # as it was made
+    np.testing.assert_array_equal(found["hidden/kernel"], arrays["hidden/kernel"])
 
 
 @PRESETS

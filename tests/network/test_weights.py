@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from headline.engines.base import SourceBatch, Step
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError
-from headline.network.weights import Weights, check_weights, weight_shapes
+from headline.network.weights import (
+    GROUPS,
+    Weights,
+    check_weights,
+    weight_specs,
+)
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS
 from headline.text.tokenizer import BOS
@@ -54,12 +59,49 @@ def test_engine_reads_every_weight_and_no_other(config: ModelConfig) -> None:
     state = engine.encode(SourceBatch(embedded, ids))
     engine.step(state, Step(np.zeros(1, np.int32), np.array([BOS], np.int32), 2))
 
-    assert weights.used == weight_shapes(config).keys()
+    specs = weight_specs(config).values()
+    assert weights.used == {spec.name for spec in specs if spec.generates}
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_good_weights_pass(config: ModelConfig) -> None:
     check_weights(config, random_weights(config))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_token_axis_grows_with_the_vocab_and_nothing_else_does(
+    config: ModelConfig,
+) -> None:
+    specs = weight_specs(config)
+    grown = weight_specs(replace(config, vocab_size=config.vocab_size + 1))
+    for name, spec in specs.items():
+        more = tuple(int(axis == spec.token_axis) for axis in range(len(spec.shape)))
+        assert grown[name].shape == tuple(map(sum, zip(spec.shape, more, strict=True)))
+
+
+def test_every_weight_is_in_the_group_of_its_layer() -> None:
+    config = replace(SMALL, source_prior=True, conditional_norm=True)
+    groups = {spec.name: spec.group for spec in weight_specs(config).values()}
+    assert tuple(dict.fromkeys(groups.values())) == GROUPS
+    of_others = {"bigrams": "embedding", "hidden": "output"}
+    for name, group in groups.items():
+        layer = name.split("/")[0].split("_")[0]
+        assert group == of_others.get(layer, layer)
+
+
+def test_a_model_may_lack_a_weight_that_only_a_training_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    specs, weights = weight_specs(SMALL), dict(random_weights(SMALL))
+    specs["hidden/bias"] = replace(specs["hidden/bias"], generates=False)
+    monkeypatch.setattr("headline.network.weights.weight_specs", lambda _: specs)
+
+    short = {name: weights[name] for name in weights if name != "hidden/bias"}
+    check_weights(SMALL, short)
+
+    assert "hidden/bias" in refusal(weights | {"hidden/bias": weights["output/bias"]})
+    del short["hidden/kernel"]
+    assert "hidden/kernel" in refusal(short)
 
 
 def refusal(weights: Weights) -> str:
@@ -69,7 +111,7 @@ def refusal(weights: Weights) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", weight_shapes(SMALL))
+@pytest.mark.parametrize("name", weight_specs(SMALL))
 def test_any_faulty_weight_is_refused_by_name(name: str) -> None:
     good = dict(random_weights(SMALL))
     weight = good[name]
