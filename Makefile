@@ -12,6 +12,8 @@ MINUTES ?= 2.5
 PRESET ?= pointer
 ARTICLES ?= $(firstword $(wildcard data/articles/*.txt))
 TESTS ?= tests
+# Processes of `make test`: one for each core, and no more than there is memory for.
+JOBS ?= auto --maxprocesses 8
 
 BIN = $(VENV)/bin
 HEADLINE = $(BIN)/headline
@@ -56,8 +58,13 @@ evaluate: $(INSTALLED) ## score MODEL on the held-out test split of CORPUS
 generate: $(INSTALLED) ## write headlines for ARTICLES with MODEL
 	$(HEADLINE) generate -m $(MODEL) $(ARTICLES)
 
-test: $(INSTALLED) ## run the whole test suite
-	$(BIN)/python -m pytest $(TESTS)
+# Those that fork run by themselves: they use several cores, and need no other threads.
+PYTEST = $(BIN)/python -m pytest
+SIDE_BY_SIDE = -n $(JOBS) --dist worksteal
+# What takes long is `make stress`; there may be none that fork among TESTS.
+test: $(INSTALLED) ## run the test suite
+	$(PYTEST) $(TESTS) -m 'not slow and not forks' $(SIDE_BY_SIDE)
+	$(PYTEST) $(TESTS) -m 'not slow and forks' || test $$? = 5
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,jax]'

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from headline.data.corpus import (
     CorpusReader,
@@ -21,8 +20,6 @@ from headline.data.digests import DigestSet
 from headline.errors import CorpusError
 from headline.formats.records import Row
 from headline.formats.tables import CorpusFormat, open_table
-
-stable = settings(derandomize=True, deadline=None, max_examples=200)
 
 ARTICLE = "央行今日宣布下调存款准备金率"
 PAIR = Pair(ARTICLE, "央行降准")

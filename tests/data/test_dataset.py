@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.corpus import Pair
@@ -43,8 +43,6 @@ from headline.system.files import sha256
 from headline.text.tokenizer import BOS, EOS, PAD
 from tests.damage import damages
 from tests.scripted import char_tokenizer
-
-stable = settings(derandomize=True, deadline=None, max_examples=100)
 
 HAN = "央行今日宣布下调存款准备金率新华社北京电记者"
 PAIRS = [Pair(f"{number}号{HAN}", f"{HAN[number % 9 :][:9]}") for number in range(90)]
@@ -367,7 +365,6 @@ many_lengths = st.lists(st.integers(1, 120), min_size=1, max_size=60).map(np.arr
 batch_sizes = st.integers(1, 9)
 
 
-@stable
 @given(many_lengths, batch_sizes, st.integers(0, 2**31 - 1), st.integers(0, 50))
 def test_epoch_holds_every_pair_once_in_full_batches(
     lengths: Offsets, batch_size: int, seed: int, epoch: int
@@ -380,7 +377,6 @@ def test_epoch_holds_every_pair_once_in_full_batches(
     assert 0 < sizes[-1] <= batch_size
 
 
-@stable
 @given(many_lengths, batch_sizes, st.integers(0, 9))
 def test_batches_do_not_overlap_in_length(
     lengths: Offsets, batch_size: int, epoch: int
@@ -509,7 +505,6 @@ def side_of_rows(rows: Sequence[list[int]]) -> Side:
     return Side(ids, np.cumsum([0, *map(len, rows)]))
 
 
-@stable
 @given(rows_of_ids, st.randoms())
 def test_batch_is_the_pairs_with_the_target_shifted_by_one(
     pairs: list[tuple[list[int], list[int]]], random: Any
@@ -538,7 +533,6 @@ def embeddable(ids: list[int]) -> list[int]:
     return [token if token < 6 else 1 for token in ids]
 
 
-@stable
 @given(rows_of_ids)
 def test_few_shapes_come_up(pairs: list[tuple[list[int], list[int]]]) -> None:
     split = split_of_rows(pairs)

@@ -1,6 +1,6 @@
 """A compact set is a set."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.digests import DigestSet
@@ -11,7 +11,6 @@ digests = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None)
 @given(digests)
 def test_each_digest_is_new_once(found: list[bytes]) -> None:
     compact, plain = DigestSet(), set[bytes]()

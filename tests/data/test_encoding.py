@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.encoding import PieceTable, TextTable
@@ -17,7 +17,6 @@ from headline.text.tokenizer import (
     WordTokenizer,
 )
 
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 NEWS = "央行宣布下调存款准备金率，降息0.5个百分点"
 texts = st.text("央行宣布降息05.B罕😀 ", min_size=1, max_size=12)
 some_pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
@@ -57,7 +56,6 @@ def one_by_one(
     return [[source.ids.tolist() for source in encoded], targets]
 
 
-@stable
 @given(some_pairs)
 def test_looked_up_characters_are_those_of_each_text(
     pairs: list[tuple[str, str]],
@@ -69,7 +67,6 @@ def test_looked_up_characters_are_those_of_each_text(
 
 
 @pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer])
-@stable
 @given(pairs=some_pairs)
 def test_texts_that_are_cut_anew_are_those_of_each_text(
     kind: type[Tokenizer], pairs: list[tuple[str, str]]

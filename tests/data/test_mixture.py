@@ -3,12 +3,10 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.mixture import Corpus, epoch_places
-
-stable = settings(derandomize=True, deadline=None, max_examples=100)
 
 corpora_of_any_weight = st.lists(
     st.builds(
@@ -35,7 +33,6 @@ def of_each(corpora: list[Corpus], seed: int, epoch: int) -> list[Counter[int]]:
     ]
 
 
-@stable
 @given(corpora_of_any_weight, numbers, st.integers(0, 1000))
 def test_epoch_sees_each_pair_as_often_as_the_weight_says(
     corpora: list[Corpus], seed: int, epoch: int
@@ -48,7 +45,6 @@ def test_epoch_sees_each_pair_as_often_as_the_weight_says(
         assert all(counts[place] in (least, least + 1) for place in range(corpus.pairs))
 
 
-@stable
 @given(corpora_of_any_weight, numbers, st.integers(0, 50), st.integers(1, 9))
 def test_no_pair_has_another_turn_before_all_others(
     corpora: list[Corpus], seed: int, first: int, epochs: int

@@ -30,7 +30,6 @@ from headline.data.summary import summary_table
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig
-from headline.system.workers import Workers
 from headline.text.normalise import normalise
 from tests.reading import entries
 
@@ -453,9 +452,13 @@ def mixed_job(folder: Path, tokenizer: str) -> Job:
     )
 
 
+@pytest.mark.forks
 @pytest.mark.parametrize("tokenizer", ["char", "word"])
 def test_number_of_workers_changes_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokenizer: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    started: list[str],
+    tokenizer: str,
 ) -> None:
     mixed = mixed_job(tmp_path, tokenizer)
     summary = prepare(mixed)  # all rows of a file at once
@@ -469,6 +472,8 @@ def test_number_of_workers_changes_no_byte(
         data_dir = tmp_path / f"{workers} processes"
         prepare(replace(mixed, data_dir=data_dir, workers=workers))
         assert files(data_dir) == expected
+        assert len(started) % workers == 0 and bool(started) == (workers > 1)
+        started.clear()
 
     assert min(summary["rejects"].values()) >= 1 and len(summary["rejects"]) >= 6
     assert summary["rejects"]["duplicate"] > 20
@@ -476,21 +481,20 @@ def test_number_of_workers_changes_no_byte(
     assert all(summary[UNPAIRED].values())
 
 
+@pytest.mark.forks
 def test_only_a_large_corpus_starts_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[str]
 ) -> None:
-    def refused(_: Workers[Any, Any]) -> None:
-        raise HeadlineError("processes are started")
-
-    monkeypatch.setattr(Workers, "_start", refused)
     corpus = write_csv(tmp_path / "a.csv", PAIRS)
     small = replace(job(corpus, tmp_path / "data", overwrite=True), workers=2)
     prepare(small)
+    assert not started
 
     monkeypatch.setattr("headline.formats.lines.Lines.BLOCK", 300)
-    with pytest.raises(HeadlineError, match="processes are started"):
-        prepare(small)
     prepare(replace(small, workers=1))
+    assert not started
+    prepare(small)
+    assert started and set(started) == {"fork"}
 
 
 # --- articles without headlines -------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
@@ -31,7 +31,6 @@ COPY_IDS = np.array(ARTICLES, np.int32)
 # Rows of the articles: as many of each, or not.
 LAYOUTS = pytest.mark.parametrize("layout", [[0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 2]])
 SHORTLISTS = pytest.mark.parametrize("shortlist", [0, 8, 40, V])
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 
 def random(*shape: int) -> Floats:
@@ -119,7 +118,6 @@ def layer() -> tuple[Floats, Floats]:
     return random(H, V), random(V)
 
 
-@stable
 @given(st.lists(st.lists(st.integers(4, 16), min_size=1, max_size=6), min_size=1))
 def test_positions_of_equal_tokens_are_summed_up(articles: list[list[int]]) -> None:
     length = max(map(len, articles))
@@ -148,7 +146,6 @@ def test_ranked_ids_are_sorted_and_ties_are_in_the_order_of_ids() -> None:
     assert (log_probs[0, 4:] == IMPOSSIBLE).all() and log_probs.shape == (1, 6)
 
 
-@stable
 @given(st.integers(1, 12), st.integers(12, 700), st.integers(0, 99))
 def test_top_columns_are_the_greatest(most: int, columns: int, seed: int) -> None:
     values = np.random.default_rng(seed).permuted(

@@ -1,12 +1,10 @@
 """How the rows of a search lie beside those of their article."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.engines.rows import Rows
-
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 
 def test_rows_lie_as_in_the_example() -> None:
@@ -16,7 +14,6 @@ def test_rows_lie_as_in_the_example() -> None:
     assert rows.flat(np.array([[1, 2], [3, 9]])).tolist() == [1, 2, 3]
 
 
-@stable
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 99))
 def test_there_and_back_is_the_same(counts: list[int], seed: int) -> None:
     rows = Rows(np.repeat(np.arange(len(counts)), counts))

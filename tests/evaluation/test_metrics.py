@@ -5,7 +5,7 @@ from dataclasses import astuple
 
 import pytest
 import sacrebleu
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
@@ -22,8 +22,6 @@ from headline.evaluation.metrics import (
     rouge,
 )
 from headline.text.spans import numbers_and_words
-
-stable = settings(derandomize=True, deadline=None, max_examples=200)
 
 # Few characters, so that much is common; some of them outside the first 64 places.
 texts = st.text("央行降息a", max_size=12) | st.text("甲乙", max_size=90)
@@ -53,7 +51,6 @@ def plain_lcs(first: str, second: str) -> int:
     return row[-1]
 
 
-@stable
 @given(texts, texts)
 def test_scores_are_those_of_the_rouge_package(headline: str, reference: str) -> None:
     expected = SCORER.score(reference, headline)
@@ -65,13 +62,11 @@ def test_scores_are_those_of_the_rouge_package(headline: str, reference: str) ->
     assert score.rouge_l == pytest.approx(100 * expected["rougeL"].fmeasure)
 
 
-@stable
 @given(texts | any_text, texts | any_text)
 def test_common_subsequence_is_that_of_the_table(first: str, second: str) -> None:
     assert longest_common_subsequence(first, second) == plain_lcs(first, second)
 
 
-@stable
 @given(any_text, any_text)
 def test_scores_are_symmetric_shares_of_a_hundred(first: str, second: str) -> None:
     score = rouge(first, second)
@@ -91,7 +86,6 @@ def test_texts_with_nothing_in_common_score_nothing(other: str) -> None:
     assert rouge(other, "") == Rouge(0, 0, 0)
 
 
-@stable
 @given(st.lists(texts, max_size=4), st.sampled_from([" ", "\n", "\u3000", "\t "]))
 def test_white_space_does_not_count(words: list[str], space: str) -> None:
     spaced = space + space.join(words) + space
@@ -103,7 +97,6 @@ def spaced(texts: list[str]) -> list[str]:
     return [" ".join(text) for text in texts]
 
 
-@stable
 @given(st.lists(st.tuples(plain_texts, plain_texts), min_size=1, max_size=5))
 def test_bleu_and_chrf_are_sacrebleus_of_the_characters(
     pairs: list[tuple[str, str]],
@@ -197,7 +190,6 @@ def test_a_bigram_that_stands_twice_is_repeated(headline: str, repeated: bool) -
     assert marked(headline).repeated_bigrams == repeated
 
 
-@stable
 @given(texts | any_text, st.integers(0, 20), st.integers(0, 20))
 def test_a_part_of_the_article_is_copied_from_it(
     article: str, begin: int, length: int
@@ -211,7 +203,6 @@ def test_a_part_of_the_article_is_copied_from_it(
     assert marks.exact
 
 
-@stable
 @given(texts | any_text, texts | any_text)
 def test_an_article_supports_itself_and_a_blank_one_supports_nothing(
     article: str, headline: str
@@ -228,7 +219,6 @@ def test_an_article_supports_itself_and_a_blank_one_supports_nothing(
     assert nothing.copied == nothing.copied_bigrams == 0
 
 
-@stable
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=5))
 def test_rates_are_means_and_shares_of_all_characters(
     rows: list[tuple[str, str, str]],
@@ -275,7 +265,6 @@ def test_scores_are_shown_with_two_decimals() -> None:
     assert shown == {"rouge_1": 33.33, "rouge_2": 0.0, "rouge_l": 66.67}
 
 
-@stable
 @given(any_text, st.integers(0, 25))
 def test_lead_is_how_the_article_begins(article: str, length: int) -> None:
     found = lead(article, length)

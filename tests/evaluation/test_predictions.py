@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.corpus import Pair
@@ -19,7 +19,6 @@ from headline.evaluation.predictions import (
 from headline.generation.generator import Headline
 from headline.text.normalise import normalise
 
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 texts = st.text(max_size=8).map(normalise)
 
 
@@ -49,7 +48,6 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@stable
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=4))
 def test_headlines_come_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]

@@ -4,7 +4,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.evaluation import significance
@@ -17,7 +17,6 @@ from headline.evaluation.significance import (
     intervals,
 )
 
-stable = settings(derandomize=True, deadline=None, max_examples=10)
 texts = st.text("央行降息1a", max_size=8)
 rouges = st.builds(Rouge, *[st.floats(0, 100, width=32)] * 3)
 NAMES = ("rouge_1", "rouge_2", "rouge_l")
@@ -35,7 +34,6 @@ def plain_draws(articles: int) -> list[list[int]]:
     ]
 
 
-@stable
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=7))
 def test_intervals_are_those_of_a_plain_loop(rows: list[tuple[str, str, str]]) -> None:
     marks = marks_of(rows)
@@ -51,7 +49,6 @@ def test_intervals_are_those_of_a_plain_loop(rows: list[tuple[str, str, str]]) -
         assert interval == pytest.approx(expected.tolist(), abs=1e-9)
 
 
-@stable
 @given(st.lists(st.tuples(rouges, rouges), min_size=1, max_size=7))
 def test_comparison_is_that_of_a_plain_loop(pairs: list[tuple[Rouge, Rouge]]) -> None:
     ours, others = map(list, zip(*pairs, strict=True))

@@ -17,7 +17,7 @@ from headline.formats.dialects import (
     separator_of,
     suspicion,
 )
-from tests.reading import LINE, PAIR, read, rows, stable, to_csv, write
+from tests.reading import LINE, PAIR, read, rows, to_csv, write
 
 NAMES = ["title", "content"]
 # Nothing that ends a line for str.splitlines or would be taken for a mark.
@@ -68,7 +68,6 @@ def test_excel_names_the_delimiter_in_a_line_of_its_own(
     assert row.values == {"title": PAIR.target, "content": PAIR.source}
 
 
-@stable
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=6))
 def test_a_tsv_file_without_quoting_keeps_each_row(
     tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str]]
@@ -82,7 +81,6 @@ def test_a_tsv_file_without_quoting_keeps_each_row(
     assert [tuple(row.fields) for row in rows(path)] == records
 
 
-@stable
 @given(
     st.lists(st.tuples(cells, cells), min_size=1, max_size=6),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.formats.encodings import binary_kind, detect_encoding, documents_kind
-from tests.reading import LINE, PAIR, fault, read, stable, write
+from tests.reading import LINE, PAIR, fault, read, write
 
 SIMPLIFIED = (
     "水利部和应急管理部今天联合发布通知，要求各地做好暑期防汛工作，加强水库巡查。"
@@ -29,7 +29,6 @@ MARKED = ["utf-8-sig", "utf-16", "utf-32"]
 CASES = [(text, codec) for text, codecs in CODECS.items() for codec in codecs]
 
 
-@stable
 @given(st.sampled_from(CASES), st.integers(0, 50), st.integers(10, 60), st.booleans())
 def test_a_text_is_read_as_it_was_written(
     case: tuple[str, str], begin: int, length: int, is_cut: bool
@@ -67,7 +66,6 @@ def test_ascii_and_nothing_are_utf8() -> None:
     assert detect_encoding("title,content\n".encode("utf-16-le")) == "utf-16-le"
 
 
-@stable
 @given(st.binary(min_size=100, max_size=400))
 def test_any_bytes_have_a_codec_or_none(content: bytes) -> None:
     found = detect_encoding(content)

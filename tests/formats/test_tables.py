@@ -29,7 +29,6 @@ from tests.reading import (
     read,
     rejects,
     rows,
-    stable,
     to_csv,
     write,
 )
@@ -70,7 +69,6 @@ any_text = st.text(st.characters(codec="utf-8"))
 records = st.lists(st.tuples(any_text, any_text), min_size=1, max_size=5)
 
 
-@stable
 @given(records, st.sampled_from([",", "\t"]), st.sampled_from(["\n", "\r\n", "\r"]))
 @example([("a\rb\r\nc\nd", '"'), ("\x00\x1a,", '""\t"')], ",", "\n")
 def test_written_texts_come_back(
@@ -96,7 +94,6 @@ def test_written_texts_come_back(
     ]
 
 
-@stable
 @given(st.lists(st.tuples(any_text, any_text), min_size=1, max_size=5))
 def test_written_objects_come_back(
     tmp_path_factory: pytest.TempPathFactory, texts: list[tuple[str, str]]
@@ -108,7 +105,6 @@ def test_written_objects_come_back(
     assert [row.values for row in rows(path)] == objects
 
 
-@stable
 @given(
     st.sampled_from([".csv", ".tsv", ".jsonl", ".csv.gz", ".jsonl.gz"]),
     st.sampled_from(
@@ -390,7 +386,6 @@ PARTS = [b"a", b",", b"b", b"\n", b"\n", b"\r\n", b"\r", b'"', b'"', b'""', b" "
 PARTS += ["天".encode(), b"\xff", b"c,d\n", b'"e\nf",g\n', b"\xe2\x80\xa8"]
 
 
-@stable
 @given(
     st.lists(st.sampled_from(PARTS), max_size=60),
     st.integers(1, 40),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
@@ -17,8 +17,6 @@ from headline.settings.presets import PRESETS
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
 from tests.scripted import random_weights, tiny_bundle, word_bundle
-
-stable = settings(derandomize=True, deadline=None, max_examples=30)
 
 HAN = "央行今日宣布下调存款准备金率"
 BUNDLE = tiny_bundle(HAN + HAN[:5])
@@ -38,7 +36,6 @@ def without_pointer() -> Bundle:
     return replace(BUNDLE, model=model, weights=random_weights(model))
 
 
-@stable
 @given(articles)
 def test_tokens_put_together_are_the_texts(article: str) -> None:
     explanation = explained(article)
@@ -51,7 +48,6 @@ def test_tokens_put_together_are_the_texts(article: str) -> None:
         assert texts[-1] == "" and all(texts[:-1])
 
 
-@stable
 @given(articles)
 def test_probabilities_of_the_tokens_make_the_score(article: str) -> None:
     for headline in explained(article).headlines:
@@ -59,7 +55,6 @@ def test_probabilities_of_the_tokens_make_the_score(article: str) -> None:
         assert sum(logs) == pytest.approx(headline.score, abs=1e-3)
 
 
-@stable
 @given(articles)
 def test_what_is_copied_stands_in_the_article(article: str) -> None:
     explanation = explained(article)

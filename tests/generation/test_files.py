@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import CorpusError
@@ -33,8 +33,6 @@ from headline.search.constraints import Source
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
 from tests.scripted import CopyEngine, char_tokenizer
-
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 Found = TypeVar("Found")
 
@@ -121,7 +119,6 @@ def test_table_comes_back_with_a_column_more(
     assert found[1:] == [[*row, expected(row[1])] for row in rows]
 
 
-@stable
 @given(st.lists(st.tuples(texts, texts), max_size=12))
 def test_no_row_of_a_table_is_lost_moved_or_changed(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
@@ -539,7 +536,6 @@ def test_first_article_of_a_slow_pipe_does_not_wait_for_the_others() -> None:
         assert soon(lambda: list(batches)) == []
 
 
-@stable
 @given(st.lists(texts, max_size=20), st.integers(1, 5))
 def test_ready_batches_hold_all_articles_in_their_order(
     articles: list[str], batch_size: int
@@ -597,7 +593,6 @@ def caught(call: Callable[[], Found]) -> Callable[[], Found]:
     return lambda: result
 
 
-@stable
 @given(st.lists(texts, max_size=20), st.integers(1, 5))
 def test_windows_hold_all_articles_in_their_order(
     articles: list[str], size: int

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
@@ -34,14 +34,12 @@ from headline.text.spans import runs
 from headline.text.tokenizer import EOS, SPECIAL_TOKENS
 from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle
 
-stable = settings(derandomize=True, deadline=None, max_examples=30)
-
 HAN = "央行今日宣布下调存款准备金率"
 BUNDLE = tiny_bundle(HAN + HAN[:5])
 BUNDLES = {"char": BUNDLE, "word": word_bundle(f"{HAN}，2023年GDP增长5.2% {HAN}")}
 KINDS = pytest.mark.parametrize("kind", list(BUNDLES))
 # Known and unknown characters, markup, white space, and blank articles.
-articles = st.lists(st.text(HAN + "１ <b>\n罕😀", max_size=20), max_size=9)
+articles = st.lists(st.text(HAN + "１ <b>\n罕😀", max_size=20), max_size=5)
 
 
 def copying(length: int = 4, source: int = 50, **settings: Any) -> Generator:
@@ -67,7 +65,6 @@ def ending_model() -> Bundle:
 # --- one by one, together, as a stream ------------------------------------------------
 
 
-@stable
 @given(articles, st.integers(1, 4), st.integers(1, 3))
 def test_batch_of_many_gives_what_batches_of_one_give(
     articles: list[str], batch_size: int, num_headlines: int
@@ -84,18 +81,20 @@ def test_batch_of_many_gives_what_batches_of_one_give(
         assert scores == pytest.approx([h.score for h in other], abs=1e-5)
 
 
-@stable
 @given(articles, st.integers(1, 4))
 def test_headlines_come_in_the_order_of_the_articles(
     articles: list[str], batch_size: int
 ) -> None:
     found = copying(batch_size=batch_size).generate(articles)
 
-    expected = [normalise(article)[:4].strip() for article in articles]
-    assert [headlines[0].text for headlines in found] == expected
+    assert len(found) == len(articles)
+    for (first, *_), article in zip(found, articles, strict=True):
+        beginning = normalise(article)[:4]
+        assert first.text[: len(beginning.strip())] == beginning.strip()
+        # White space never ends a headline: it may go on behind that.
+        assert len(first.text) == len(beginning) or beginning.endswith(" ")
 
 
-@stable
 @given(articles, st.integers(1, 4))
 def test_stream_is_generate(articles: list[str], batch_size: int) -> None:
     generator = copying(batch_size=batch_size)
@@ -117,7 +116,6 @@ def test_stream_reads_one_window_at_a_time() -> None:
     assert len(taken) == 2 * WINDOW
 
 
-@stable
 @given(st.lists(st.integers(1, 40 * LONG), max_size=60), st.integers(1, 16))
 def test_a_batch_of_long_articles_holds_fewer(tokens: list[int], most: int) -> None:
     lengths = dict(enumerate(tokens))
@@ -194,7 +192,6 @@ def test_length_limits_are_kept() -> None:
 # --- n-best ---------------------------------------------------------------------------
 
 
-@stable
 @given(articles, st.integers(1, 6), st.integers(1, 6))
 def test_headlines_of_an_article_differ_and_the_best_is_first(
     articles: list[str], num_headlines: int, beam_size: int
@@ -402,7 +399,6 @@ def follow_all_rules(
 
 
 @KINDS
-@stable
 @given(article=mixed, own=searches, most=st.integers(3, 12))
 def test_numbers_and_latin_words_are_the_articles_and_no_headline_is_blank(
     kind: str, article: str, own: dict[str, Any], most: int
@@ -424,7 +420,6 @@ SEARCHED_BY_KEYS: list[dict[str, Any]] = [
 
 
 @KINDS
-@stable
 @given(
     batch=st.lists(mixed, min_size=1, max_size=4), own=st.sampled_from(SEARCHED_BY_KEYS)
 )
@@ -466,7 +461,6 @@ def test_without_exact_numbers_some_are_invented(kind: str) -> None:
 
 
 @KINDS
-@stable
 @given(
     article=mixed,
     own=searches,
@@ -525,7 +519,6 @@ own_settings = st.fixed_dictionaries(
 )
 
 
-@stable
 @given(
     rows=st.lists(st.tuples(mixed, searches, own_settings), max_size=8),
     batch_size=st.integers(1, 4),
@@ -546,7 +539,6 @@ def test_each_article_is_searched_by_its_own_config(
         assert [one.score for one in headlines] == pytest.approx(scores, abs=1e-4)
 
 
-@stable
 @given(
     articles=st.lists(mixed.filter(normalise), min_size=1, max_size=4),
     own=searches,

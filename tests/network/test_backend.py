@@ -84,6 +84,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
 select_device("cpu")
 """
     asked = {"TF_NUM_INTRAOP_THREADS": "3"}
+    # The tests themselves say how.
     others = {name: os.environ[name] for name in os.environ.keys() - asked.keys()}
     for environment, expected in ((others, max(1, cores() // 2)), (others | asked, 0)):
         done = subprocess.run(

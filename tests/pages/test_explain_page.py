@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import HeadlineError
@@ -13,8 +13,6 @@ from headline.generation.explain import ExplainedHeadline, Explanation, Token
 from headline.pages.explain_page import explanation_page, section
 from headline.pages.heat_map import END
 from tests.markup import Tags, parse
-
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 HOSTILE = ["<script>", "alert('&')", "</script>", '"', "'", ">", "&amp;", " "]
 PIECES = [*HOSTILE, "央", "行", "宣布"]
@@ -115,7 +113,6 @@ def test_articles_are_written_as_they_come(tmp_path: Path) -> None:
 # --- an article -----------------------------------------------------------------------
 
 
-@stable
 @given(texts, st.lists(texts, min_size=1, max_size=3), st.text(max_size=5))
 def test_any_text_is_shown_and_never_becomes_a_tag(
     source: list[str], headlines: list[list[str]], unread: str
@@ -130,7 +127,6 @@ def test_any_text_is_shown_and_never_becomes_a_tag(
     assert buttons == [text for headline in headlines for text in [*headline, ""]]
 
 
-@stable
 @given(texts, texts)
 def test_a_copied_token_is_linked_to_its_occurrences(
     source: list[str], headline: list[str]

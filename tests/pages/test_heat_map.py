@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,14 +13,11 @@ from headline.generation.explain import Token
 from headline.pages.heat_map import MOST_SHADES, columns_of, heat_map, shades_of
 from tests.markup import parse
 
-stable = settings(derandomize=True, deadline=None, max_examples=50)
-
 
 def weights(*values: float) -> Floats:
     return np.array(values, np.float32)
 
 
-@stable
 @given(arrays(np.float32, 60, elements=st.floats(0, 1, width=32)))
 def test_shades_keep_the_order_of_the_weights(row: Floats) -> None:
     shades = dict(shades_of(row))
@@ -41,7 +38,6 @@ def test_what_is_spread_thin_is_seen_though_paler() -> None:
     assert 10 < thin[0][1] < 50
 
 
-@stable
 @given(arrays(np.float32, (4, 30), elements=st.floats(0, 1, width=32)))
 def test_a_heat_map_shows_the_greatest_weight_of_each_token(rows: Floats) -> None:
     columns = columns_of(rows)

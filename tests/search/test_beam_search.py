@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
@@ -311,7 +311,6 @@ def test_a_hypothesis_without_room_may_end_too_early() -> None:
     assert [one.ids for one in found] == [(A,)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     most=st.integers(1, 4),

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.evaluation.metrics import rouge
@@ -12,14 +12,12 @@ from headline.search.consensus import TEMPERATURE, consensus_order, likeness
 texts = st.lists(st.text("天地玄黄宇", min_size=1, max_size=6), min_size=1, unique=True)
 
 
-@settings(derandomize=True, deadline=None)
 @given(texts)
 def test_likeness_is_rouge_1_of_each_against_each(found: list[str]) -> None:
     expected = [[rouge(one, other).rouge_1 / 100 for other in found] for one in found]
     np.testing.assert_allclose(likeness(found), expected, atol=1e-12)
 
 
-@settings(derandomize=True, deadline=None)
 @given(texts)
 def test_the_first_has_the_greatest_expected_likeness(found: list[str]) -> None:
     log_probs = [-0.7 * place for place in range(len(found))]

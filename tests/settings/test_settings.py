@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import ConfigError
@@ -24,8 +24,6 @@ from headline.settings.train import (
     Schedule,
     TrainConfig,
 )
-
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 CONFIGS: list[type[Config]] = [PrepareConfig, ModelConfig, DecodeConfig, TrainConfig]
 SETTINGS = [(config, setting) for config in CONFIGS for setting in fields(config)]
@@ -182,7 +180,6 @@ def test_settings_do_not_change_once_made() -> None:
         config.beam_size = 0  # type: ignore[misc]
 
 
-@stable
 @given(st.integers(1, 1024), st.integers(1, 1024))
 def test_a_group_has_room_for_the_beam_and_the_headlines(
     beam: int, headlines: int

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import BundleError, DataError, HeadlineError
@@ -22,8 +22,6 @@ from headline.system.files import (
     write_json,
     write_text,
 )
-
-stable = settings(derandomize=True, deadline=None, max_examples=25)
 
 KINDS = [HeadlineError, DataError, BundleError]
 json_values = st.recursive(
@@ -115,7 +113,6 @@ def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
 # --- JSON -----------------------------------------------------------------------------
 
 
-@stable
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), json_values))
 def test_json_comes_back(
     tmp_path_factory: pytest.TempPathFactory, value: dict[str, Any]
@@ -190,7 +187,6 @@ def test_changed_or_missing_bytes_are_an_error_of_the_kind_asked_for(
     assert fault(kind, check_sha256, path, expected, kind).startswith("cannot read")
 
 
-@stable
 @given(st.binary())
 def test_checksum_is_that_of_all_bytes(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

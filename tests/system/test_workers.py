@@ -16,6 +16,8 @@ import pytest
 from headline.errors import ConfigError, WorkerError
 from headline.system.workers import AHEAD, Workers, cores, start_method
 
+pytestmark = pytest.mark.forks
+
 
 class Adder:
     """What workers run: something with a state of its own."""
@@ -57,8 +59,11 @@ def another_thread() -> Iterator[None]:
         thread.join()
 
 
-def test_results_come_in_the_order_of_the_parts_from_other_processes() -> None:
+def test_results_come_in_the_order_of_the_parts_from_other_processes(
+    started: list[str],
+) -> None:
     found = list(Workers(Adder(10).add, 2).map(range(20)))
+    assert started == [start_method()] * 2
     assert [number for number, _ in found] == list(range(10, 30))
     assert os.getpid() not in {pid for _, pid in found}
 
@@ -69,10 +74,13 @@ def test_processes_serve_again() -> None:
     assert len(pids) <= 2
 
 
-def test_they_are_spawned_beside_other_threads_and_give_the_same() -> None:
+def test_they_are_spawned_beside_other_threads_and_give_the_same(
+    started: list[str],
+) -> None:
     with another_thread():
         assert start_method() == "spawn"
         found = list(Workers(Adder(10).add, 1).map(range(3)))
+    assert started == ["spawn"]
     assert [number for number, _ in found] == [10, 11, 12]
 
 

@@ -4,13 +4,11 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headline.text import normalise as text_module
 from headline.text.normalise import normalise, normalise_all
-
-stable = settings(derandomize=True, deadline=None, max_examples=300)
 
 # Pieces that together write markup, and markup inside of markup.
 PIECES = (
@@ -23,7 +21,6 @@ any_text = st.text(st.characters())  # with surrogates and all
 tangled = st.lists(st.sampled_from(PIECES)).map("".join)
 
 
-@stable
 @given(any_text | tangled)
 @example("&lt;b&gt;")
 @example("&amp;lt;b&amp;gt;中")
@@ -42,7 +39,6 @@ def test_normalising_twice_changes_nothing_more(text: str) -> None:
 plain = st.text("中文 ", max_size=3)  # of which the spaces alone may be wrong
 
 
-@stable
 @given(st.lists(plain | any_text | tangled))
 def test_many_texts_become_what_each_becomes(texts: list[str]) -> None:
     assert normalise_all(texts) == [normalise(text) for text in texts]
@@ -63,7 +59,6 @@ def test_a_long_text_is_normalised_among_others() -> None:
     assert normalise_all(["", long, " a", long]) == ["", plain_form, "a", plain_form]
 
 
-@stable
 @given(any_text | tangled)
 def test_result_is_one_encodable_line_without_control_characters(text: str) -> None:
     result = normalise(text)
@@ -74,7 +69,6 @@ def test_result_is_one_encodable_line_without_control_characters(text: str) -> N
     assert "  " not in result
 
 
-@stable
 @given(st.text("中文新闻，。！？；（）“”《》、—～…·0123456789ABCabc.,:;!?()"))
 @example("消息：2024年，第3：甲")
 def test_clean_chinese_text_stays_as_it_is(text: str) -> None:
@@ -195,7 +189,6 @@ def test_every_radical_becomes_an_ideograph() -> None:
         assert compatible in (chr(code), ideograph)
 
 
-@stable
 @given(any_text | tangled)
 def test_an_accent_written_apart_makes_no_difference(text: str) -> None:
     once = normalise(text)

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.text.spans import (
@@ -14,8 +14,6 @@ from headline.text.spans import (
     spans,
     starts_run,
 )
-
-stable = settings(derandomize=True, deadline=None, max_examples=500)
 
 # What together writes most kinds of runs, and what only looks like one.
 PIECES = (
@@ -90,7 +88,6 @@ def test_a_run_with_a_digit_is_a_number_and_one_of_letters_a_word() -> None:
     assert numbers_and_words(text) == (["C919", "3.5%"], ["WTO", "Wi-Fi"])
 
 
-@stable
 @given(tangled)
 def test_nothing_that_could_begin_a_run_is_left_out(text: str) -> None:
     found = runs(text)
@@ -103,14 +100,12 @@ def test_nothing_that_could_begin_a_run_is_left_out(text: str) -> None:
     assert not runs("".join(outside))
 
 
-@stable
 @given(tangled)
 def test_a_run_by_itself_is_the_same_run(text: str) -> None:
     for run in runs(text):
         assert runs(run) == [run] and starts_run(run[0])
 
 
-@stable
 @given(tangled, tangled)
 def test_runs_that_have_ended_stay_with_what_follows(text: str, more: str) -> None:
     ended, rest, run = followed(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headline.errors import BundleError, DataError
@@ -23,8 +23,6 @@ from headline.text.tokenizer import (
     WordTokenizer,
     load_tokenizer,
 )
-
-stable = settings(derandomize=True, deadline=None, max_examples=100)
 
 FIRST = len(SPECIAL_TOKENS)
 KINDS = list(TOKENIZERS.values())
@@ -51,7 +49,6 @@ def plain_tokens(tokenizer: Tokenizer) -> list[str]:
 # --- there and back -------------------------------------------------------------------
 
 
-@stable
 @given(st.sampled_from(KINDS), texts, texts, st.sampled_from([5, 8, 5000]))
 @example(WordTokenizer, NEWS, "新华社的央行宣布", 5000)
 @example(WordTokenizer, NEWS, "<pad>新华社\ud800", 8)
@@ -66,7 +63,6 @@ def test_decode_undoes_encode_for_any_text(
     assert tokenizer.decode(encoded.ids, encoded.extra) == text
 
 
-@stable
 @given(st.sampled_from(KINDS), texts, texts, texts)
 def test_character_has_one_id_in_article_and_headline(
     kind: type[Tokenizer], corpus: str, source: str, target: str
@@ -83,7 +79,6 @@ def test_character_has_one_id_in_article_and_headline(
     assert tokenizer.decode(headline.ids, headline.extra) == target
 
 
-@stable
 @given(texts, texts)
 def test_character_gets_an_id_past_the_vocab_only_if_the_corpus_lacks_it(
     corpus: str, text: str
@@ -143,7 +138,6 @@ def test_id_past_vocab_and_extra_is_an_error() -> None:
 # --- the vocab ------------------------------------------------------------------------
 
 
-@stable
 @given(texts)
 def test_characters_stand_by_count_then_by_code_point(corpus: str) -> None:
     tokenizer = tokenizer_of(CharTokenizer, corpus)
@@ -154,7 +148,6 @@ def test_characters_stand_by_count_then_by_code_point(corpus: str) -> None:
     assert {token for _, token in ranks} == set(corpus)
 
 
-@stable
 @given(st.sampled_from(KINDS), st.lists(texts, max_size=4), st.randoms())
 def test_vocab_does_not_depend_on_corpus_order(
     kind: type[Tokenizer], corpus: list[str], random: Any
@@ -167,7 +160,6 @@ def test_vocab_does_not_depend_on_corpus_order(
     assert one.vocab.vocab_size == other.vocab.vocab_size
 
 
-@stable
 @given(st.sampled_from(KINDS), texts, st.integers(5, 12), st.integers(1, 3))
 def test_generable_tokens_keep_both_limits(
     kind: type[Tokenizer], corpus: str, vocab_size: int, min_count: int
@@ -185,7 +177,6 @@ def test_generable_tokens_keep_both_limits(
     assert set(corpus) <= set(vocab.tokens)  # the rarest one can still be copied
 
 
-@stable
 @given(texts, texts)
 def test_what_has_no_embedding_is_embedded_as_unknown(corpus: str, text: str) -> None:
     tokenizer = tokenizer_of(CharTokenizer, corpus, vocab_size=8)
@@ -234,7 +225,6 @@ def test_rare_word_gives_its_count_to_its_characters() -> None:
     assert counts == {"央行": 3, "银": 1, "行": 3, "央": 0}
 
 
-@stable
 @given(texts)
 def test_pieces_together_are_the_text(text: str) -> None:
     for kind in KINDS:
@@ -244,7 +234,6 @@ def test_pieces_together_are_the_text(text: str) -> None:
 # --- the file -------------------------------------------------------------------------
 
 
-@stable
 @given(st.sampled_from(KINDS), st.text(st.characters(codec="utf-8")) | news)
 def test_saved_tokenizer_comes_back(
     tmp_path_factory: pytest.TempPathFactory, kind: type[Tokenizer], corpus: str

@@ -7,12 +7,11 @@ import sys
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.text.words import Cutter, _without, cut_by_jieba
 
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 TEXT = "央行宣布研究生命起源"
 
 
@@ -32,7 +31,6 @@ def test_what_is_no_word_comes_as_characters_or_as_a_run() -> None:
     assert Cutter([]).cut("央行") == ["央", "行"]
 
 
-@stable
 @given(
     st.lists(st.text("央行宣布 12aB，", min_size=1, max_size=3), max_size=8),
     st.text("央行宣布降息 12aB，\n😀"),

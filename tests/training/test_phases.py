@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.dataset import UNPAIRED, Side, Split
@@ -13,8 +13,6 @@ from headline.data.mixture import Corpus
 from headline.settings.train import MOST_EPOCHS, TrainConfig
 from headline.training.callbacks import learning_rate
 from headline.training.phases import ONLY_PAIRS, PAIRS, PSEUDO_PAIRS, Phase, plan_phases
-
-stable = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def split_of(pairs: int) -> Split:
@@ -33,7 +31,6 @@ def test_pairs_alone_are_one_phase() -> None:
     assert len(plan_phases(config, splits)) == 2
 
 
-@stable
 @given(
     st.integers(1, 300), st.integers(1, 300), st.integers(1, 9), st.floats(0.01, 0.9)
 )

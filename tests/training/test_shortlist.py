@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.data.dataset import Side
@@ -12,7 +12,6 @@ from headline.training.shortlist import NEVER, Shortlist
 from tests.models import TINY, random_model, random_sources, training_batch
 
 V, FREQUENT = 30, 8
-stable = settings(derandomize=True, deadline=None, max_examples=60)
 labels = st.lists(st.integers(EOS, V + 5), min_size=1, max_size=20)
 
 
@@ -27,7 +26,6 @@ def shortlist(frequent: int = FREQUENT) -> Shortlist:
     return Shortlist(frequent, np.where(np.arange(V) < frequent, 0, -1.0).astype("f4"))
 
 
-@stable
 @given(parts=st.lists(labels, min_size=1, max_size=3), step=st.sampled_from([1, 4]))
 def test_each_label_has_its_column_and_no_token_stands_twice(
     parts: list[list[int]], step: int
