@@ -2,11 +2,13 @@
 engines; Keras is imported here, so only tests of Keras import this."""
 
 from dataclasses import replace
+from functools import cache
 
 import keras
 import numpy as np
 
 from headline.engines.base import Floats, Ids, SourceBatch
+from headline.engines.keras_engine import KerasEngine
 from headline.network.model import HeadlineModel, build_model
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS
@@ -57,6 +59,18 @@ def random_model(config: ModelConfig, seed: int = 3) -> HeadlineModel:
         noise = generator.normal(scale=0.4, size=weight.shape)
         weight.assign(np.asarray(weight.value) + noise.astype("float32"))
     return model
+
+
+@cache
+def shared_model(config: ModelConfig) -> HeadlineModel:
+    """The ``random_model`` of all tests that change no weight: it is built once."""
+    return random_model(config)
+
+
+@cache
+def shared_engine(config: ModelConfig, shortlist: int = 0) -> KerasEngine:
+    """The engine of that model: what one test has compiled, the others have, too."""
+    return KerasEngine(shared_model(config), shortlist)
 
 
 def random_sources(config: ModelConfig, lengths: list[int], seed: int = 5) -> Ids:

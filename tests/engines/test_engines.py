@@ -22,6 +22,8 @@ from tests.models import (
     TINY,
     random_model,
     random_sources,
+    shared_engine,
+    shared_model,
     source_batch,
     training_batch,
 )
@@ -35,9 +37,10 @@ SHORTLISTS = pytest.mark.parametrize("shortlist", [0, 12])
 def both_engines(
     config: ModelConfig, shortlist: int = 0
 ) -> tuple[Engine[Any], Engine[Any]]:
-    model = random_model(config)
-    weights = weight_arrays(model)
-    return NumpyEngine(config, weights, shortlist), KerasEngine(model, shortlist)
+    weights = weight_arrays(shared_model(config))
+    # A list of some tokens is of a pointer: without one, all are the same engine.
+    keras_engine = shared_engine(config, shortlist if config.pointer else 0)
+    return NumpyEngine(config, weights, shortlist), keras_engine
 
 
 def run_steps(engine: Engine[Any], config: ModelConfig, copy_ids: Ids) -> list[Any]:
@@ -139,8 +142,9 @@ def test_engines_write_the_same_headlines_for_200_articles(
 def test_engines_write_the_same_headlines_whatever_is_asked_of_them(
     preset: str, shortlist: int
 ) -> None:
-    tokenizer = char_tokenizer(CHARACTERS + "1，")
-    config = replace(TINY[preset], vocab_size=tokenizer.vocab.vocab_size)
+    config = TINY[preset]
+    tokenizer = char_tokenizer(CHARACTERS + "1，", config.vocab_size)
+    assert tokenizer.vocab.vocab_size == config.vocab_size
     titles = [title + article for title, article in bracket_pairs(30)]
     articles = [f"{'5.2%' * (n % 2)}{text}{n}年GDP囧" for n, text in enumerate(titles)]
     common: dict[str, Any] = {"num_headlines": 3, "max_length": 8}
@@ -169,11 +173,10 @@ def test_step_by_step_equals_teacher_forcing(preset: str) -> None:
     config = TINY[preset]
     copy_ids = random_sources(config, [6, 3])
     target = [8, int(copy_ids[0, 0]), 20]
-    model = random_model(config)
     batch = training_batch(config, copy_ids[:1], [target])
-    expected = np.asarray(model(batch)["log_probs"])[0]
+    expected = np.asarray(shared_model(config)(batch)["log_probs"])[0]
 
-    for engine in (NumpyEngine(config, weight_arrays(model)), KerasEngine(model)):
+    for engine in both_engines(config):
         found = score_target(engine, config, copy_ids[:1], target)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -240,7 +243,7 @@ def test_probabilities_of_all_candidates_and_the_specials_sum_to_one(
 ) -> None:
     config = TINY[preset]
     copy_ids = random_sources(config, [8])
-    model = random_model(config)
+    model = shared_model(config)
     state = (engine := NumpyEngine(config, weight_arrays(model))).encode(
         source_batch(config, copy_ids)
     )
@@ -327,11 +330,10 @@ def test_sources_have_as_many_copy_ids_and_a_condition_for_each_row() -> None:
 
 def test_keras_engine_from_weights_is_the_model_itself() -> None:
     config = TINY["mixed"]
-    model = random_model(config)
     copy_ids = random_sources(config, LENGTHS)
-    again = KerasEngine.from_weights(config, weight_arrays(model))
+    again = KerasEngine.from_weights(config, weight_arrays(shared_model(config)))
 
-    expected = run_first_step(KerasEngine(model), config, copy_ids)
+    expected = run_first_step(shared_engine(config), config, copy_ids)
     np.testing.assert_array_equal(run_first_step(again, config, copy_ids), expected)
 
 
@@ -358,18 +360,25 @@ def test_a_search_compiles_two_steps_whoever_leaves() -> None:
     config = TINY["pointer"]
     copy_ids = random_sources(config, [3, 30, 9, 12, 5])
     decode = DecodeConfig(beam_size=3, max_length=8)
-    rules = Rules(TokenTable(SPECIAL_TOKENS), [decode] * 5, [None] * 5)
-    engine = KerasEngine(random_model(config))
-    shapes, rows = set(), []
-    step = engine._step
-
-    def recording(
-        encoded: Any, state: Any, parents: Any, *rest: Any, **named: Any
-    ) -> Any:
-        shapes.add((encoded["bias"].shape, *(array.shape for array in rest)))
-        rows.append(len(parents))
-        return step(encoded, state, parents, *rest, **named)
-
-    engine._step = recording
+    configs = [replace(decode, max_length=length) for length in (2, 3, 5, 7, 8)]
+    rules = Rules(TokenTable(SPECIAL_TOKENS), configs, [None] * 5)
+    engine = Recording(shared_engine(config))
     beam_search(engine, source_batch(config, copy_ids), rules, decode)
-    assert len(shapes) == 2 and len(rows) > 3  # of one hypothesis, and of three
+    # Articles left, and the arrays of one hypothesis and of three are as they were.
+    assert len({*engine.rows}) > 2 and len({*map(tuple, engine.shapes)}) == 2
+
+
+class Recording:
+    """An engine that keeps how many rows it was asked for, and how many it ran."""
+
+    def __init__(self, engine: KerasEngine) -> None:
+        self.engine = engine
+        self.encode = engine.encode
+        self.rows: list[int] = []
+        self.shapes: list[list[tuple[int, ...]]] = []  # of the layers' states
+
+    def step(self, state: Any, step: Step) -> Any:
+        *found, state = self.engine.step(state, step)
+        self.rows.append(len(step.parents))
+        self.shapes.append([tuple(hidden.shape) for hidden, _ in state.decoder_state])
+        return *found, state

@@ -126,7 +126,8 @@ def test_some_updates_are_looked_at_and_the_epoch_has_the_means(
     for update, logs in enumerate(plain.batches):
         assert (RATIO + "decoder" in logs) == (update % EVERY == 0)
         if update % EVERY == 0:
-            expected = update_ratios(*plain.weights[update : update + 2], GROUPS)
+            before, after = plain.weights[update : update + 2]
+            expected = update_ratios(before, after, GROUPS)
             assert {name: logs[RATIO + name] for name in expected} == expected
             ratios.append(expected["decoder"])
     (epoch,) = plain.epochs
