@@ -12,7 +12,7 @@ from headline.engines.keras_engine import KerasEngine
 from headline.network.model import HeadlineModel, build_model
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS
-from headline.text.tokenizer import BOS, EOS, PAD, UNK
+from headline.text.ids import BOS, EOS, PAD, UNK
 
 TINY = {
     name: replace(

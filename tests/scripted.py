@@ -12,14 +12,8 @@ from headline.generation.generator import Headline
 from headline.network.weights import Weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
-from headline.text.tokenizer import (
-    EOS,
-    PAD,
-    UNK,
-    CharTokenizer,
-    Vocab,
-    WordTokenizer,
-)
+from headline.text.ids import EOS, PAD, UNK
+from headline.text.tokenizer import CharTokenizer, Vocab, WordTokenizer
 
 
 @dataclass(frozen=True)

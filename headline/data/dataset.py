@@ -21,15 +21,8 @@ from headline.formats.tables import CorpusFormat, open_table
 from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
 from headline.system.files import check_sha256, read_json
 from headline.system.folders import located, read_whole
-from headline.text.tokenizer import (
-    BOS,
-    EOS,
-    PAD,
-    Ids,
-    Tokenizer,
-    Vocab,
-    load_tokenizer,
-)
+from headline.text.ids import BOS, EOS, PAD, Ids, pad
+from headline.text.tokenizer import Tokenizer, Vocab, load_tokenizer
 
 FORMAT = 1
 DATA = "data.json"
@@ -381,16 +374,3 @@ def _padding() -> dict[str, Ids]:
         "decoder_input": target,
         "labels": target,
     }
-
-
-def pad(rows: Sequence[Ids], step: int = 1) -> Ids:
-    """Puts rows of ids below each other, PAD at their ends.
-
-    Args:
-        step: the width is the least multiple of it that holds the longest row.
-    """
-    longest = max(len(row) for row in rows)
-    padded = np.full((len(rows), -(-longest // step) * step), PAD, np.int32)
-    for place, row in zip(padded, rows, strict=True):
-        place[: len(row)] = row
-    return padded

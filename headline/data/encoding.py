@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from headline.data.dataset import SIDES, ids_file, offsets_file
 from headline.data.spool import Spool
-from headline.text.tokenizer import Ids, Ragged, Tokenizer
+from headline.text.ids import Ids, Ragged
+from headline.text.tokenizer import Tokenizer
 
 Write = Callable[[NDArray[Any]], object]
 # Both sides of some pairs, as numbers of pieces or as ids.

@@ -63,13 +63,8 @@ from headline.system.folders import (
     tidy,
 )
 from headline.system.workers import spread
-from headline.text.tokenizer import (
-    SPECIAL_TOKENS,
-    TOKENIZERS,
-    Ragged,
-    Tokenizer,
-    Vocab,
-)
+from headline.text.ids import SPECIAL_TOKENS, Ragged
+from headline.text.tokenizer import TOKENIZERS, Tokenizer, Vocab
 
 FEW = 4  # parts of the work that are done before a process is started
 

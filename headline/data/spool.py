@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.dataset import SIDES
-from headline.text.tokenizer import Ragged
+from headline.text.ids import Ragged
 
 PIECES = 1 << 18  # that are read back at a time, about
 

@@ -25,7 +25,7 @@ from headline.network.model import HeadlineModel, Tensors, assign_weights, build
 from headline.network.shapes import power_of_two, rung
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
-from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS
 
 TINY = 1e-38  # log of it is finite in float32
 # Sizes are padded so that there are few shapes to compile: articles at least to the

@@ -41,7 +41,7 @@ from headline.engines.numpy_output import (
 from headline.engines.rows import Rows
 from headline.network.weights import Weights
 from headline.settings.model import LEAKY_SLOPE, ModelConfig
-from headline.text.tokenizer import BOS, EOS, PAD, UNK
+from headline.text.ids import BOS, EOS, PAD, UNK
 
 SIDES = "forward", "backward"
 

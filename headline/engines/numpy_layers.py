@@ -13,7 +13,7 @@ from headline.engines.base import Floats, Ids
 from headline.engines.rows import Rows
 from headline.network.weights import Weights
 from headline.settings.model import BIGRAM_FACTOR, NORM_EPSILON
-from headline.text.tokenizer import EOS
+from headline.text.ids import EOS
 
 LOWEST = np.float32(-1e9)  # a softmax turns it into 0
 FAINT = np.float32(1e-20)  # sums below lose digits, for float32 ends at 1e-38

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headline.engines.base import IMPOSSIBLE, Floats, Ids
 from headline.engines.numpy_layers import LOWEST
 from headline.engines.rows import Rows, take_of_rows
-from headline.text.tokenizer import EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
 
 TINY = np.float32(1e-38)  # log of it is finite in float32
 BLOCK = 16  # columns that are looked at together, a power of two

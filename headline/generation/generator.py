@@ -14,7 +14,6 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from headline.bundle import Bundle, load_bundle
-from headline.data.dataset import pad
 from headline.engines.base import Engine, SourceBatch
 from headline.errors import ConfigError
 from headline.search.beam_search import beam_search, score_targets
@@ -24,6 +23,7 @@ from headline.search.constraints import Constraint, Source, constraint, opening
 from headline.search.rules import Rules, TokenTable
 from headline.settings.base import Device
 from headline.settings.search import MOST_HYPOTHESES, DecodeConfig
+from headline.text.ids import pad
 from headline.text.normalise import normalise
 from headline.text.tokenizer import Encoded, Tokenizer
 

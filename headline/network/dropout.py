@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from headline.text.tokenizer import EOS, UNK
+from headline.text.ids import EOS, UNK
 
 
 class _Drawing(keras.layers.Layer):

@@ -12,7 +12,7 @@ from keras import KerasTensor, ops
 from headline.network.dropout import Dropout
 from headline.network.recurrence import Recurrence
 from headline.settings.model import BIGRAM_FACTOR, NORM_EPSILON
-from headline.text.tokenizer import EOS
+from headline.text.ids import EOS
 
 # Of embeddings, under mixed precision too: the gradient of one is the sum of all that
 # its token gets in a batch, which bfloat16 adds up slowly and hardly at all.

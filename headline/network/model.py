@@ -29,7 +29,7 @@ from headline.network.layers import (
 from headline.network.recurrence import Recurrence
 from headline.network.weights import Weights, count_weights, weight_specs
 from headline.settings.model import LEAKY_SLOPE, NORM_EPSILON, ModelConfig
-from headline.text.tokenizer import PAD, UNK
+from headline.text.ids import PAD, UNK
 
 Tensors = dict[str, KerasTensor]
 Columns = tuple[KerasTensor, KerasTensor]

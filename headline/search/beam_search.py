@@ -24,7 +24,7 @@ from headline.search.beams import (
 from headline.search.rules import Rules
 from headline.search.sampling import MOST_TOKENS, Noise, perturb
 from headline.settings.search import DecodeConfig
-from headline.text.tokenizer import BOS, EOS, PAD
+from headline.text.ids import BOS, EOS, PAD
 
 # A wanted token that the model cannot write at all: about the log of the least
 # probability that an engine tells from 0.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Ids
 from headline.engines.rows import take_of_rows
-from headline.text.tokenizer import BOS, PAD
+from headline.text.ids import BOS, PAD
 
 Scores = NDArray[np.float64]
 Places = NDArray[np.intp]

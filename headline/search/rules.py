@@ -15,8 +15,8 @@ from headline.engines.rows import take_of_rows
 from headline.search.beams import Beams, Candidates
 from headline.search.constraints import FORBIDDEN, Constraint
 from headline.settings.search import DecodeConfig
+from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS
 from headline.text.spans import starts_run
-from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS
 
 Flags = NDArray[np.bool_]
 

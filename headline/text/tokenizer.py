@@ -8,7 +8,7 @@ had gets an id past all tokens, for its article alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -16,17 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headline.errors import HeadlineError
 from headline.system.files import read_json, write_json
+from headline.text.ids import SPECIAL_TOKENS, UNK, Ids, Ragged
 from headline.text.normalise import code_points
 from headline.text.words import Cutter, cut_by_jieba
-
-PAD, UNK, BOS, EOS = range(4)
-SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
-
-Ids = NDArray[np.int32]
 
 _CODE_POINTS = 0x110000
 
@@ -89,27 +84,6 @@ class Encoded:
 
     ids: Ids  # int32, shape (S,)
     extra: tuple[str, ...] = ()  # extra[i] has the id len(vocab) + i
-
-
-class Ragged(NamedTuple):
-    """Rows of numbers, one behind the other."""
-
-    numbers: NDArray[Any]
-    lengths: NDArray[np.int64]  # of each row
-
-    def where(self, kept: NDArray[np.bool_]) -> "Ragged":
-        """Returns some of the rows."""
-        numbers = self.numbers[np.repeat(kept, self.lengths)]
-        return Ragged(numbers, self.lengths[kept])
-
-    def split(self, counts: Sequence[int]) -> Iterator["Ragged"]:
-        """Yields so many rows, and so many of those behind them, to the last."""
-        row = begin = 0
-        for count in counts:
-            lengths = self.lengths[row : row + count]
-            end = begin + int(lengths.sum())
-            yield Ragged(self.numbers[begin:end], lengths)
-            row, begin = row + count, end
 
 
 class Pieces(NamedTuple):

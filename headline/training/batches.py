@@ -11,7 +11,7 @@ from headline.data.dataset import Dataset, make_batch, plan_batches
 from headline.network.model import COLUMNS, DIVISOR, LABEL_COLUMNS, LOG_SHARES
 from headline.network.shapes import rung
 from headline.settings.train import TrainConfig
-from headline.text.tokenizer import PAD
+from headline.text.ids import PAD
 from headline.training.shortlist import Shortlist
 
 # The least widths where each shape is compiled: of sources and of targets.

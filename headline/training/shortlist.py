@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.dataset import Side
-from headline.text.tokenizer import PAD, UNK, Ids
+from headline.text.ids import PAD, UNK, Ids
 
 Floats = NDArray[np.float32]
 

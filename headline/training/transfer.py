@@ -14,7 +14,8 @@ from headline.data.dataset import Dataset
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_name
 from headline.network.weights import WeightSpec, count_weights, weight_specs
-from headline.text.tokenizer import SPECIAL_TOKENS, Vocab
+from headline.text.ids import SPECIAL_TOKENS
+from headline.text.tokenizer import Vocab
 
 
 def merged_vocab(base: Vocab, data: Vocab) -> Vocab:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
-from headline.text.tokenizer import EOS
+from headline.text.ids import EOS
 
 
 @dataclass(frozen=True)

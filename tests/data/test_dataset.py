@@ -31,7 +31,6 @@ from headline.data.dataset import (
     make_batch,
     offsets_file,
     open_dataset,
-    pad,
     plan_batches,
 )
 from headline.data.mixture import Corpus, epoch_places
@@ -40,7 +39,7 @@ from headline.errors import DataError
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig
 from headline.system.files import sha256
-from headline.text.tokenizer import BOS, EOS, PAD
+from headline.text.ids import BOS, EOS, PAD
 from tests.damage import damages
 from tests.scripted import char_tokenizer
 
@@ -548,9 +547,3 @@ def test_few_shapes_come_up(pairs: list[tuple[list[int], list[int]]]) -> None:
             assert batch[name].shape[0] == len(pairs)
             assert batch[name].shape[1] % step == 0
             assert longest <= batch[name].shape[1] < longest + step
-
-
-def test_pad_is_as_wide_as_the_longest_row() -> None:
-    rows = [np.array(row, np.int32) for row in ([4, 5, 6], [7], [8, 9])]
-
-    assert pad(rows).tolist() == [[4, 5, 6], [7, PAD, PAD], [8, 9, PAD]]

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from headline.data.encoding import PieceTable, TextTable
 from headline.data.spool import Lexicon
-from headline.text.tokenizer import (
-    CharTokenizer,
-    Ragged,
-    Tokenizer,
-    Vocab,
-    WordTokenizer,
-)
+from headline.text.ids import Ragged
+from headline.text.tokenizer import CharTokenizer, Tokenizer, Vocab, WordTokenizer
 
 NEWS = "央行宣布下调存款准备金率，降息0.5个百分点"
 texts = st.text("央行宣布降息05.B罕😀 ", min_size=1, max_size=12)

@@ -16,7 +16,7 @@ from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
-from headline.text.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from tests.corpora import CHARACTERS, bracket_pairs
 from tests.models import (
     TINY,

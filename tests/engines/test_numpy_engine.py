@@ -11,7 +11,7 @@ from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
-from headline.text.tokenizer import PAD, SPECIAL_TOKENS
+from headline.text.ids import PAD, SPECIAL_TOKENS
 from tests.models import TINY, random_sources, source_batch
 from tests.scripted import random_weights
 

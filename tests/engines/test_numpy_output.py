@@ -19,7 +19,7 @@ from headline.engines.numpy_output import (
 )
 from headline.engines.rows import Rows
 from headline.search.beams import Scores
-from headline.text.tokenizer import EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
 
 V, H, S = 120, 6, 7
 ARTICLES = [

@@ -29,9 +29,9 @@ from headline.search.beam_search import Search
 from headline.search.consensus import consensus_order
 from headline.search.constraints import Constraint, opening
 from headline.settings.search import DecodeConfig
+from headline.text.ids import EOS, SPECIAL_TOKENS
 from headline.text.normalise import normalise
 from headline.text.spans import runs
-from headline.text.tokenizer import EOS, SPECIAL_TOKENS
 from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle
 
 HAN = "央行今日宣布下调存款准备金率"

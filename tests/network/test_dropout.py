@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headline.network.dropout import Dropout, TokenDropout
-from headline.text.tokenizer import EOS, UNK
+from headline.text.ids import EOS, UNK
 from tests.models import array
 
 

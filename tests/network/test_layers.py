@@ -19,7 +19,7 @@ from headline.network.layers import (
     match_runs,
     next_match_runs,
 )
-from headline.text.tokenizer import PAD
+from headline.text.ids import PAD
 from tests.models import array
 
 MASKS = pytest.mark.parametrize("lengths", [[5, 5], [5, 2], [1, 4]])

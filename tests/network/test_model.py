@@ -15,7 +15,7 @@ from headline.network.model import (
     weight_arrays,
 )
 from headline.network.weights import weight_specs
-from headline.text.tokenizer import PAD
+from headline.text.ids import PAD
 from tests.models import (
     TINY,
     array,

@@ -19,7 +19,7 @@ from headline.network.weights import (
 )
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS
-from headline.text.tokenizer import BOS
+from headline.text.ids import BOS
 from tests.scripted import random_weights
 
 SMALL = ModelConfig(vocab_size=9, width=4, heads=2, decoder_layers=1, bigrams=13)

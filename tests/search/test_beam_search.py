@@ -17,13 +17,8 @@ from headline.search.beams import Hypothesis, length_penalty
 from headline.search.constraints import Source, constraint
 from headline.search.rules import WISH, Rules, TokenTable
 from headline.settings.search import DecodeConfig
-from headline.text.tokenizer import (
-    EOS,
-    PAD,
-    SPECIAL_TOKENS,
-    CharTokenizer,
-    Vocab,
-)
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
+from headline.text.tokenizer import CharTokenizer, Vocab
 
 A, B, C = 4, 5, 6
 NAMES = (*SPECIAL_TOKENS, "a", "b", "c")

@@ -4,7 +4,7 @@ import numpy as np
 
 from headline.engines.base import IMPOSSIBLE
 from headline.search.beams import Beams, Candidates, Ended, Hypothesis
-from headline.text.tokenizer import BOS, PAD
+from headline.text.ids import BOS, PAD
 
 
 def test_every_group_of_every_article_starts_with_bos_alone() -> None:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from headline.search.rules import TokenTable, repeated
+from headline.text.ids import BOS, EOS, SPECIAL_TOKENS
 from headline.text.spans import starts_run
-from headline.text.tokenizer import BOS, EOS, SPECIAL_TOKENS
 
 small = st.integers(EOS, 8)
 TOKENS = (*SPECIAL_TOKENS, "中", " ", "3", "上海", "A股")

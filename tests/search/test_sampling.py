@@ -14,7 +14,7 @@ from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
 from headline.search.sampling import Noise, conditioned, nucleus
 from headline.settings.search import DecodeConfig
-from headline.text.tokenizer import EOS, SPECIAL_TOKENS
+from headline.text.ids import EOS, SPECIAL_TOKENS
 from tests.search.test_beam_search import A, B, C, ScriptedEngine, scattered
 
 CONFIG = DecodeConfig(

@@ -11,12 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headline.errors import BundleError, DataError
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, UNK
 from headline.text.tokenizer import (
-    EOS,
-    PAD,
-    SPECIAL_TOKENS,
     TOKENIZERS,
-    UNK,
     CharTokenizer,
     Tokenizer,
     Vocab,

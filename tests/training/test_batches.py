@@ -18,7 +18,7 @@ from headline.network.model import (
 )
 from headline.settings.prepare import PrepareConfig
 from headline.settings.train import ClipScope, TrainConfig
-from headline.text.tokenizer import PAD
+from headline.text.ids import PAD
 from headline.training.batches import Batches, of_few_shapes, pipeline
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.train import label_counter

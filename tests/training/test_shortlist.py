@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from headline.data.dataset import Side
 from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES
-from headline.text.tokenizer import EOS, PAD, UNK, Ids
+from headline.text.ids import EOS, PAD, UNK, Ids
 from headline.training.shortlist import NEVER, Shortlist
 from tests.models import TINY, random_model, random_sources, training_batch
 

@@ -20,7 +20,8 @@ from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import Run
 from headline.settings.search import DecodeConfig
 from headline.settings.train import TrainConfig
-from headline.text.tokenizer import SPECIAL_TOKENS, CharTokenizer, Vocab
+from headline.text.ids import SPECIAL_TOKENS
+from headline.text.tokenizer import CharTokenizer, Vocab
 from headline.training.train import train_model
 from headline.training.transfer import carry_weights, merged_vocab, with_base_vocab
 from tests.corpora import bracket_pairs, write_pairs

@@ -11,7 +11,7 @@ import pytest
 from headline.network.model import weight_arrays
 from headline.network.weights import Weights, weight_specs
 from headline.settings.model import ModelConfig
-from headline.text.tokenizer import Ids
+from headline.text.ids import Ids
 from headline.training.progress import EpochState
 from headline.training.watch import (
     RATIO,
