@@ -103,7 +103,7 @@ def sources(files: Sequence[Path]) -> Sequence[Path]:
 
 def rewrites(files: Sequence[Path], output: Path) -> bool:
     """Tells whether a table takes its own place, with headlines added to its rows."""
-    from headline.generation.files import is_text  # loads what writes headlines
+    from headline.formats.registry import is_text  # loads all formats
 
     if len(files) != 1 or output == STDOUT or descriptor_of(output) is not None:
         return False

@@ -17,7 +17,7 @@ import numpy as np
 
 from headline.data.digests import DIGEST_BYTES, DigestSet
 from headline.errors import CorpusError
-from headline.formats.records import Block, as_text
+from headline.formats import records
 from headline.formats.tables import CorpusFormat, Table, find_pair_columns, open_table
 from headline.text.normalise import normalise_all
 
@@ -225,20 +225,16 @@ class CorpusReader(RowReader):
         return faults
 
 
-def _rows(table: Table, columns: Sequence[str], block: Block, place: int) -> Rows:
-    file, texts = shown(table.path), [[*column] for column in block.columns]
-    rows = Rows(file, place, [*block.numbers], texts, [], 0)
-    for number, values, problem, _ in block.rows:
-        if problem is None:
-            rows.numbers.append(number)
-            for column, name in zip(texts, columns, strict=True):
-                column.append(as_text(values.get(name)) or "")
-        else:
-            excerpt = _excerpt([f"({problem})", *values.values()])
-            rows.unreadable.append(Reject(file, number, Reason.UNREADABLE, excerpt))
-    if block.numbers and block.rows:
-        rows.sort()
-    return rows
+def _rows(
+    table: Table, columns: Sequence[str], block: records.Rows, place: int
+) -> Rows:
+    file = shown(table.path)
+    unreadable = []
+    for number, values, problem, _ in block.others:
+        excerpt = _excerpt([f"({problem})", *values.values()])
+        unreadable.append(Reject(file, number, Reason.UNREADABLE, excerpt))
+    texts = [[*column] for column in block.texts]
+    return Rows(file, place, [*block.numbers], texts, unreadable, 0)
 
 
 def shown(path: Path) -> str:

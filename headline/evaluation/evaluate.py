@@ -1,13 +1,13 @@
 """``headline evaluate``: how good a model's headlines are on a file of pairs.
 
-The file is read twice, so that a file that cannot be scored is known before any
-headline is written, and no more than the beginning of an article is ever kept.
+The file is opened once and read twice, so that a file that cannot be scored is known
+before any headline is written, and no more than the beginning of an article is kept.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from statistics import fmean, median
@@ -31,8 +31,14 @@ from headline.evaluation.scores import (
     table,
 )
 from headline.evaluation.significance import Difference, compare
+from headline.formats.files import check_can_be_read_again
 from headline.formats.records import as_text
-from headline.formats.tables import CorpusFormat, find_pair_columns, open_table
+from headline.formats.tables import (
+    CorpusFormat,
+    Table,
+    find_pair_columns,
+    open_table,
+)
 from headline.generation.generator import Advance, Generator, Headline, ignore, windows
 from headline.system.progress import Meter
 from headline.text.normalise import normalise
@@ -108,20 +114,22 @@ def evaluate(
             those of other articles.
     """
     generator.check(generator.config)
-    pairs = [excerpt(pair) for pair in read_pairs(path, form)]
-    if meter is not None:
-        meter.expect(len(pairs))
-    again = replace(form, tell=None)  # a row that cannot be read is told of once
-    others: Iterable[str | None] = repeat(None)
-    if isinstance(other, Path):
-        others = read_headlines(other, pairs)
-    elif other is not None:
-        other.check(other.config)
-        others = _first_headlines(other, read_pairs(path, again))
-    # As long as headlines are here: the middle one of the references.
-    length = int(median(len(pair.target) for pair in pairs))
-    writer = _Writer(generator, length, meter)
-    predictions = list(writer.predict(read_pairs(path, again), others))
+    check_can_be_read_again(path)
+    with open_table(path, form) as table:
+        pairs = [excerpt(pair) for pair in _pairs(table, form)]
+        if meter is not None:
+            meter.expect(len(pairs))
+        others: Iterable[str | None] = repeat(None)
+        if isinstance(other, Path):
+            others = read_headlines(other, pairs)
+        elif other is not None:
+            other.check(other.config)
+            others = _first_headlines(other, _pairs(table, form, tells=False))
+        # As long as headlines are here: the middle one of the references.
+        length = int(median(len(pair.target) for pair in pairs))
+        writer = _Writer(generator, length, meter)
+        again = _pairs(table, form, tells=False)
+        predictions = list(writer.predict(again, others))
     _tell_errors(predictions, form)
     return _summary(predictions, writer.seconds)
 
@@ -144,17 +152,28 @@ def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
     Raises:
         CorpusError: the file cannot be read, lacks a column, or holds no pair.
     """
-    empty = True
     with open_table(path, form) as table:
-        source, target = find_pair_columns(table, form)
-        for row in table.rows((source, target)):
-            values = (row.values.get(source), row.values.get(target))
-            pair = Pair(*(normalise(as_text(value) or "") for value in values))
-            if row.problem is None and all(pair):
-                empty = False
-                yield pair
+        yield from _pairs(table, form)
+
+
+def _pairs(table: Table, form: CorpusFormat, tells: bool = True) -> Iterator[Pair]:
+    """Yields what ``read_pairs`` does.
+
+    Args:
+        tells: whether rows that cannot be read are told of: it is done once.
+    """
+    empty = True
+    source, target = find_pair_columns(table, form)
+    for row in table.rows((source, target), tells=tells):
+        values = (row.values.get(source), row.values.get(target))
+        pair = Pair(*(normalise(as_text(value) or "") for value in values))
+        if row.problem is None and all(pair):
+            empty = False
+            yield pair
     if empty:
-        raise CorpusError(f"{path} has no row with both an article and a headline")
+        raise CorpusError(
+            f"{table.path} has no row with both an article and a headline"
+        )
 
 
 class _Writer:

@@ -3,7 +3,6 @@
 ``headline evaluate -o`` writes the file and ``--compare`` reads it.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -14,6 +13,7 @@ from headline.errors import CorpusError
 from headline.evaluation.metrics import Marks
 from headline.formats.records import Row
 from headline.formats.tables import CorpusFormat, Table, open_table
+from headline.formats.writing import csv_table
 from headline.generation.generator import Headline
 from headline.system.outputs import output_stream
 
@@ -59,24 +59,25 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     most = max(len(prediction.headlines) for prediction in predictions)
     more = [f"headline_{rank}" for rank in range(2, most + 1)]
     with output_stream(path) as stream:
-        writer = csv.DictWriter(stream, [*COLUMNS, *more], lineterminator="\n")
-        writer.writeheader()
+        write_row = csv_table(stream, [*COLUMNS, *more])
         for prediction in predictions:
             texts = [headline.text for headline in prediction.headlines[1:]]
-            writer.writerow(_row(prediction) | dict(zip(more, texts, strict=False)))
+            gaps = [""] * (len(more) - len(texts))
+            write_row([*_cells(prediction), *texts, *gaps])
 
 
-def _row(prediction: Prediction) -> dict[str, object]:
+def _cells(prediction: Prediction) -> list[object]:
+    """Returns what stands in ``COLUMNS``."""
     best, marks = prediction.headlines[0], prediction.marks["model"]
-    return {
-        "reference": prediction.pair.target,
-        "headline": best.text,
-        "score": f"{best.score:.4f}",
-        **marks.rouge.to_dict(),
-        "unsupported_numbers": " ".join(marks.unsupported_numbers),
-        "unsupported_latin": " ".join(marks.unsupported_latin),
-        "article": prediction.pair.source,
-    }
+    return [
+        prediction.pair.target,
+        best.text,
+        f"{best.score:.4f}",
+        *marks.rouge.to_dict().values(),
+        " ".join(marks.unsupported_numbers),
+        " ".join(marks.unsupported_latin),
+        prediction.pair.source,
+    ]
 
 
 def read_headlines(path: Path, pairs: Sequence[Pair]) -> list[str]:

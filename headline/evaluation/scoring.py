@@ -1,6 +1,5 @@
 """``headline evaluate --score``: how likely a model finds the headlines of a file."""
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from headline.data.corpus import Pair
 from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.predictions import excerpt
 from headline.formats.tables import CorpusFormat
+from headline.formats.writing import csv_table
 from headline.generation.generator import Generator, windows
 from headline.system.outputs import output_stream
 from headline.system.progress import Meter
@@ -57,10 +57,9 @@ class Scored:
     def write(self, path: Path) -> None:
         """Writes a CSV file with a row for each headline."""
         with output_stream(path) as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
+            write_row = csv_table(stream, COLUMNS)
             for pair, score in zip(self.pairs, self.scores, strict=True):
-                writer.writerow([pair.target, f"{score:.4f}", pair.source])
+                write_row([pair.target, f"{score:.4f}", pair.source])
 
 
 def score_file(

@@ -3,11 +3,11 @@
 import csv
 import gzip
 import io
-import zlib
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO, cast
+from contextlib import contextmanager, suppress
+from itertools import chain
+from typing import cast
 
 from headline.errors import CorpusError
 from headline.formats.encodings import (
@@ -16,10 +16,9 @@ from headline.formats.encodings import (
     detect_encoding,
     is_gzip,
 )
+from headline.formats.files import BUFFER, InputFile, blame
+from headline.formats.layout import LONGEST_ROW, Layout, Place
 from headline.system.progress import Report
-
-BUFFER = 1 << 16  # bytes; also what the kind of line ends is told from
-LONGEST_ROW = 10_000  # lines; only a quote that is never closed gets there
 
 
 def unzipped(file: io.BufferedReader) -> io.BufferedReader:
@@ -55,44 +54,69 @@ def encoding_of(head: bytes, encoding: str, name: str, note: Report | None) -> s
     return found
 
 
-class OpenQuote(csv.Error):
-    """A quote is not closed within as many lines as a row may have."""
-
-
-class Text(NamedTuple):
-    """An open text, cut into lines where its lines end."""
-
-    stream: TextIO
-    newline: str  # how its lines end
-    encoding: str
-    detected: bool  # whether nobody has named that encoding
-
-
-def decode(
-    path: Path, file: BinaryIO, encoding: str, note: Report | None = None
-) -> Text:
-    """Opens the text of a file.
+def text_layout(file: InputFile, encoding: str, note: Report | None) -> Layout:
+    """Finds out how the text of a file is encoded, and how its lines end.
 
     Raises:
         CorpusError: see ``encoding_of``.
     """
-    stream = unzipped(cast(io.BufferedReader, file))
-    head, asked = stream.peek(BUFFER), encoding
-    encoding = encoding_of(head, asked, str(path), note)
-    text = head.decode(encoding, "replace")
+    with blame(file.path):
+        stream = file.preview()
+        is_compressed = is_gzip(stream.peek(BUFFER))
+        head = unzipped(stream).peek(BUFFER)
+    found = encoding_of(head, encoding, str(file.path), note)
+    text = head.decode(found, "replace")
     # A bare CR ends the lines only of a file that knows no other line end; elsewhere
     # it is text. The last character may be the first half of a CR LF.
     newline = "\r" if "\r" in text[:-1] and "\n" not in text else "\n"
-    lines = io.TextIOWrapper(stream, encoding, "surrogateescape", newline)
-    return Text(lines, newline, encoding, asked == AUTO)
+    return Layout(
+        path=file.path,
+        encoding=found,
+        is_detected=encoding == AUTO,
+        newline=newline,
+        is_compressed=is_compressed,
+    )
 
 
-def _read_lines(stream: TextIO, path: Path) -> Iterator[str]:
-    with blame(path):
-        first = stream.readline().removeprefix("\ufeff")
-        if first:
-            yield first
-        yield from stream
+@contextmanager
+def open_text(stream: io.BufferedReader, layout: Layout) -> Iterator[io.TextIOWrapper]:
+    """Yields a stream as text, cut into lines where its lines end; it stays open."""
+    with blame(layout.path):
+        plain = unzipped(stream) if layout.is_compressed else stream
+        text = io.TextIOWrapper(
+            plain, layout.encoding, "surrogateescape", layout.newline
+        )
+    try:
+        yield text
+    finally:
+        with suppress(ValueError):  # the stream may have been closed since
+            text.detach()
+
+
+@contextmanager
+def open_lines(
+    stream: io.BufferedReader,
+    layout: Layout,
+    start: Place | None = None,
+    note: Report | None = None,
+    tells_places: bool = False,
+) -> Iterator["Lines"]:
+    """Yields the lines of a stream, which stays open.
+
+    Args:
+        start: where the stream begins, if it does not begin with the file.
+        note: gets a line about what looks odd.
+        tells_places: whether ``Lines.place`` is asked for.
+
+    Raises:
+        CorpusError: the stream cannot be read.
+    """
+    with open_text(stream, layout) as text:
+        yield Lines(text, layout, start, note, tells_places)
+
+
+class OpenQuote(csv.Error):
+    """A quote is not closed within as many lines as a row may have."""
 
 
 class Lines:
@@ -100,40 +124,64 @@ class Lines:
 
     It knows what a parser above it cannot: whether a byte of the row could not be
     decoded, and whether the file ended before the row did.
+
+    Args:
+        start: where the stream begins, if it does not begin with the file.
+        tells_places: whether ``place`` is asked for.
     """
 
     BLOCK = 1 << 17  # characters that are read together
 
     def __init__(
         self,
-        text: Text,
-        path: Path,
+        stream: io.TextIOWrapper,
+        layout: Layout,
+        start: Place | None = None,
         note: Report | None = None,
+        tells_places: bool = False,
     ) -> None:
-        self.path = path
-        self.note = note
-        self.undecodable = f"not valid {text.encoding}"  # as a row's problem
-        self.encoding_hint = (
-            "name its encoding with --encoding"
-            if text.detected
-            else "leave out --encoding to have it detected"
-        )
-        self._stream, self._newline = text.stream, text.newline
-        self._lines = _read_lines(text.stream, path)
-        self._longest_row = LONGEST_ROW
+        self.layout, self.note = layout, note
+        self._stream = stream
+        self._begins: deque[int] | None = deque() if tells_places else None
+        self._offset = 0 if start is None else start.offset
+        self._lines = self._read(is_first=start is None)
+        self._longest_row = LONGEST_ROW if start is None else start.longest_row
         self.ahead = lines_of("")  # what comes before the rest of the stream
         self.start_row()
+
+    def _read(self, is_first: bool) -> Iterator[str]:
+        with blame(self.layout.path):
+            lines = iter(self._stream) if self._begins is None else self._measured()
+            first = next(lines, "")
+            if first := first.removeprefix("\ufeff") if is_first else first:
+                yield first
+            yield from chain(lines)  # which, unlike the stream, is not closed with it
+
+    def _measured(self) -> Iterator[str]:
+        """Yields the lines, and keeps where each begins."""
+        assert self._begins is not None
+        encoding = self.layout.encoding
+        for raw in cast(io.BufferedReader, self._stream.buffer):
+            line = raw.decode(encoding, "surrogateescape")
+            # A byte order mark is no part of the first row.
+            is_marked = self._offset == 0 and line.startswith("\ufeff")
+            mark = len("\ufeff".encode(encoding)) if is_marked else 0
+            self._begins.append(self._offset + mark)
+            self._offset += len(raw)
+            yield line
 
     def start_row(self) -> None:
         """Forgets the row before; ``problem`` is about the lines from here on."""
         self._row: list[str] = []
+        self._row_begins: list[int] = []
+        self._row_limit = self._longest_row
         self._decoded = True
         self._ended = False
 
     def problem(self) -> str | None:
         """Returns what is wrong with the row that was just completed."""
         if not self._decoded:
-            return self.undecodable
+            return self.layout.undecodable
         # Asked for one line more than there is: the row was still open.
         return "a quote is not closed before the end" if self._ended else None
 
@@ -145,9 +193,15 @@ class Lines:
         """
         first, *others = self._row
         self.ahead = lines_of("".join(others) + self.ahead.read())
+        if self._begins is not None:
+            self._begins.extendleft(reversed(self._row_begins[1:]))
         # Where many rows do so, each must cost less: all its lines are read for it.
         self._longest_row = max(100, self._longest_row // 2)
         return first
+
+    def place(self, number: int) -> Place:
+        """Returns where the row begins that was just completed, by its number."""
+        return Place(self._row_begins[0], number, self._row_limit)
 
     @property
     def has_ended(self) -> bool:
@@ -172,6 +226,8 @@ class Lines:
         if "\r" in line:
             line = _with_plain_end(line)
         self._row.append(line)
+        if self._begins is not None:
+            self._row_begins.append(self._begins.popleft())
         if len(self._row) > self._longest_row:  # it must not swallow the file
             raise OpenQuote(f"a quote is not closed within {self._longest_row} lines")
         return line
@@ -193,9 +249,9 @@ class Lines:
         Then one of them could not be decoded, or a bare CR ends them, or they are so
         short that a row may have more of them than one is to have.
         """
-        if self._newline != "\n":
+        if self.layout.newline != "\n":
             return None
-        with blame(self.path):
+        with blame(self.layout.path):
             text = self._stream.read(self.BLOCK) + self._stream.readline()
         if "\r" in text:
             text = _with_plain_ends(text)
@@ -230,18 +286,3 @@ def _is_decoded(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-@contextmanager
-def blame(path: Path | str) -> Iterator[None]:
-    """Turns what goes wrong in reading a file or stream into one line that names it."""
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusError(f"{path} is damaged: {error}") from error
-    except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeError as error:  # some codecs cannot go on after a wrong byte
-        raise CorpusError(
-            f"cannot decode {path}: {error}; name its encoding with --encoding"
-        ) from error

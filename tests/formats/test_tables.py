@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headline.data.corpus import EXCERPT_LENGTH
 from headline.errors import CorpusError
 from headline.formats.columns import SOURCE_COLUMNS, TARGET_COLUMNS
-from headline.formats.lines import LONGEST_ROW
+from headline.formats.layout import LONGEST_ROW
 from headline.formats.records import Row
 from headline.formats.tables import (
     CorpusFormat,
@@ -372,12 +372,12 @@ def by_blocks(path: Path) -> list[Row]:
     found: list[Row] = []
     with open_table(path, CorpusFormat()) as table:
         for block in table.blocks(table.columns):
-            values = zip(*block.columns, strict=True)
+            values = zip(*block.texts, strict=True)
             several = [
                 Row(number, dict(zip(table.columns, row, strict=True)), None)
                 for number, row in zip(block.numbers, values, strict=True)
             ]
-            several += block.rows
+            several += block.others
             found += sorted(several, key=lambda row: row.number)
     return found
 
@@ -420,12 +420,11 @@ def test_rows_without_a_problem_come_as_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "title,content\n" + "".join(lines))
 
     with open_table(path, CorpusFormat()) as table:
-        first, second, *_ = table.blocks(["content"])
+        (block,) = table.blocks(["content"])
 
-    assert [row.number for row in first.rows] == [2]
-    assert list(second.numbers)[:3] == [5, 6, 9]
-    assert list(second.columns[0])[:3] == ["c", "央行", "c"]
-    assert {row.problem for row in second.rows} == {"3 instead of 2 columns"}
+    assert list(block.numbers)[:4] == [2, 5, 6, 9]
+    assert list(block.texts[0])[:4] == ["央行", "c", "央行", "c"]
+    assert {row.problem for row in block.others} == {"3 instead of 2 columns"}
 
 
 def test_objects_come_in_blocks_too(
@@ -436,10 +435,14 @@ def test_objects_come_in_blocks_too(
     path = write(tmp_path / "a.jsonl", "\n".join([*lines, "no"]))
 
     with open_table(path, CorpusFormat()) as table:
-        sizes = [len(block.rows) for block in table.blocks(["a"])]
+        sizes = [len(block) for block in table.blocks(["a"])]
 
     assert sizes == [3, 3, 3, 1] or sizes == [2, 2, 2, 2, 2]
-    assert by_blocks(path) == one_by_one(path)
+    expected = one_by_one(path)
+    assert expected.pop().problem == by_blocks(path)[-1].problem == "not valid JSON"
+    assert [row.values for row in by_blocks(path)[:-1]] == [
+        {name: str(value) for name, value in row.values.items()} for row in expected
+    ]
 
 
 # --- columns --------------------------------------------------------------------------

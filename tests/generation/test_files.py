@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import CorpusError
-from headline.formats.tables import CorpusFormat
+from headline.formats.tables import CorpusFormat, open_table
 from headline.generation.files import (
     Article,
     Task,
@@ -628,7 +628,8 @@ def test_an_article_that_was_cut_at_its_commas_is_whole_again(tmp_path: Path) ->
     path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
     form = CorpusFormat(tell=told.append)
 
-    articles = list(read_table(path, form, DecodeConfig()))
+    with open_table(path, form) as table:
+        articles = list(read_table(table, form, DecodeConfig()))
 
     assert [article.text for article in articles] == ["央,行,降,准", "", "央,行"]
     assert [article.problem for article in articles] == [None, None, None]
@@ -700,7 +701,8 @@ def test_controls_may_be_what_pandas_writes(tmp_path: Path) -> None:
     record = own | {"text": HAN, "exact_numbers": 0.0, "length_penalty": 1}
     path = write(tmp_path / "a.jsonl", json.dumps(record))
 
-    (article,) = read_table(path, CorpusFormat(), config)
+    with open_table(path, CorpusFormat()) as table:
+        (article,) = read_table(table, CorpusFormat(), config)
 
     assert article.problem is None and article.config is not None
     assert article.config == replace(

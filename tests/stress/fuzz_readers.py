@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports():
     from headline.data.corpus import CorpusReader, Pair
     from headline.errors import CorpusError
-    from headline.formats.tables import CorpusFormat
+    from headline.formats.tables import CorpusFormat, open_table
     from headline.generation.files import read_table
     from headline.settings.search import DecodeConfig
     from headline.text.normalise import normalise
@@ -43,8 +43,9 @@ def read(data: bytes) -> None:
                 assert all(text and normalise(text) == text for text in entry)
             else:
                 assert entry.excerpt.isprintable()
-        for article in read_table(path, form, DecodeConfig()):
-            article.text.encode("utf-8", "replace")
+        with open_table(path, form) as table:
+            for article in read_table(table, form, DecodeConfig()):
+                article.text.encode("utf-8", "replace")
     except CorpusError as error:
         assert "\n" not in str(error)
 

@@ -1,0 +1,51 @@
+"""What a user may say of files: their encoding, their delimiter, their columns."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headline.errors import CorpusError
+from headline.formats.dialects import delimiter_of
+from headline.formats.encodings import AUTO
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusFormat:
+    """How to read the files.
+
+    A column of ``None`` is found by its name, see ``SOURCE_COLUMNS`` and
+    ``TARGET_COLUMNS``, and so is the delimiter of a CSV file. ``encoding`` is any text
+    codec of Python, or ``AUTO``; a byte order mark is dropped. Of a row that cannot be
+    read, ``tell`` gets a line with file, row and reason; a ``strict`` reader stops
+    there. ``note`` gets a line about what was detected, or looks odd.
+
+    Raises:
+        CorpusError: there is no such encoding.
+        ConfigError: the delimiter is none.
+    """
+
+    encoding: str = AUTO
+    delimiter: str | None = None
+    source_column: str | None = None
+    target_column: str | None = None
+    strict: bool = False
+    tell: Callable[[str], None] | None = None
+    note: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None:
+            object.__setattr__(self, "delimiter", delimiter_of(self.delimiter))
+        if self.encoding == AUTO:
+            return
+        try:
+            sample = io.BytesIO("ab".encode(self.encoding))
+            io.TextIOWrapper(sample, self.encoding, "surrogateescape").read()
+        except (LookupError, ValueError) as error:
+            raise CorpusError(
+                f"unknown encoding {self.encoding!r}; try utf-8 or gb18030"
+            ) from error
+
+    @property
+    def wanted_columns(self) -> list[str]:
+        """The names of columns that the user has given."""
+        return [name for name in (self.source_column, self.target_column) if name]

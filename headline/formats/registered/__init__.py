@@ -1,0 +1,1 @@
+"""The formats that there are; see ``headline.formats.registry``."""

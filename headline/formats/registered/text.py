@@ -1,0 +1,155 @@
+"""Plain text: one article, or one on each line; some bytes may be no text."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
+from typing import BinaryIO, TextIO, cast
+
+from headline.errors import CorpusError
+from headline.formats.encodings import AUTO, documents_kind, undecodable_share
+from headline.formats.files import BUFFER, InputFile, blame
+from headline.formats.layout import Layout, Place
+from headline.formats.lines import encoding_of, text_layout, unzipped
+from headline.formats.options import CorpusFormat
+from headline.formats.records import Row
+from headline.formats.registry import Added, FileFormat, Write, register
+from headline.system.progress import Report
+
+MOST_UNDECODABLE = 0.5  # share of a text
+TEXT = "text"  # the name of a line's only value
+
+
+class PlainText(FileFormat):
+    """Lines of text; a row is one of them, blank or not, with its text alone."""
+
+    suffixes = (".txt",)
+    is_table = False
+
+    def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
+        """Finds out the encoding as ``text_lines`` does."""
+        layout = text_layout(file, how.encoding, how.note)
+        with blame(file.path), peekable(file.preview()) as plain:
+            if how.encoding == AUTO and plain.peek(BUFFER).isascii():
+                line = next((line for line in plain if not line.isascii()), b"")
+                encoding = encoding_of(line, AUTO, str(file.path), how.note)
+                layout = replace(layout, encoding=encoding)
+        return replace(layout, newline="\n")
+
+    def rows(
+        self,
+        stream: io.BufferedReader,
+        layout: Layout,
+        start: Place | None = None,
+        note: Report | None = None,
+    ) -> Iterator[Row]:
+        number = 1 if start is None else start.number
+        with blame(layout.path):
+            plain = unzipped(stream) if layout.is_compressed else stream
+            for line in _decoded(plain, layout.encoding):
+                yield Row(number, {TEXT: line}, None)
+                number += 1
+
+    def places(
+        self, stream: io.BufferedReader, layout: Layout, start: Place | None = None
+    ) -> Iterator[Place]:
+        if not layout.tells_places:
+            return
+        offset, number = (0, 1) if start is None else start[:2]
+        with blame(layout.path):
+            for line in stream:
+                yield Place(offset, number)
+                offset, number = offset + len(line), number + 1
+
+    def writer(
+        self,
+        stream: TextIO,
+        layout: Layout,
+        columns: Sequence[str],
+        keys: Sequence[str],
+    ) -> Write:
+        """Returns what writes a line for each article: its headlines, tabs between."""
+
+        def write(row: Row | None, added: Added) -> None:
+            stream.write("\t".join(added.cells) + "\n")
+            stream.flush()
+
+        return write
+
+
+def text_lines(stream: BinaryIO, how: CorpusFormat, name: str) -> Iterator[str]:
+    """Yields each line of a stream as it comes; bytes that are no text are left out.
+
+    The encoding is that of what is there at first, or if that is ASCII of the first
+    line that is not: a slow pipe is never waited for.
+
+    Args:
+        name: of the stream, for messages.
+
+    Raises:
+        CorpusError: it is no text, or damaged.
+    """
+    with blame(name), peekable(stream) as plain:
+        head = plain.peek(BUFFER)
+        encoding = encoding_of(head, how.encoding, name, how.note)
+        if how.encoding != AUTO or not head.isascii():
+            yield from _decoded(plain, encoding)
+            return
+        is_open = True
+        for line in plain:
+            if is_open and not line.isascii():
+                encoding, is_open = encoding_of(line, AUTO, name, how.note), False
+            yield line.decode(encoding, "ignore")
+
+
+def _decoded(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
+    if "\n".encode(encoding).endswith(b"\n"):
+        for line in stream:
+            yield line.decode(encoding, "ignore")
+        return
+    # UTF-16, say: half of another character may look like a line end.
+    text = io.TextIOWrapper(stream, encoding, "ignore", newline="\n")
+    try:
+        yield from chain(text)  # which, unlike the text, is not closed with this
+    finally:
+        text.detach()  # the stream is the caller's to close
+
+
+@contextmanager
+def peekable(stream: BinaryIO) -> Iterator[io.BufferedReader]:
+    """Yields what a stream holds, unzipped, without closing the stream in the end."""
+    buffered = cast(io.BufferedReader, stream)
+    if not hasattr(stream, "peek"):
+        buffered = io.BufferedReader(cast(io.RawIOBase, stream))
+    try:
+        yield unzipped(buffered)
+    finally:
+        if buffered is not stream:
+            buffered.detach()
+
+
+def whole_text(stream: BinaryIO, how: CorpusFormat, name: str) -> str:
+    """Returns all of a stream as one article; some bytes may be no text.
+
+    Args:
+        name: of the stream, for messages.
+
+    Raises:
+        CorpusError: it is damaged, most of it is no text, or it holds many documents.
+    """
+    with blame(name), peekable(stream) as plain:
+        content = plain.read()
+    encoding = encoding_of(content[:BUFFER], how.encoding, name, how.note)
+    text = content.decode(encoding, "replace")
+    if undecodable_share(text) > MOST_UNDECODABLE:
+        raise CorpusError(
+            f"{name} is not in {encoding}: leave out --encoding to have it detected"
+        )
+    if kind := documents_kind(text):
+        raise CorpusError(f"{name} looks like {kind}")
+    return content.decode(encoding, "ignore")
+
+
+PLAIN_TEXT = PlainText()
+register(PLAIN_TEXT)
