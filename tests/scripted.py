@@ -8,7 +8,7 @@ import numpy as np
 
 from headline.bundle import Bundle
 from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
-from headline.generation.generator import Headline
+from headline.generation.headlines import Headline
 from headline.network.weights import Weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig

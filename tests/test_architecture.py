@@ -105,9 +105,16 @@ def test_only_the_command_line_sees_click() -> None:
     assert seen == {"cli"}
 
 
-def loaded_modules(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after running the code."""
-    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
+def loaded_modules(code: str, depth: int = 1) -> set[str]:
+    """The modules that a fresh interpreter has after running the code.
+
+    Args:
+        depth: the parts of their names that count; 1 for top-level modules.
+    """
+    code += (
+        "\nimport sys"
+        f"\nprint(*{{'.'.join(name.split('.')[:{depth}]) for name in sys.modules}})"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -135,3 +142,14 @@ def test_generator_loads_neither_keras_nor_jieba_nor_sacrebleu() -> None:
     loaded = loaded_modules(code)
     assert "numpy" in loaded
     assert not loaded & heavy
+
+
+def test_what_writes_headlines_loads_no_corpus_and_no_training() -> None:
+    code = (
+        "import headline.generation.files, headline.generation.explain\n"
+        "import headline.generation.parallel"
+    )
+    loaded = loaded_modules(code, depth=2)
+    assert {"headline.generation", "headline.formats", "headline.text"} <= loaded
+    others = {f"headline.{room}" for room in ("data", "evaluation", "training", "cli")}
+    assert not loaded & others

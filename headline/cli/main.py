@@ -504,7 +504,7 @@ def generate(
     bundle = load_bundle(model_dir)
     generator = generator_of(bundle, settings, device, workers)
     with (
-        explaining(explain_path, bundle) as explain,
+        explaining(explain_path, generator, bundle) as explain,
         output_stream(output) as stream,
         generation_meter(files, output) as count_done,
     ):
@@ -560,7 +560,9 @@ def count_up() -> Callable[[int], int]:
 
 
 @contextmanager
-def explaining(path: Path | None, bundle: "Bundle") -> "Iterator[Explain | None]":
+def explaining(
+    path: Path | None, generator: "Generator", bundle: "Bundle"
+) -> "Iterator[Explain | None]":
     """Yields what puts an article on the page of explanations, if one is wanted."""
     if path is None:
         yield None
@@ -568,7 +570,7 @@ def explaining(path: Path | None, bundle: "Bundle") -> "Iterator[Explain | None]
     from headline.generation.explain import Explainer
     from headline.pages.explain_page import explanation_page
 
-    explainer = Explainer.from_bundle(bundle)
+    explainer = Explainer.beside(generator, bundle)
     with explanation_page(path, explainer.pointer) as write:
         yield lambda article, found: write(explainer.explain(article, found))
 

@@ -5,6 +5,7 @@ article, S source length, V vocab size, H width, T target length with EOS.
 """
 
 from collections.abc import Sequence
+from copy import copy as shallow_copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,6 +135,13 @@ class NumpyEngine:
             Cell.of(weights, f"decoder_{layer}")
             for layer in range(config.decoder_layers)
         ]
+
+    def without_shortlist(self) -> "NumpyEngine":
+        """Returns an engine on the same arrays that looks at all of the vocab."""
+        engine = shallow_copy(self)
+        kernel, bias = self.output.kernel, self.output.bias
+        engine.output = OutputLayer.of(kernel, bias)
+        return engine
 
     # --- encoder -----------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import repeat, tee
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -39,7 +39,9 @@ from headline.formats.tables import (
     find_pair_columns,
     open_table,
 )
-from headline.generation.generator import Advance, Generator, Headline, ignore, windows
+from headline.generation.batching import windows
+from headline.generation.generator import Advance, Generator, ignore
+from headline.generation.headlines import Headline
 from headline.system.progress import Meter
 from headline.text.normalise import normalise
 
@@ -119,23 +121,25 @@ def evaluate(
         pairs = [excerpt(pair) for pair in _pairs(table, form)]
         if meter is not None:
             meter.expect(len(pairs))
+        again = _pairs(table, form, tells=False)
         others: Iterable[str | None] = repeat(None)
         if isinstance(other, Path):
             others = read_headlines(other, pairs)
         elif other is not None:
             other.check(other.config)
-            others = _first_headlines(other, _pairs(table, form, tells=False))
+            again, also = tee(again)  # which holds what one is ahead of the other
+            others = _first_headlines(other, also)
         # As long as headlines are here: the middle one of the references.
         length = int(median(len(pair.target) for pair in pairs))
         writer = _Writer(generator, length, meter)
-        again = _pairs(table, form, tells=False)
         predictions = list(writer.predict(again, others))
     _tell_errors(predictions, form)
     return _summary(predictions, writer.seconds)
 
 
 def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[str]:
-    for headlines in generator.stream(pair.source for pair in pairs):
+    sources = (generator.read_normalised(pair.source) for pair in pairs)
+    for headlines in generator.stream(sources):
         yield headlines[0].text
 
 
@@ -199,7 +203,8 @@ class _Writer:
         both = zip(pairs, others, strict=False)
         for window in windows(both, self.generator.window_size):
             with self._timed():
-                sources = [pair.source for pair, _ in window]
+                texts = [pair.source for pair, _ in window]
+                sources = [*map(self.generator.read_normalised, texts)]
                 found = self.generator.generate(sources, advance=self._advance)
             for (pair, other), headlines in zip(window, found, strict=True):
                 yield self._prediction(pair, headlines, other)

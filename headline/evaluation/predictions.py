@@ -14,7 +14,7 @@ from headline.evaluation.metrics import Marks
 from headline.formats.records import Row
 from headline.formats.tables import CorpusFormat, Table, open_table
 from headline.formats.writing import csv_table
-from headline.generation.generator import Headline
+from headline.generation.headlines import Headline
 from headline.system.outputs import output_stream
 
 EXCERPT = 200  # characters kept of each article

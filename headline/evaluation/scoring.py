@@ -11,7 +11,8 @@ from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.predictions import excerpt
 from headline.formats.tables import CorpusFormat
 from headline.formats.writing import csv_table
-from headline.generation.generator import Generator, windows
+from headline.generation.batching import windows
+from headline.generation.generator import Generator
 from headline.system.outputs import output_stream
 from headline.system.progress import Meter
 
@@ -76,7 +77,7 @@ def score_file(
     pairs: list[Pair] = []
     scores: list[float] = []
     for window in windows(read_pairs(path, form), generator.window_size):
-        sources = [pair.source for pair in window]
+        sources = [generator.read_normalised(pair.source) for pair in window]
         scores += generator.score(sources, [pair.target for pair in window])
         pairs += map(excerpt, window)
         if meter is not None:

@@ -12,10 +12,10 @@ from headline.bundle import Bundle, load_bundle
 from headline.engines.base import Floats, SourceBatch
 from headline.engines.numpy_engine import NumpyEngine, Trace
 from headline.engines.numpy_output import TINY
-from headline.generation.generator import Headline
-from headline.text.normalise import normalise
-from headline.text.spans import cut
-from headline.text.tokenizer import Encoded, Tokenizer
+from headline.generation.generator import Generator
+from headline.generation.headlines import Headline
+from headline.text.source import Readable, Source
+from headline.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -83,34 +83,46 @@ class Explainer:
         engine = NumpyEngine(bundle.model, bundle.weights)
         return cls(bundle.tokenizer, engine, bundle.max_source_length)
 
+    @classmethod
+    def beside(cls, generator: Generator, bundle: Bundle) -> Self:
+        """Explains what a generator writes, with its engine where that is NumPy's.
+
+        Args:
+            bundle: which the generator runs.
+        """
+        if not isinstance(generator.engine, NumpyEngine):
+            return cls.from_bundle(bundle)
+        engine = generator.engine.without_shortlist()
+        return cls(generator.tokenizer, engine, generator.max_source_length)
+
     @property
     def pointer(self) -> bool:
         """Tells whether the model can copy."""
         return self.engine.config.pointer
 
-    def explain(self, article: str, headlines: Sequence[Headline]) -> Explanation:
+    def explain(self, article: Readable, headlines: Sequence[Headline]) -> Explanation:
         """Replays what a ``Generator`` with the same model wrote for an article.
 
         Args:
-            article: raw text; a blank one has no headline to explain.
+            article: raw text, or what the generator has read of it; a blank one has no
+                headline to explain.
         """
-        text = normalise(article)
-        read = cut(text, self.max_source_length)
-        encoded = self.tokenizer.encode(read)
+        source = Source.read(article, self.tokenizer, self.max_source_length)
+        ids, extra = source.encoded.ids, source.encoded.extra
         return Explanation(
-            tuple(self._text(token, encoded.extra) for token in encoded.ids.tolist()),
-            text[len(read) :],
-            tuple(self._replayed(encoded, headlines)) if len(encoded.ids) else (),
+            tuple(self._text(token, extra) for token in ids.tolist()),
+            source.unread,
+            tuple(self._replayed(source, headlines)) if len(ids) else (),
             self.pointer,
         )
 
     def _replayed(
-        self, article: Encoded, headlines: Sequence[Headline]
+        self, source: Source, headlines: Sequence[Headline]
     ) -> list[ExplainedHeadline]:
-        copy_ids = article.ids[None]
-        source = SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
+        copy_ids = source.encoded.ids[None]
+        batch = SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
         targets = [headline.ids for headline in headlines]
-        traces = self.engine.trace(source, targets)
+        traces = self.engine.trace(batch, targets)
         return [
             ExplainedHeadline(
                 headline.text, headline.score, self._tokens(headline, trace)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Thread
 from typing import Any, BinaryIO, TextIO
 
 from headline.errors import ConfigError, CorpusError
@@ -18,8 +16,11 @@ from headline.formats.records import Row, as_text
 from headline.formats.registered.text import PLAIN_TEXT, text_lines, whole_text
 from headline.formats.registry import Added, Write, is_text
 from headline.formats.tables import CorpusFormat, Table, find_column, open_table
-from headline.generation.generator import BLANK, Generator, Headline, windows
+from headline.generation.batching import ready_batches, windows
+from headline.generation.generator import Generator
+from headline.generation.headlines import BLANK, Headline
 from headline.settings.search import DecodeConfig
+from headline.text.source import Readable
 
 MOST_OPEN = 64  # tables at once; of more than these, the others are opened twice
 
@@ -41,9 +42,8 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "shortlist",
 }
 
-Explain = Callable[[str, Sequence[Headline]], None]  # article and its headlines
+Explain = Callable[[Readable, Sequence[Headline]], None]  # article and its headlines
 CountDone = Callable[[int, int], None]  # bytes read, articles with their headlines
-Arrivals = Queue[Article | BaseException | None]  # None: no more will come
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,18 @@ class Task:
     def _write(self, batches: Iterable[Sequence[Article]], write: Write) -> None:
         end = 0
         for batch in batches:
-            found = self.generator.generate(
-                ["" if article.problem else article.text for article in batch],
-                [article.config or self.generator.config for article in batch],
-            )
-            for article, headlines in zip(batch, found, strict=True):
+            texts = ["" if article.problem else article.text for article in batch]
+            configs = [article.config or self.generator.config for article in batch]
+            sources: Sequence[Readable] = texts
+            if self.explain is not None:  # else whoever searches them reads them, too
+                sources = [*map(self.generator.read, texts)]
+            found = self.generator.generate(sources, configs)
+            for article, source, headlines in zip(batch, sources, found, strict=True):
                 write(article.row, self._added(article, headlines))
                 if headlines[0].error and article.config is None:
                     self._tell(article, headlines[0].error)
                 if self.explain is not None and not _problem(article, headlines):
-                    self.explain(article.text, headlines)
+                    self.explain(source, headlines)
             if self.count_done is not None:
                 self.count_done(batch[-1].end - end, len(batch))
                 end = batch[-1].end
@@ -192,45 +194,6 @@ class Task:
 def stream_lines(stream: BinaryIO, form: CorpusFormat, name: str) -> Iterator[Article]:
     """Yields each line of a stream as it comes; see ``text_lines``."""
     return map(Article, text_lines(stream, form, name))
-
-
-def ready_batches(
-    articles: Iterator[Article], batch_size: int
-) -> Iterator[list[Article]]:
-    """Yields what is there already, up to a batch, and waits for one article at least.
-
-    So a slow pipe gets each headline as soon as it can be written, and a fast one is
-    read in full batches, of which no more than two are held.
-    """
-    queue: Arrivals = Queue(batch_size)
-
-    def read() -> None:
-        try:
-            for article in articles:
-                queue.put(article)
-        except BaseException as error:  # handed to the one who waits for articles
-            queue.put(error)
-        queue.put(None)
-
-    Thread(target=read, daemon=True).start()
-    while batch := _drain(queue, batch_size):
-        yield batch
-
-
-def _drain(queue: Arrivals, batch_size: int) -> list[Article]:
-    batch: list[Article] = []
-    try:
-        while len(batch) < batch_size:
-            entry = queue.get(block=not batch)
-            if entry is None:
-                queue.put(None)  # for the next call
-                break
-            if isinstance(entry, BaseException):
-                raise entry
-            batch.append(entry)
-    except Empty:
-        pass
-    return batch
 
 
 def cells(headlines: Sequence[Headline], with_scores: bool) -> list[str]:

@@ -5,17 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from headline.bundle import Bundle
-from headline.generation.generator import (
-    Advance,
-    Generator,
-    Headline,
-    cpu_or_gpu,
-    ignore,
-    windows,
-)
+from headline.generation.batching import windows
+from headline.generation.generator import Advance, Generator, cpu_or_gpu, ignore
+from headline.generation.headlines import Headline
 from headline.settings.base import Device
 from headline.settings.search import DecodeConfig
 from headline.system.workers import Workers, cores
+from headline.text.source import Readable
 
 
 def make_generator(
@@ -43,10 +39,10 @@ def make_generator(
 
 
 @dataclass(frozen=True)
-class Part:
+class Batch:
     """Articles that one worker searches, and how to search for each."""
 
-    articles: list[str]
+    articles: list[Readable]
     configs: list[DecodeConfig]
 
 
@@ -73,25 +69,25 @@ class ParallelGenerator(Generator):
 
     def generate(
         self,
-        articles: Sequence[str],
+        articles: Sequence[Readable],
         configs: Sequence[DecodeConfig] | None = None,
         advance: Advance = ignore,
     ) -> list[list[Headline]]:
         if len(articles) <= self.config.batch_size:
             return super().generate(articles, configs, advance)
         configs = self._configs(articles, configs)
-        # The longest first: the last part to end is then a short one.
+        # The longest first: the last batch to end is then a short one.
         order = sorted(range(len(articles)), key=lambda place: -len(articles[place]))
         places = list(windows(order, self.config.batch_size))
-        parts = (
-            Part([articles[at] for at in part], [configs[at] for at in part])
-            for part in places
+        batches = (
+            Batch([articles[at] for at in some], [configs[at] for at in some])
+            for some in places
         )
         results: list[list[Headline]] = [[]] * len(articles)
-        for part, found in zip(places, self._workers.map(parts), strict=True):
-            for place, headlines in zip(part, found, strict=True):
+        for some, found in zip(places, self._workers.map(batches), strict=True):
+            for place, headlines in zip(some, found, strict=True):
                 results[place] = headlines
-            advance(len(part))
+            advance(len(some))
         return results
 
     @property
@@ -104,12 +100,12 @@ class ParallelGenerator(Generator):
         return 2 * self.config.batch_size * self._workers.count
 
 
-def _search(generator: Generator, part: Part) -> list[list[Headline]]:
-    return generator.generate(part.articles, part.configs)
+def _search(generator: Generator, batch: Batch) -> list[list[Headline]]:
+    return generator.generate(batch.articles, batch.configs)
 
 
 class _Maker:
-    """Makes a generator when the first part comes, and keeps it."""
+    """Makes a generator when the first batch comes, and keeps it."""
 
     def __init__(self, make: Callable[[], Generator]) -> None:
         self._make = make
@@ -118,5 +114,5 @@ class _Maker:
     def _generator(self) -> Generator:
         return self._make()
 
-    def search(self, part: Part) -> list[list[Headline]]:
-        return _search(self._generator, part)
+    def search(self, batch: Batch) -> list[list[Headline]]:
+        return _search(self._generator, batch)

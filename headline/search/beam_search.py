@@ -13,22 +13,20 @@ import numpy as np
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.rows import take_of_rows
 from headline.search.beams import (
+    LEAST_LOG_PROB,
     Beams,
     Candidates,
+    Doubles,
     Ended,
     Hypothesis,
     Places,
-    Scores,
     length_penalty,
 )
 from headline.search.rules import Rules
 from headline.search.sampling import MOST_TOKENS, Noise, perturb
 from headline.settings.search import DecodeConfig
-from headline.text.ids import BOS, EOS, PAD
+from headline.text.ids import EOS, PAD
 
-# A wanted token that the model cannot write at all: about the log of the least
-# probability that an engine tells from 0.
-LEAST_LOG_PROB = -87.5
 LONGER = 6  # tokens by which a hypothesis may still gain, if far ones are given up
 SPARE = 4  # candidates of a hypothesis beyond the beam: some may be forbidden
 
@@ -126,31 +124,6 @@ def beam_search(
     return [_n_best(groups) for groups in ended]
 
 
-def score_targets(
-    engine: Engine[Any], sources: SourceBatch, targets: Sequence[Ids]
-) -> Scores:
-    """Returns the log-probability of one target of each article, EOS included.
-
-    Args:
-        sources: B articles.
-        targets: ids of each target, without BOS and EOS.
-    """
-    labels = [np.append(target, EOS).astype(np.int32) for target in targets]
-    scores = np.zeros(len(labels))
-    state = engine.encode(sources)
-    left = parents = np.arange(len(labels), dtype=np.int32)
-    tokens = np.full(len(labels), BOS, np.int32)
-    for place in range(max(map(len, labels), default=0)):
-        wanted = np.array([labels[target][place] for target in left], np.int32)
-        step = Step(parents, tokens, num_candidates=1, wanted=wanted[:, None])
-        log_probs, _, state = engine.step(state, step)
-        scores[left] += np.maximum(log_probs[:, -1], LEAST_LOG_PROB)
-        going = np.array([len(labels[target]) > place + 1 for target in left])
-        parents = np.flatnonzero(going).astype(np.int32)
-        left, tokens = left[going], wanted[going]
-    return scores
-
-
 def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Candidates:
     """Adds each token's log-probability to its hypothesis."""
     if wanted is not None:
@@ -201,7 +174,7 @@ def _pick(candidates: Candidates, beams: Beams, search: Search) -> list[Candidat
     return best
 
 
-def _times_taken(part: Candidates, best: list[Candidates], search: Search) -> Scores:
+def _times_taken(part: Candidates, best: list[Candidates], search: Search) -> Doubles:
     """How often the groups before go on with each candidate's token, (B, N)."""
     times = np.zeros(part.ids.shape)
     for other in best:
@@ -211,7 +184,7 @@ def _times_taken(part: Candidates, best: list[Candidates], search: Search) -> Sc
     return times
 
 
-def _order(part: Candidates, keys: Scores, progress: Ids) -> Places:
+def _order(part: Candidates, keys: Doubles, progress: Ids) -> Places:
     """Returns places best first, equal ones by id, then by origin.
 
     Where words are asked for, the best with much of them and the best with little
@@ -312,7 +285,7 @@ def _joined(parts: list[Candidates]) -> Candidates:
     return Candidates(**columns)
 
 
-def _bounds(beams: Beams, search: Search) -> Scores:
+def _bounds(beams: Beams, search: Search) -> Doubles:
     """What the key of a live hypothesis must be above to matter, of each group, (B, G).
 
     A sum of log-probabilities only falls, and the penalty divides it by the most at
@@ -350,13 +323,13 @@ def _bound(ended: Ended, search: Search, article: int, length: int) -> float:
     worst = ended.best[enough - 1].score
     if config.sample:
         return worst
-    # Scores are negative, as a rule: the shorter the target, the higher the bound.
+    # Doubles are negative, as a rule: the shorter the target, the higher the bound.
     full = len(ended.best) >= config.group_size
     most = length if full else search.longest(article, length)
     return worst * search.penalty(article, most)
 
 
-def _give_up(beams: Beams, bounds: Scores, search: Search) -> Beams:
+def _give_up(beams: Beams, bounds: Doubles, search: Search) -> Beams:
     """Ends hypotheses too far behind the best of their article to come first.
 
     Freitag and Al-Onaizan 2017, "Beam Search Strategies for Neural Machine
@@ -371,7 +344,7 @@ def _give_up(beams: Beams, bounds: Scores, search: Search) -> Beams:
     return beams._replace(keys=np.where(going, beams.keys, IMPOSSIBLE))
 
 
-def _drop_done(beams: Beams, bounds: Scores) -> Beams:
+def _drop_done(beams: Beams, bounds: Doubles) -> Beams:
     """Leaves out the articles whose headlines cannot become better."""
     best = beams.keys.reshape(*bounds.shape, -1).max(axis=2)
     going = (best > bounds).any(axis=1)

@@ -16,8 +16,12 @@ from headline.engines.base import IMPOSSIBLE, Ids
 from headline.engines.rows import take_of_rows
 from headline.text.ids import BOS, PAD
 
-Scores = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
+
+# A wanted token that the model cannot write at all: about the log of the least
+# probability that an engine tells from 0.
+LEAST_LOG_PROB = -87.5
 
 
 @dataclass(frozen=True, order=True)
@@ -38,9 +42,9 @@ class Beams(NamedTuple):
     """The live hypotheses of the articles still in search."""
 
     articles: Places  # (B,): their places among all articles
-    scores: Scores  # (B, K): sums of log-probabilities
-    keys: Scores  # (B, K): what the search ranks by; -inf where nothing lives
-    drawn: Scores  # (B, K): sums of log-probabilities as a sample draws them
+    scores: Doubles  # (B, K): sums of log-probabilities
+    keys: Doubles  # (B, K): what the search ranks by; -inf where nothing lives
+    drawn: Doubles  # (B, K): sums of log-probabilities as a sample draws them
     states: Ids  # (B, K): of the articles' constraints
     tokens: Ids  # (B, K, T), BOS first
     characters: Ids  # (B, K)
@@ -80,9 +84,9 @@ class Beams(NamedTuple):
 class Candidates(NamedTuple):
     """What may come next: some tokens of each hypothesis, flattened to N."""
 
-    scores: Scores  # (B, N): sums of log-probabilities, the token's included
-    keys: Scores  # (B, N): what the search ranks by; -inf where it is forbidden
-    drawn: Scores  # (B, N): sums of log-probabilities as a sample draws them
+    scores: Doubles  # (B, N): sums of log-probabilities, the token's included
+    keys: Doubles  # (B, N): what the search ranks by; -inf where it is forbidden
+    drawn: Doubles  # (B, N): sums of log-probabilities as a sample draws them
     states: Ids  # (B, N): of the articles' constraints, after the token
     ids: Ids  # (B, N)
     origins: Ids  # (B, N): which of the K hypotheses the token continues

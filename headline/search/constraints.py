@@ -6,91 +6,25 @@ how many more characters are needed before the headline may end, and which token
 there, so that the search can offer them however unlikely they are.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import takewhile
 from typing import NamedTuple
 
 from headline.errors import ConfigError
+from headline.search.whole_runs import WholeRuns
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
-from headline.text.spans import cut, followed, runs, spans
-from headline.text.tokenizer import Encoded, Tokenizer
+from headline.text.source import Source
+from headline.text.spans import runs
+from headline.text.tokenizer import Tokenizer
 
 FORBIDDEN = -1  # instead of a state: the token may not come next
-NEVER = 1 << 20  # characters: the headline can never end
+ENDLESS = 1 << 20  # characters: the headline can never end
 
 _AFTER = "。"  # in the place of what a headline goes on with
 
 
-@dataclass(frozen=True)
-class Source:
-    """An article as the model reads it."""
-
-    text: str  # normalised and cut
-    encoded: Encoded
-    runs: tuple[str, ...] = ()  # see ``headline.text.spans``
-
-    @classmethod
-    def read(cls, article: str, tokenizer: Tokenizer, max_length: int) -> "Source":
-        """Normalises a raw article and cuts it to ``max_length`` characters."""
-        whole = normalise(article)
-        text = cut(whole, max_length)
-        read = takewhile(lambda span: span[0] < len(text), spans(whole))
-        # A run that the cut goes through is not one that the article has.
-        kept = [whole[begin:end] for begin, end in read if end <= len(text)]
-        return cls(text, tokenizer.encode(text), tuple(kept))
-
-
-class WholeRuns:
-    """Lets only whole runs through, character by character.
-
-    Args:
-        allowed: the runs that may be written.
-    """
-
-    def __init__(self, allowed: Iterable[str]) -> None:
-        self.whole = frozenset(allowed)
-        self.begun = frozenset(
-            run[:length] for run in self.whole for length in range(1, len(run) + 1)
-        )
-
-    def tail(self, text: str) -> str | None:
-        """Returns the run at the end of the text that may still go on.
-
-        Args:
-            text: what the last call returned, and the characters after it.
-
-        Returns:
-            the open run, with what may join it (``12.``) if there is such; a sign that
-            may begin one; "" if none is open; None if the text has a run that is not
-            allowed, however it goes on.
-        """
-        ended, rest, run = followed(text)
-        if not self.whole.issuperset(ended):
-            return None
-        # "12." may be a number and a full stop, but then no digit may follow.
-        return rest if not run or rest in self.begun or run in self.whole else None
-
-    def is_whole(self, tail: str) -> bool:
-        """Tells whether a headline may end, or go on in Chinese, after the tail."""
-        run = followed(tail).run
-        return not run or run in self.whole
-
-    def goes_on(self, tail: str) -> bool:
-        """Tells whether the tail is the beginning of a run that may be written."""
-        return tail in self.begun
-
-    def endings(self, tail: str) -> Collection[str]:
-        """Returns what makes the tail a whole run; nothing where it is one."""
-        if self.is_whole(tail):
-            return ()
-        size = len(tail)
-        return {run[size:] for run in self.whole if run.startswith(tail)}
-
-
-class Progress(NamedTuple):
+class Position(NamedTuple):
     """How far a headline has come."""
 
     forced: int  # tokens of the prefix
@@ -128,12 +62,12 @@ class Constraint:
         )
         longest = max(map(len, (*self.words, *self.avoided)), default=1)
         self._memory = longest - 1
-        self._states: list[Progress] = []
-        self._numbers: dict[Progress, int] = {}
+        self._states: list[Position] = []
+        self._numbers: dict[Position, int] = {}
         self._next: dict[tuple[int, int], int] = {}
         self._needs: dict[int, int] = {}
         self._leads: dict[int, list[int]] = {}
-        self._number(Progress(0, "", "", 0))  # the start is state 0
+        self._number(Position(0, "", "", 0))  # the start is state 0
         self._check(config)
 
     def _encode(self, text: str) -> tuple[int, ...]:
@@ -216,12 +150,12 @@ class Constraint:
         """Returns how many characters of the asked words stand in the headline."""
         if not self.words:
             return 0
-        progress = self._states[state]
-        overlaps = (overlap for _, overlap in self._missing(progress))
+        position = self._states[state]
+        overlaps = (overlap for _, overlap in self._missing(position))
         whole = (
             len(word)
             for index, word in enumerate(self.words)
-            if progress.included >> index & 1
+            if position.included >> index & 1
         )
         return sum(whole) + max(overlaps, default=0)
 
@@ -231,59 +165,59 @@ class Constraint:
             self._leads[state] = sorted(self._lead(self._states[state]))
         return self._leads[state]
 
-    def _lead(self, progress: Progress) -> set[int]:
-        if progress.forced < len(self._prefix_ids):
-            return {self._prefix_ids[progress.forced]}
+    def _lead(self, position: Position) -> set[int]:
+        if position.forced < len(self._prefix_ids):
+            return {self._prefix_ids[position.forced]}
         tokens = set()
         if self.whole_runs is not None:
-            endings = self.whole_runs.endings(progress.tail)
+            endings = self.whole_runs.endings(position.tail)
             tokens = {self._encode(ending[0])[0] for ending in endings}
-        for index, overlap in self._missing(progress):
+        for index, overlap in self._missing(position):
             tokens |= {self._word_ids[index][0], self._word_token(index, overlap)}
         return tokens
 
     # --- the automaton --------------------------------------------------------------
 
-    def _number(self, progress: Progress) -> int:
-        if progress not in self._numbers:
-            self._numbers[progress] = len(self._states)
-            self._states.append(progress)
-        return self._numbers[progress]
+    def _number(self, position: Position) -> int:
+        if position not in self._numbers:
+            self._numbers[position] = len(self._states)
+            self._states.append(position)
+        return self._numbers[position]
 
-    def _follow(self, progress: Progress, token: int) -> int:
-        forced = progress.forced
+    def _follow(self, position: Position, token: int) -> int:
+        forced = position.forced
         if forced < len(self._prefix_ids):
             if token != self._prefix_ids[forced]:
                 return FORBIDDEN
             forced += 1
         text = self.tokenizer.decode([token], self.extra)
-        tail = self._tail(progress.tail + text)
-        recent = progress.recent + text
+        tail = self._tail(position.tail + text)
+        recent = position.recent + text
         if tail is None or any(word in recent for word in self.avoided):
             return FORBIDDEN
-        included = progress.included
+        included = position.included
         for index, word in enumerate(self.words):
             included |= (word in recent) << index
         kept = recent[max(0, len(recent) - self._memory) :]
-        return self._number(Progress(forced, tail, kept, included))
+        return self._number(Position(forced, tail, kept, included))
 
-    def _need(self, progress: Progress) -> int:
-        forced = self._prefix_ids[progress.forced :]
+    def _need(self, position: Position) -> int:
+        forced = self._prefix_ids[position.forced :]
         if forced:
-            state = self._numbers[progress]
+            state = self._numbers[position]
             for token in forced:
                 state = self.follow(state, token)
             return len(self.tokenizer.decode(forced, self.extra)) + self.need(state)
-        missing = self._missing(progress)
+        missing = self._missing(position)
         if not missing:
-            return self._run_need(progress.tail, progress.recent)
+            return self._run_need(position.tail, position.recent)
         # Any word may come next, and then the others in their order.
         orders = ([first, *(w for w in missing if w != first)] for first in missing)
-        return min(self._words_need(progress, order) for order in orders)
+        return min(self._words_need(position, order) for order in orders)
 
-    def _words_need(self, progress: Progress, order: Sequence[tuple[int, int]]) -> int:
+    def _words_need(self, position: Position, order: Sequence[tuple[int, int]]) -> int:
         """Characters that the words to come take, with what keeps their runs apart."""
-        length, tail, recent = 0, progress.tail, progress.recent
+        length, tail, recent = 0, position.tail, position.recent
         begun = order[0][1]
         for index, _ in order:
             word = self.words[index]
@@ -306,14 +240,14 @@ class Constraint:
             for ending in self.whole_runs.endings(tail)
             if not any(word in recent + ending for word in self.avoided)
         )
-        return min(endings, default=NEVER)
+        return min(endings, default=ENDLESS)
 
-    def _missing(self, progress: Progress) -> list[tuple[int, int]]:
+    def _missing(self, position: Position) -> list[tuple[int, int]]:
         """The words to come, and how much of each the headline ends with."""
         return [
-            (index, _overlap(progress.recent, word))
+            (index, _overlap(position.recent, word))
             for index, word in enumerate(self.words)
-            if not progress.included >> index & 1
+            if not position.included >> index & 1
         ]
 
     def _word_token(self, index: int, begun: int) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Ids
 from headline.engines.rows import take_of_rows
-from headline.search.beams import Beams, Candidates, Scores
+from headline.search.beams import Beams, Candidates, Doubles
 from headline.settings.search import DecodeConfig
 
 Hashes = NDArray[np.uint64]
@@ -40,7 +40,7 @@ class Noise:
         hashed = _mixed((ids * _powers(ids.shape[1])).sum(axis=1) + np.uint64(seed))
         return cls(hashed)
 
-    def gumbel(self, candidates: Candidates, beams: Beams) -> Scores:
+    def gumbel(self, candidates: Candidates, beams: Beams) -> Doubles:
         """Draws one value of the standard Gumbel distribution for each candidate."""
         tokens = beams.tokens.astype(np.uint64)
         prefixes = (tokens * _powers(tokens.shape[2])).sum(axis=2)
@@ -48,7 +48,7 @@ class Noise:
         hashes = take_of_rows(prefixes, candidates.origins)
         hashes = _mixed(hashes + candidates.ids.astype(np.uint64) * _ODD)
         uniform = (hashes >> np.uint64(11)).astype(np.float64) + 0.5
-        drawn: Scores = -np.log(-np.log(uniform * 2.0**-53))
+        drawn: Doubles = -np.log(-np.log(uniform * 2.0**-53))
         return drawn
 
 
@@ -70,7 +70,7 @@ def perturb(
     return candidates._replace(keys=keys.reshape(flat), drawn=drawn.reshape(flat))
 
 
-def nucleus(log_probs: Scores, top_p: float) -> Scores:
+def nucleus(log_probs: Doubles, top_p: float) -> Doubles:
     """Keeps the likeliest tokens that have ``top_p`` together, and rescales them.
 
     Args:
@@ -90,7 +90,7 @@ def nucleus(log_probs: Scores, top_p: float) -> Scores:
     return _normalised(np.where(kept, log_probs, IMPOSSIBLE))
 
 
-def conditioned(perturbed: Scores, parents: Scores) -> Scores:
+def conditioned(perturbed: Doubles, parents: Doubles) -> Doubles:
     """Makes the greatest perturbed score of each parent's children the parent's own.
 
     Args:
@@ -110,10 +110,10 @@ def conditioned(perturbed: Scores, parents: Scores) -> Scores:
     return np.where(alive, bound - np.log1p(np.exp(-np.abs(shift))), IMPOSSIBLE)
 
 
-def _normalised(log_probs: Scores) -> Scores:
+def _normalised(log_probs: Doubles) -> Doubles:
     greatest = log_probs.max(axis=-1, keepdims=True)
     greatest = np.where(greatest > IMPOSSIBLE, greatest, 0.0)
-    shifted: Scores = log_probs - greatest
+    shifted: Doubles = log_probs - greatest
     total = np.exp(shifted).sum(axis=-1, keepdims=True)
     return shifted - np.log(np.where(total > 0, total, 1.0))
 

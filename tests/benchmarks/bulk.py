@@ -9,7 +9,8 @@ from statistics import fmean
 from headline.bundle import Bundle
 from headline.engines.numpy_engine import NumpyEngine
 from headline.evaluation.metrics import rouge
-from headline.generation.generator import Generator, windows
+from headline.generation.batching import windows
+from headline.generation.generator import Generator
 from headline.generation.parallel import ParallelGenerator
 from headline.system.workers import cores
 from tests.benchmarks.against import Rival, beside

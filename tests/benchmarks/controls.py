@@ -23,7 +23,8 @@ from headline.data.corpus import Pair
 from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.metrics import Facts, choice, mark, rates, rouge
 from headline.formats.tables import CorpusFormat
-from headline.generation.generator import Generator, Headline
+from headline.generation.generator import Generator
+from headline.generation.headlines import Headline
 from headline.text.tokenizer import WordTokenizer
 
 Found = Sequence[Sequence[Headline]]

@@ -16,7 +16,8 @@ from typing import Any
 
 from headline.bundle import Bundle
 from headline.engines.numpy_engine import NumpyEngine
-from headline.generation.generator import Generator, windows
+from headline.generation.batching import windows
+from headline.generation.generator import Generator
 from headline.generation.parallel import ParallelGenerator
 from headline.system.workers import cores
 from headline.text.tokenizer import CharTokenizer, Vocab

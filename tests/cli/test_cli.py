@@ -841,7 +841,7 @@ def test_a_bug_keeps_its_traceback(
     def broken(text: str) -> str:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("headline.generation.generator.normalise", broken)
+    monkeypatch.setattr("headline.text.source.normalise", broken)
     result = headline("generate", "-m", model_dir, stdin="天地")
     assert isinstance(result.exception, ZeroDivisionError)
 

@@ -18,7 +18,7 @@ from headline.engines.numpy_output import (
     top_columns,
 )
 from headline.engines.rows import Rows
-from headline.search.beams import Scores
+from headline.search.beams import Doubles
 from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
 
 V, H, S = 120, 6, 7
@@ -37,7 +37,7 @@ def random(*shape: int) -> Floats:
     return np.random.default_rng(7).normal(size=shape).astype(np.float32)
 
 
-def mixed(shortlist: int, layout: list[int]) -> tuple[Mixture, Scores]:
+def mixed(shortlist: int, layout: list[int]) -> tuple[Mixture, Doubles]:
     """A mixture, and the probabilities of all tokens, (R, 131), by the paper."""
     rows = Rows(np.array(layout))
     kernel, bias, hidden = random(H, V), random(V), random(len(layout), H)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from headline.evaluation.significance import Difference, compare
 from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
 from headline.settings.search import DecodeConfig
+from headline.text.normalise import normalise
 from tests.scripted import CopyEngine, char_tokenizer
 
 HAN = "央行今日宣布下调存款准备金率"
@@ -199,6 +201,28 @@ def test_another_model_is_scored_and_compared(tmp_path: Path) -> None:
     )
     assert evaluation.differences == compare(ours, others)
     assert evaluation.differences["rouge_l"].difference > 0
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+def test_the_models_read_what_was_normalised_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_compared: bool
+) -> None:
+    """Once to look at the file, and once for all models together."""
+    counts: Counter[str] = Counter()
+
+    def counted(text: str) -> str:
+        counts[text] += 1
+        return normalise(text)
+
+    monkeypatch.setattr("headline.evaluation.evaluate.normalise", counted)
+    monkeypatch.delattr("headline.text.source.normalise")  # nor in the generator
+    ours, other = generator(), generator(length=2) if is_compared else None
+    monkeypatch.setattr(Generator, "check", lambda *_: None)  # it reads a blank article
+
+    path = write_csv(tmp_path / "test.csv", [PAIRS[1]])
+    evaluate(ours, path, CorpusFormat(), other)
+
+    assert counts[PAIRS[1].source] == 2
 
 
 def test_predictions_compare_as_the_model_that_wrote_them(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from headline.evaluation.predictions import (
     read_headlines,
     write_predictions,
 )
-from headline.generation.generator import Headline
+from headline.generation.headlines import Headline
 from headline.text.normalise import normalise
 
 texts = st.text(max_size=8).map(normalise)

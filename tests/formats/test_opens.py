@@ -59,7 +59,14 @@ def test_prepare_opens_each_table_once(tmp_path: Path) -> None:
     files: list[str | Path] = [table(tmp_path / n) for n in ("a.csv", "b.tsv")]
     more = table(tmp_path / "more.csv")
 
-    data = ["-o", tmp_path / "data", "--min-count", "1", "--min-source-length", "2"]
+    data: list[str | Path] = [
+        "-o",
+        tmp_path / "data",
+        "--min-count",
+        "1",
+        "--min-source-length",
+        "2",
+    ]
     found = opens("prepare", *files, "--unpaired", more, *data)
 
     assert [found[name] for name in ("a.csv", "b.tsv", "more.csv")] == [1, 1, 1]

@@ -16,7 +16,7 @@ from headline.formats.files import InputFile
 from headline.formats.records import Row
 from headline.formats.registered.text import PLAIN_TEXT, text_lines
 from headline.formats.tables import CorpusFormat, Table, open_table
-from tests.reading import rows, stable, write
+from tests.reading import rows, write
 
 PARTS = [b"a", b",", b"b", b"\n", b"\n", b"\r\n", b"\r", b'"', b'""', b" ", b"c,d\n"]
 PARTS += ["天".encode(), b"\xff", b'"e\nf",g\n', b'{"a": "x"}\n', b'{"a": 1}\n', b"[\n"]
@@ -32,7 +32,6 @@ def part(path: Path, table: Table, first: int, last: int | None) -> list[Row]:
         return list(table.format.rows(stream, table.layout, places[first]))
 
 
-@stable
 @given(
     st.sampled_from(sorted(STARTS)),
     st.integers(0, 1),

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
+from headline.engines.numpy_engine import NumpyEngine
 from headline.generation.explain import Explainer, Explanation
 from headline.generation.generator import Generator
 from headline.settings.presets import PRESETS
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
-from tests.scripted import random_weights, tiny_bundle, word_bundle
+from tests.scripted import CopyEngine, random_weights, tiny_bundle, word_bundle
 
 HAN = "央行今日宣布下调存款准备金率"
 BUNDLE = tiny_bundle(HAN + HAN[:5])
@@ -29,6 +30,42 @@ def explained(article: str, bundle: Bundle = BUNDLE) -> Explanation:
     """Writes headlines for an article and explains them."""
     (headlines,) = Generator.from_bundle(bundle, DECODE).generate([article])
     return Explainer.from_bundle(bundle).explain(article, headlines)
+
+
+def test_the_engine_of_the_generator_explains_what_it_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The list leaves out all but one character that is not in the article.
+    config = replace(DECODE, shortlist=5)
+    generator = Generator.from_bundle(BUNDLE, config)
+    (headlines,) = generator.generate([HAN])
+    expected = Explainer.from_bundle(BUNDLE).explain(HAN, headlines)
+    made: list[object] = []
+    monkeypatch.setattr(NumpyEngine, "__init__", lambda self, *_: made.append(self))
+
+    explainer = Explainer.beside(generator, BUNDLE)
+    found = explainer.explain(generator.read(HAN), headlines)
+
+    assert not made
+    assert [one.text for one in found.headlines] == [one.text for one in headlines]
+    for one, other in zip(found.headlines, expected.headlines, strict=True):
+        for token, same in zip(one.tokens, other.tokens, strict=True):
+            assert token.probability == same.probability
+            assert token.weights.tolist() == same.weights.tolist()
+    (again,) = generator.generate([HAN])  # its own engine is as it was
+    assert again == headlines and [h.score for h in again] == [
+        h.score for h in headlines
+    ]
+
+
+def test_another_engine_is_explained_by_numpy() -> None:
+    other = Generator(BUNDLE.tokenizer, CopyEngine(4), DECODE, 50)
+    (headlines,) = Generator.from_bundle(BUNDLE, DECODE).generate([HAN])
+
+    (first, *_) = Explainer.beside(other, BUNDLE).explain(HAN, headlines).headlines
+
+    logs = [math.log(token.probability) for token in first.tokens]
+    assert sum(logs) == pytest.approx(headlines[0].score, abs=1e-3)
 
 
 def without_pointer() -> Bundle:
@@ -114,7 +151,7 @@ def test_loading_and_explaining_loads_neither_keras_nor_jieba(tmp_path: Path) ->
     program = (
         "import sys; from pathlib import Path\n"
         "from headline.generation.explain import Explainer\n"
-        "from headline.generation.generator import Headline\n"
+        "from headline.generation.headlines import Headline\n"
         "explainer = Explainer.load(Path(sys.argv[1]))\n"
         f"print(explainer.explain({HAN!r}, [Headline('', 0.0)]).headlines[0].score)\n"
         "print(*{'keras', 'tensorflow', 'jax', 'jieba'} & sys.modules.keys())"

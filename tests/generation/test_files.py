@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +20,13 @@ from hypothesis import strategies as st
 
 from headline.errors import CorpusError
 from headline.formats.tables import CorpusFormat, open_table
-from headline.generation.files import (
-    Article,
-    Task,
-    read_table,
-    ready_batches,
-    stream_lines,
-)
-from headline.generation.generator import Generator, Headline, windows
-from headline.search.constraints import Source
+from headline.generation.batching import ready_batches
+from headline.generation.files import Article, Task, read_table, stream_lines
+from headline.generation.generator import Generator
+from headline.generation.headlines import Headline
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
+from headline.text.source import Source
 from tests.scripted import CopyEngine, char_tokenizer
 
 Found = TypeVar("Found")
@@ -509,7 +504,7 @@ def test_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
     assert str(tmp_path / name) in refusal(task(), tmp_path / name)
 
 
-# --- batches --------------------------------------------------------------------------
+# --- slow pipes -----------------------------------------------------------------------
 
 
 def soon(call: Callable[[], Found]) -> Found:
@@ -526,82 +521,12 @@ def batch_texts(batches: Iterator[list[Article]]) -> list[str]:
 def test_first_article_of_a_slow_pipe_does_not_wait_for_the_others() -> None:
     ours, theirs = os.pipe()
     with open(ours, "rb") as stream, open(theirs, "wb", buffering=0) as pipe:
-        batches = ready_batches(
-            stream_lines(stream, CorpusFormat(), "stdin"), batch_size=8
-        )
+        batches = ready_batches(stream_lines(stream, CorpusFormat(), "stdin"), 8)
         for line in (HAN, "新华社", "央行"):
             pipe.write(f"{line}\n".encode())
             assert soon(lambda: batch_texts(batches)) == [line]
         pipe.close()
         assert soon(lambda: list(batches)) == []
-
-
-@given(st.lists(texts, max_size=20), st.integers(1, 5))
-def test_ready_batches_hold_all_articles_in_their_order(
-    articles: list[str], batch_size: int
-) -> None:
-    batches = list(ready_batches(map(Article, articles), batch_size))
-
-    assert [article.text for batch in batches for article in batch] == articles
-    assert all(1 <= len(batch) <= batch_size for batch in batches)
-
-
-def test_fast_pipe_is_read_in_full_batches() -> None:
-    batches = ready_batches((Article(str(number)) for number in range(9)), 4)
-    next(batches)
-    time.sleep(0.2)  # the reader has run ahead as far as it may
-
-    assert len(next(batches)) == 4
-
-
-def test_reader_does_not_run_far_ahead() -> None:
-    taken: list[Article] = []
-
-    def many() -> Iterator[Article]:
-        for number in range(10_000):
-            taken.append(Article(str(number)))
-            yield taken[-1]
-
-    batches = ready_batches(many(), batch_size=4)
-    next(batches)
-    time.sleep(0.1)
-
-    assert 1 <= len(taken) <= 3 * 4
-
-
-@pytest.mark.parametrize("error", [ValueError("stop"), CorpusError("damaged")])
-def test_error_of_the_reader_is_passed_on(error: Exception) -> None:
-    def broken() -> Iterator[Article]:
-        yield Article(HAN)
-        raise error
-
-    with pytest.raises(type(error), match=str(error)):
-        soon(lambda: caught(lambda: list(ready_batches(broken(), 1))))()
-
-
-def caught(call: Callable[[], Found]) -> Callable[[], Found]:
-    """Calls now and raises, or returns, later: errors cross a thread so."""
-    try:
-        result = call()
-    except Exception as error:
-        reason = error
-
-        def fail() -> Found:
-            raise reason
-
-        return fail
-    return lambda: result
-
-
-@given(st.lists(texts, max_size=20), st.integers(1, 5))
-def test_windows_hold_all_articles_in_their_order(
-    articles: list[str], size: int
-) -> None:
-    found = list(windows(map(Article, articles), size))
-
-    assert [article.text for window in found for article in window] == articles
-    assert all(len(window) == size for window in found[:-1])
-    assert all(1 <= len(window) <= size for window in found)
 
 
 # --- files that are not quite as they should be ---------------------------------------

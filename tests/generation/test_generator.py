@@ -16,14 +16,9 @@ from hypothesis import strategies as st
 from headline.bundle import Bundle, save_bundle
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import ConfigError
-from headline.generation.generator import (
-    BLANK,
-    LONG,
-    WINDOW,
-    Generator,
-    Headline,
-    batches_by_length,
-)
+from headline.generation.batching import WINDOW
+from headline.generation.generator import Generator
+from headline.generation.headlines import BLANK, Headline
 from headline.generation.parallel import make_generator
 from headline.search.beam_search import Search
 from headline.search.consensus import consensus_order
@@ -44,10 +39,14 @@ articles = st.lists(st.text(HAN + "１ <b>\n罕😀", max_size=20), max_size=5)
 
 def copying(length: int = 4, source: int = 50, **settings: Any) -> Generator:
     """Returns a generator that copies the beginning of each article."""
+    return with_engine(CopyEngine(length), source, **settings)
+
+
+def with_engine(engine: CopyEngine, source: int = 50, **settings: Any) -> Generator:
     tokenizer = char_tokenizer(HAN, vocab_size=12)
     anything = {"no_repeat_ngram_size": 0, "exact_numbers": False}
     config = DecodeConfig(**anything | settings)
-    return Generator(tokenizer, CopyEngine(length), config, source)
+    return Generator(tokenizer, engine, config, source)
 
 
 def random_model(bundle: Bundle = BUNDLE, **settings: Any) -> Generator:
@@ -114,29 +113,6 @@ def test_stream_reads_one_window_at_a_time() -> None:
 
     assert [next(stream)[0].text for _ in range(3)] == ["1号央行", "2号央行", "3号央行"]
     assert len(taken) == 2 * WINDOW
-
-
-@given(st.lists(st.integers(1, 40 * LONG), max_size=60), st.integers(1, 16))
-def test_a_batch_of_long_articles_holds_fewer(tokens: list[int], most: int) -> None:
-    lengths = dict(enumerate(tokens))
-
-    batches = list(batches_by_length(lengths, most))
-
-    order = [lengths[place] for batch in batches for place in batch]
-    assert order == sorted(tokens)
-    assert sorted(place for batch in batches for place in batch) == list(lengths)
-    sizes = {most >> halvings for halvings in range(5)}
-    for batch in batches[:-1]:
-        assert len(batch) in sizes
-    for batch in batches:
-        longest = lengths[batch[-1]]
-        assert len(batch) == 1 or len(batch) * longest <= most * LONG
-
-
-def test_no_batch_of_short_articles_is_smaller_than_it_may_be() -> None:
-    lengths = dict.fromkeys(range(20), LONG)
-    assert [len(batch) for batch in batches_by_length(lengths, 8)] == [8, 8, 4]
-    assert [len(batch) for batch in batches_by_length({0: LONG + 1, 1: 1}, 2)] == [1, 1]
 
 
 def test_articles_of_like_length_share_a_batch() -> None:
@@ -712,7 +688,7 @@ def test_a_headline_at_the_limit_is_looked_for_again_with_a_wider_beam(
     articles += [HAN[:length] for length in range(1, len(HAN))]
     settings: dict[str, Any] = {"max_length": 3, "exact_numbers": False}
     twice = random_model(bundle, beam_size=1, **settings).generate(articles)
-    monkeypatch.setattr("headline.generation.generator.WIDER", 1)
+    monkeypatch.setattr("headline.generation.searcher.WIDER", 1)
     narrow = random_model(bundle, beam_size=1, **settings).generate(articles)
     wide = random_model(bundle, beam_size=8, **settings).generate(articles)
 
@@ -767,10 +743,10 @@ class Cramped(CopyEngine):
 
 def test_without_memory_for_a_batch_its_parts_are_searched() -> None:
     articles = [HAN[at % 5 :] for at in range(9)]
-    roomy, cramped = copying(batch_size=8), copying(batch_size=8)
-    cramped.engine = Cramped(4)
+    engine = Cramped(4)
+    roomy, cramped = copying(batch_size=8), with_engine(engine, batch_size=8)
     assert texts(cramped.generate(articles)) == texts(roomy.generate(articles))
-    assert max(shape[0] for shape in cramped.engine.shapes) == 2
+    assert max(shape[0] for shape in engine.shapes) == 2
 
 
 # --- consensus ------------------------------------------------------------------------
@@ -807,6 +783,6 @@ class CrampedDevice(Cramped):
 
 def test_so_they_are_without_memory_on_a_device() -> None:
     articles = [HAN[at % 5 :] for at in range(9)]
-    roomy, cramped = copying(batch_size=8), copying(batch_size=8)
-    cramped.engine = CrampedDevice(4)
+    engine = CrampedDevice(4)
+    roomy, cramped = copying(batch_size=8), with_engine(engine, batch_size=8)
     assert texts(cramped.generate(articles)) == texts(roomy.generate(articles))

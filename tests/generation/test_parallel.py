@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from headline.generation.generator import BLANK, Generator, Headline
+from headline.generation.generator import Generator
+from headline.generation.headlines import BLANK, Headline
 from headline.generation.parallel import ParallelGenerator
 from headline.settings.search import DecodeConfig
 from tests.scripted import texts, tiny_bundle, word_bundle

@@ -9,15 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headline.errors import ConfigError
-from headline.search.constraints import (
-    FORBIDDEN,
-    Constraint,
-    Source,
-    WholeRuns,
-    constraint,
-)
+from headline.search.constraints import FORBIDDEN, Constraint, constraint
+from headline.search.whole_runs import WholeRuns
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
+from headline.text.source import Source
 from headline.text.spans import runs
 from headline.text.tokenizer import (
     CharTokenizer,
@@ -74,12 +70,6 @@ def test_a_number_is_written_whole_or_not_at_all(headline: str, whole: bool) -> 
     state = follow(rule, headline)
 
     assert (state != FORBIDDEN and rule.need(state) == 0) == whole
-
-
-def test_a_run_that_the_cut_goes_through_is_not_the_articles() -> None:
-    source = Source.read("到2030年共2030人", CHARS, 8)
-
-    assert source.text == "到2030年共2" and source.runs == ("2030",)
 
 
 def test_a_run_that_was_asked_for_may_be_written() -> None:
@@ -286,12 +276,6 @@ def test_a_run_that_no_headline_has_room_for_is_left_out() -> None:
     assert rule.whole_runs is not None and not rule.whole_runs.whole
     rule = bound("12.9、2.9", prefix="12.9", max_length=4)
     assert rule.whole_runs is not None and rule.whole_runs.whole == {"12.9", "2.9"}
-
-
-def test_an_emoji_is_not_cut_with_the_article() -> None:
-    source = Source.read("上海👩\u200d💻", CHARS, 4)
-
-    assert source.text == "上海" and source.runs == ()
 
 
 def test_a_character_behind_a_number_is_not_more_of_it() -> None:

@@ -1,12 +1,10 @@
 """Texts of unlike length in one array."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.text.ids import PAD, Ragged, pad
-
-stable = settings(derandomize=True, deadline=None, max_examples=50)
 
 rows_of_numbers = st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=8)
 
@@ -28,7 +26,6 @@ def test_pad_is_as_wide_as_the_longest_row() -> None:
     assert pad(rows, 2).shape == (3, 4) and pad(rows, 3).shape == (3, 3)
 
 
-@stable
 @given(rows_of_numbers, st.data())
 def test_some_rows_of_a_ragged_table_are_left(
     rows: list[list[int]], data: st.DataObject
@@ -42,7 +39,6 @@ def test_some_rows_of_a_ragged_table_are_left(
     ]
 
 
-@stable
 @given(rows_of_numbers, st.integers(0, 8))
 def test_a_ragged_table_is_split_into_its_rows(rows: list[list[int]], cut: int) -> None:
     first, second = ragged(rows).split([cut, len(rows)])
