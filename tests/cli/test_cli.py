@@ -27,6 +27,7 @@ from headline.settings.train import TrainConfig
 from tests.corpora import bracket_pairs, write_pairs
 from tests.markup import parse
 from tests.scripted import tiny_bundle
+from tests.trained import FILES, PAIRS, TRAINED, train
 
 COMMANDS = ("prepare", "train", "evaluate", "generate")
 STORY = "articles articles_per_second"
@@ -54,7 +55,7 @@ def run(
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pairs(
-        tmp_path_factory.mktemp("corpus") / "news.csv", bracket_pairs(1200)
+        tmp_path_factory.mktemp("corpus") / "news.csv", bracket_pairs(PAIRS)
     )
 
 
@@ -67,17 +68,9 @@ def data_dir(corpus: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model_dir(data_dir: Path) -> Path:
-    """A model trained by the command in a process of its own."""
-    model_dir = data_dir.parent / "model"
-    settings = "--epochs 12 --width 48 --batch-size 32 --learning-rate 0.01"
-    settings += " --warmup-updates 20 --valid-articles 30 --patience 0"
-    done = run("train", data_dir, "-o", model_dir, *settings.split())
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.decode().strip() == str(model_dir)
-    story = done.stderr.decode()
-    assert story.count("ROUGE-1/2/L") == 12 and "(kept)" in story
-    return model_dir
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained model of the repository, in a folder of the tests."""
+    return shutil.copytree(TRAINED, tmp_path_factory.mktemp("models") / "model")
 
 
 # --- prepare --------------------------------------------------------------------------
@@ -209,6 +202,16 @@ def test_the_task_is_learned(model_dir: Path, data_dir: Path) -> None:
     assert scores.keys() == {*STORY.split(), "model", "lead", "references"}
 
 
+@pytest.mark.slow
+def test_the_task_is_learned_again(data_dir: Path, tmp_path: Path) -> None:
+    """As the trained model of the repository has learned it, by the same command."""
+    done = train(data_dir, tmp_path / "m")
+    assert done.stdout.strip() == str(tmp_path / "m")
+    assert done.stderr.count("ROUGE-1/2/L") == 6 and "(kept)" in done.stderr
+    assert all((tmp_path / "m" / name).exists() for name in FILES)
+    test_the_task_is_learned(tmp_path / "m", data_dir)
+
+
 def test_evaluate_prints_a_table_and_writes_predictions(
     model_dir: Path, data_dir: Path, tmp_path: Path
 ) -> None:
@@ -281,15 +284,22 @@ def test_evaluate_says_why_it_cannot_compare(
 def test_a_training_starts_from_another_model_and_says_what_it_took(
     data_dir: Path, model_dir: Path, tmp_path: Path
 ) -> None:
-    """It takes the model's network, and begins about where that had ended."""
+    """It takes the model's network, and begins about where that had ended.
+
+    Its search is that of the preset.
+    """
     start = ("train", data_dir, "-o", tmp_path / "m", "--init-from", model_dir)
-    quick = "--epochs 1 --valid-articles 30 --accumulate 2 --optimizer lion"
+    quick = "--preset large --epochs 1 --valid-articles 30 --accumulate 2"
+    quick += " --optimizer lion --r-drop 0"
     rates = ("--freeze", "^encoder", "--lr-multiplier", "^embedding=0.1")
     done = run(*start, *quick.split(), *rates)
     assert done.returncode == 0, done.stderr.decode()
     assert "new: 0 tokens, nothing else" in done.stderr.decode()
     first, second = (load_bundle(folder) for folder in (model_dir, tmp_path / "m"))
+    assert done.stdout.decode().strip() == str(tmp_path / "m")
     assert second.model == first.model
+    assert second.decode == PRESETS["large"].decode != first.decode
+    assert second.decode.consensus and not first.decode.consensus
     for name, weight in second.weights.items():
         frozen = name.startswith("encoder")
         assert np.array_equal(weight, first.weights[name]) == frozen, name
@@ -305,9 +315,9 @@ def test_init_from_a_folder_without_a_model_is_one_line(
 
 
 def test_a_pattern_of_no_weight_is_one_line(data_dir: Path, tmp_path: Path) -> None:
-    result = run("train", data_dir, "-o", tmp_path / "m", "--freeze", "incoder")
-    assert result.returncode == 1
-    last = result.stderr.decode().splitlines()[-1]
+    result = headline("train", data_dir, "-o", tmp_path / "m", "--freeze", "incoder")
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: --freeze incoder: no weight has")
 
 
@@ -556,15 +566,6 @@ def test_a_models_own_consensus_gives_way_to_samples(
         assert written(tmp_path / "model", *other) == written(untrained, *other)
     both = "generate", "-m", tmp_path / "model", "--sample", "--consensus"
     assert headline(*both, stdin=ARTICLES[0]).exit_code == 2
-
-
-def test_the_preset_large_searches_longer(data_dir: Path, tmp_path: Path) -> None:
-    quickly = "--width", "16", "--epochs", "1", "--valid-articles", "5"
-    model_dir = tmp_path / "model"
-    done = run("train", data_dir, "-o", model_dir, "--preset", "large", *quickly)
-    assert done.returncode == 0, done.stderr.decode()
-    assert load_bundle(model_dir).decode == PRESETS["large"].decode
-    assert PRESETS["large"].decode.consensus and not PRESETS["pointer"].decode.consensus
 
 
 @pytest.mark.parametrize("kind", ["stdin", "--lines", "a.csv", "a.jsonl", "a.txt"])
