@@ -25,7 +25,15 @@ def prepare(folder: Path) -> Path:
     """Makes the dataset that the model is trained on; returns its folder."""
     corpus = write_pairs(folder / "news.csv", bracket_pairs(PAIRS))
     data_dir = folder / "prepared"
-    command = [*HEADLINE, "prepare", corpus, "-o", data_dir, "--test-size", "0.1"]
+    command: list[str | Path] = [
+        *HEADLINE,
+        "prepare",
+        corpus,
+        "-o",
+        data_dir,
+        "--test-size",
+        "0.1",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return data_dir
 
@@ -33,7 +41,14 @@ def prepare(folder: Path) -> Path:
 def train(data_dir: Path, model_dir: Path) -> subprocess.CompletedProcess[str]:
     """Trains the model by the command, in a process of its own."""
     options = f"{NETWORK} {TRAINING} {VALIDATION}".split()
-    command = [*HEADLINE, "train", data_dir, "-o", model_dir, *options]
+    command: list[str | Path] = [
+        *HEADLINE,
+        "train",
+        data_dir,
+        "-o",
+        model_dir,
+        *options,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=True)
 
 

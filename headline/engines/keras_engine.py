@@ -20,8 +20,10 @@ from headline.engines.base import (
     Step,
     refuse_condition,
 )
-from headline.network.layers import lowest
-from headline.network.model import HeadlineModel, Tensors, assign_weights, build_model
+from headline.network.attention import lowest
+from headline.network.mixture import shares
+from headline.network.model import HeadlineModel, assign_weights, build_model
+from headline.network.readout import Tensors
 from headline.network.shapes import power_of_two, rung
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
@@ -136,7 +138,7 @@ class KerasEngine:
     def _listed(self, source_ids: Any) -> Any:
         """Returns which tokens of the vocab an article's headlines may hold, (B, V)."""
         frequent = ops.arange(self.model.config.vocab_size) < self.shortlist
-        return ops.logical_or(frequent[None, :], self.model.bag(source_ids) > 0)
+        return ops.logical_or(frequent[None, :], self.model.readout.bag(source_ids) > 0)
 
     def _step_rows(
         self,
@@ -184,10 +186,11 @@ class KerasEngine:
         """
         if not self.model.config.pointer:
             return ops.log_softmax(scores["logits"], axis=-1)
-        gate = scores["gate"][..., None]
-        generated = self._generated(encoded, scores["logits"]) * ops.sigmoid(gate)
-        # Not 1 - sigmoid, which has no digits left where the gate is wide open.
-        copy = ops.softmax(scores["copy_scores"], axis=-1) * ops.sigmoid(-gate)
+        generated, copy = shares(
+            scores["gate"][..., None],
+            self._generated(encoded, scores["logits"]),
+            ops.softmax(scores["copy_scores"], axis=-1),
+        )
         columns = encoded["copy_columns"]
         vocab_size, length = self.model.config.vocab_size, ops.shape(columns)[1]
         copied = _sum_columns(copy, columns, vocab_size + length)

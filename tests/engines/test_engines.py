@@ -343,7 +343,7 @@ def test_keras_engine_reads_the_weights_at_each_call() -> None:
     engine, copy_ids = KerasEngine(model), random_sources(config, LENGTHS)
     before = run_first_step(engine, config, copy_ids)
 
-    model.output_layer.bias.assign(np.linspace(-2, 2, 40, dtype=np.float32))
+    model.readout.output.bias.assign(np.linspace(-2, 2, 40, dtype=np.float32))
 
     numpy_engine = NumpyEngine(config, weight_arrays(model))
     after = run_first_step(engine, config, copy_ids)

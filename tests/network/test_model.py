@@ -19,7 +19,6 @@ from headline.text.ids import PAD
 from tests.models import (
     TINY,
     array,
-    embeddable,
     random_model,
     random_sources,
     training_batch,
@@ -274,7 +273,9 @@ def test_embeddings_stay_in_float32_under_mixed_precision() -> None:
     model = build_model(TINY["pointer"], "mixed_bfloat16")
     ids = np.array([[7, 9, 9, PAD]], np.int32)
 
-    looked_up = model.embedding(ids), model.bigrams.pairs(ids)
+    bigrams = model.encoder.bigrams
+    assert bigrams is not None
+    looked_up = model.embedding.table(ids), bigrams.pairs(ids)
 
     assert {keras.backend.standardize_dtype(each.dtype) for each in looked_up} == {
         "float32"
@@ -283,9 +284,14 @@ def test_embeddings_stay_in_float32_under_mixed_precision() -> None:
     assert keras.backend.standardize_dtype(keys.dtype) == "bfloat16"
 
 
-def test_the_prior_counts_each_character_once_and_no_padding() -> None:
-    model = random_model(TINY["seed"])
-    source = np.array([[5, 5, 7, PAD], [9, PAD, PAD, PAD]], np.int32)
-    bag = array(model.bag(embeddable(model.config, source)))
-    rows = [np.flatnonzero(row).tolist() for row in bag]
-    assert rows == [[5, 7], [9]] and set(bag.ravel().tolist()) == {0, 1}
+def test_weights_come_in_the_order_in_which_checkpoints_number_them() -> None:
+    config = replace(TINY["mixed"], encoder_layers=2)
+    names = [name.split("/")[0] for name in weight_arrays(build_model(config))]
+    assert list(dict.fromkeys(names)) == [
+        "embedding",
+        "bigrams",
+        *("encoder_norm_0", "encoder_norm_1", "encoder_0", "encoder_1"),
+        *("decoder_norm_0", "decoder_norm_1", "decoder_norm_2", "decoder_norm_last"),
+        *("decoder_0", "decoder_1", "decoder_2"),
+        *("attention", "hidden", "output", "pointer", "prior"),
+    ]

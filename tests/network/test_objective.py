@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from headline.engines.base import Floats
-from headline.network.distributions import divergence, entropy
-from headline.network.layers import lowest
+from headline.network.attention import lowest
+from headline.network.objective import divergence, entropy, label_log_probs
 from tests.models import array
 
 WITH_POINTER = pytest.mark.parametrize("pointer", [True, False])
@@ -59,3 +59,32 @@ def test_passes_that_agree_have_no_divergence(pointer: bool) -> None:
     scores = random_scores(pointer, rows=3)
     same = {name: np.concatenate([one, one]) for name, one in scores.items()}
     np.testing.assert_allclose(array(divergence(same)), 0, atol=1e-12)
+
+
+@WITH_POINTER
+def test_a_label_is_written_by_the_vocab_and_by_every_place_that_holds_it(
+    pointer: bool,
+) -> None:
+    scores = random_scores(pointer, rows=1)
+    copy_ids = np.array([[4, 8, 4, 5, 0]], np.int32)  # 8 is past the vocab of six
+    labels = np.array([[4, 8]], np.int32)
+    likely = choices(scores)
+
+    found = np.exp(array(label_log_probs(scores, labels, copy_ids, vocab_size=6)))
+
+    written, copied = likely[0, 0, 4], 0.0
+    if pointer:
+        copied = likely[0, 0, 6] + likely[0, 0, 8]
+        assert found[0, 1] == pytest.approx(likely[0, 1, 7], rel=1e-4)
+    else:
+        assert found[0, 1] == 0
+    assert found[0, 0] == pytest.approx(written + copied, rel=1e-4)
+
+
+def test_labels_of_a_few_columns_are_found_by_their_places() -> None:
+    scores = random_scores(pointer=False, rows=1)
+    labels = np.array([[30, 2]], np.int32)
+    places = np.array([[5, 1]], np.int32)
+    found = array(label_log_probs(scores, labels, labels, 40, places))
+    expected = np.log(softmax(scores["logits"])[0, [0, 1], [5, 1]])
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4)

@@ -1,0 +1,230 @@
+"""Reads a target, all at once or token by token.
+
+Shape letters: B batch, K hypotheses of each source in search, T target steps, S source
+length, V vocab size, H width.
+"""
+
+from typing import Any
+
+import keras
+from keras import KerasTensor, ops
+
+from headline.network.embedding import TokenEmbedding
+from headline.network.matches import match_features, match_runs, next_match_runs
+from headline.network.recurrence import Recurrence
+from headline.settings.model import NORM_EPSILON, ModelConfig
+from headline.text.ids import UNK
+
+State = list[tuple[KerasTensor, KerasTensor]]
+
+
+class Decoder:
+    """LSTMs over the target, and what of the target stands in the source.
+
+    Args:
+        policy: dtype policy of the model.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        embedding: TokenEmbedding,
+        policy: keras.DTypePolicy,
+    ) -> None:
+        self.config, self.embedding = config, embedding
+        layers = range(config.decoder_layers)
+        self.norms = [
+            _norm(config, f"decoder_norm_{i}", policy) for i in (*layers, "last")
+        ]
+        self.lstms = [
+            Recurrence(config.width, name=f"decoder_{i}", dtype=policy) for i in layers
+        ]
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """Returns the layers in the order in which checkpoints number them."""
+        return [*self.norms, *self.lstms]
+
+    def build(self) -> None:
+        """Makes the weights."""
+        for layer in self.layers:
+            layer.build((None, None, self.config.width))
+
+    def condition(self, states: KerasTensor, bias: KerasTensor) -> KerasTensor:
+        """Returns what a ``ConditionalNorm`` knows of the source, shape ``(B, H)``.
+
+        Args:
+            states: of the encoder, shape ``(B, S, H)``.
+            bias: from ``attention_bias``, shape ``(B, S)``.
+        """
+        return ops.max(states + bias[:, :, None], axis=1)
+
+    def read(
+        self,
+        decoder_input: KerasTensor,
+        condition: KerasTensor | None,
+        strength: KerasTensor | None = None,
+    ) -> KerasTensor:
+        """Reads a whole target at once (teacher forcing).
+
+        Args:
+            decoder_input: int, shape ``(B, T)``, below V: BOS + target.
+            condition: from ``condition``; None without a ``conditional_norm``.
+            strength: of the dropout, 0 to 1; None drops nothing.
+
+        Returns:
+            the outputs, float of shape ``(B, T, H)``.
+        """
+        dropout = self.embedding.dropout
+        seen = self.embedding.token_dropout(decoder_input, strength)
+        outputs = dropout(self.embedding.look_up(seen), strength)
+        for index, lstm in enumerate(self.lstms):
+            outputs = lstm(self._normed(index, outputs, condition))
+            outputs = dropout(outputs, strength)
+        return self._normed(-1, outputs, condition)
+
+    def matches(self, labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor | None:
+        """Returns ``match_features`` of whole targets, or None if the network has none.
+
+        Args:
+            labels: int, shape ``(B, T)``: target + EOS.
+            copy_ids: int, shape ``(B, S)``: what each step may look for in the source.
+
+        Returns:
+            shape ``(B, T, S, match_length + 1)``.
+        """
+        most = self.config.match_length
+        if not most:
+            return None
+        return match_features(*match_runs(labels, copy_ids, most), most)
+
+    def initial_state(self, rows: int, source_length: int) -> State:
+        """Returns the state before BOS.
+
+        It holds (h, c) of each layer, each ``(rows, H)``; and with a ``match_length``
+        what ``match_runs`` returns, ``(rows, S)``, last.
+        """
+        dtype = self.lstms[0].compute_dtype
+        zeros = ops.zeros((rows, self.config.width), dtype=dtype)
+        state = [(zeros, zeros) for _ in self.lstms]
+        if self.config.match_length:
+            shape = rows, source_length
+            state.append((ops.zeros(shape, "int32"), ops.zeros(shape, "bool")))
+        return state
+
+    def step(
+        self,
+        state: State,
+        tokens: KerasTensor,
+        copy_ids: KerasTensor | None,
+        condition: KerasTensor | None,
+    ) -> tuple[KerasTensor, KerasTensor | None, State]:
+        """Reads one token of each of the K hypotheses of each source.
+
+        Args:
+            state: as ``initial_state``, of B K rows.
+            tokens: int, shape ``(B, K)``; ids as in ``copy_ids``.
+            copy_ids: int, shape ``(B, S)``; needed with a ``match_length`` only.
+            condition: as for ``read``.
+
+        Returns:
+            the outputs, ``(B, K, H)``; ``match_features``,
+            ``(B, K, S, match_length + 1)``, or None; and the new state.
+        """
+        queries = ops.shape(tokens)[1]
+        known = ops.where(tokens < self.config.vocab_size, tokens, UNK)
+        outputs, new_state = self.embedding.look_up(known), []
+        for index, lstm in enumerate(self.lstms):
+            normed = self._normed(index, outputs, condition)
+            rows = ops.reshape(normed, (-1, self.config.width))
+            output, memory = lstm.cell(rows, list(state[index]))
+            new_state.append(tuple(memory))
+            outputs = ops.reshape(output, (-1, queries, self.config.width))
+        matches = None
+        if self.config.match_length:
+            runs = self._next_runs(state[-1], tokens, copy_ids)
+            new_state.append(runs)
+            features = match_features(*runs, self.config.match_length)
+            shape = -1, queries, *ops.shape(features)[1:]
+            matches = ops.reshape(features, shape)
+        return self._normed(-1, outputs, condition), matches, new_state
+
+    def _next_runs(
+        self,
+        runs: tuple[KerasTensor, KerasTensor],
+        tokens: KerasTensor,
+        copy_ids: KerasTensor,
+    ) -> tuple[KerasTensor, KerasTensor]:
+        rows = ops.repeat(copy_ids, ops.shape(tokens)[1], axis=0)
+        token = ops.reshape(tokens, (-1,))
+        return next_match_runs(*runs, token, rows, self.config.match_length)
+
+    def _normed(
+        self, index: int, values: KerasTensor, condition: KerasTensor | None
+    ) -> KerasTensor:
+        norm = self.norms[index]
+        if condition is None:
+            return norm(values)
+        return norm(values, condition=condition)
+
+
+def _norm(
+    config: ModelConfig, name: str, policy: keras.DTypePolicy
+) -> keras.layers.Layer:
+    if config.conditional_norm:
+        return ConditionalNorm(config.width, name=name, dtype=policy)
+    return keras.layers.LayerNormalization(
+        epsilon=NORM_EPSILON, name=name, dtype=policy
+    )
+
+
+@keras.saving.register_keras_serializable(package="headline")
+class ConditionalNorm(keras.layers.Layer):
+    """LayerNorm whose scale and shift are written by a condition.
+
+    ``norm(values) * (1 + gamma(condition)) + beta(condition)``, where gamma and beta
+    are two-layer networks of a quarter of the width.
+
+    Call arguments:
+        values: float, shape ``(B, Q, H)``.
+        condition: float, shape ``(B, H)``: here the max-pooled encoder states.
+
+    Returns:
+        float, shape ``(B, Q, H)``.
+
+    Reference: J. Su, 2018, https://kexue.fm/archives/5861, after Chen et al. 2018,
+    "On Self Modulation for Generative Adversarial Networks".
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        policy = self.dtype_policy
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=NORM_EPSILON, center=False, scale=False, name="norm", dtype=policy
+        )
+        self.modulators = {
+            name: (
+                keras.layers.Dense(
+                    max(1, width // 4), "relu", name=f"{name}_hidden", dtype=policy
+                ),
+                keras.layers.Dense(width, name=f"{name}_output", dtype=policy),
+            )
+            for name in ("beta", "gamma")
+        }
+
+    def build(self, values_shape: tuple[int | None, ...]) -> None:
+        self.norm.build(values_shape)
+        for hidden, output in self.modulators.values():
+            hidden.build((None, self.width))
+            output.build((None, hidden.units))
+
+    def call(self, values: KerasTensor, condition: KerasTensor) -> KerasTensor:
+        beta, gamma = (
+            output(hidden(condition))[:, None, :]
+            for hidden, output in (self.modulators["beta"], self.modulators["gamma"])
+        )
+        return self.norm(values) * (1 + gamma) + beta
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}

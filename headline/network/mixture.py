@@ -1,0 +1,31 @@
+"""The mixture of a pointer: what generating and what copying give to a probability.
+
+``P(w) = g generated(w) + (1 - g) copied(w)``, where ``g`` is the sigmoid of the gate:
+See, Liu and Manning 2017, https://arxiv.org/abs/1704.04368, eq. 9.
+"""
+
+from keras import KerasTensor, ops
+
+Shares = tuple[KerasTensor, KerasTensor]
+
+
+def shares(gate: KerasTensor, generated: KerasTensor, copied: KerasTensor) -> Shares:
+    """Returns both terms of the mixture, whose sum is the probability.
+
+    Args:
+        gate: before its sigmoid, of a shape that spreads over that of
+        generated, copied: what is likely if all were generated, or all copied: of
+            tokens or of positions, for the copied terms of a token add up.
+    """
+    # Not 1 - sigmoid, which has no digits left where the gate is wide open.
+    return generated * ops.sigmoid(gate), copied * ops.sigmoid(-gate)
+
+
+def log_shares(
+    gate: KerasTensor, log_generated: KerasTensor, log_copied: KerasTensor
+) -> Shares:
+    """Returns the logarithms of ``shares`` from those of what is mixed.
+
+    They are finite, and have a gradient, where a probability is too small for float32.
+    """
+    return ops.log_sigmoid(gate) + log_generated, ops.log_sigmoid(-gate) + log_copied

@@ -1,0 +1,110 @@
+"""What a training makes as small as it can, and what it is told of the pointer.
+
+All of it takes tensors and returns tensors. Shape letters: B batch, T target steps,
+S source length, V vocab size, C columns of the softmax.
+"""
+
+from collections.abc import Mapping
+
+from keras import KerasTensor, ops
+
+from headline.network.attention import lowest
+from headline.network.mixture import log_shares
+from headline.text.ids import PAD, UNK
+
+Scores = Mapping[str, KerasTensor]  # what ``Readout.read`` returns
+
+
+def label_log_probs(
+    scores: Scores,
+    labels: KerasTensor,
+    copy_ids: KerasTensor,
+    vocab_size: int,
+    places: KerasTensor | None = None,
+) -> KerasTensor:
+    """Returns log P(label), float32 of shape ``(B, T)``.
+
+    Only P(label) is needed, so nothing is scattered over the vocab: the copied part is
+    summed over the source positions that hold the label.
+
+    Args:
+        labels: int, shape ``(B, T)``: target + EOS.
+        copy_ids: int, shape ``(B, S)``: what each position of the source can write.
+        places: the column of each label, shape ``(B, T)``, if those of the logits are
+            not the vocab.
+    """
+    generable = labels < vocab_size
+    if places is None:
+        places = ops.where(generable, labels, UNK)
+    generated = -ops.sparse_categorical_crossentropy(
+        places, scores["logits"], from_logits=True
+    )
+    never = lowest("float32")
+    generated = ops.where(generable, generated, never)
+    if "copy_scores" not in scores:
+        return generated
+    copy_scores = scores["copy_scores"]
+    here = ops.where(_holds(labels, copy_ids), copy_scores, never)
+    copied = ops.logsumexp(here, axis=-1) - ops.logsumexp(copy_scores, axis=-1)
+    return ops.logaddexp(*log_shares(scores["gate"], generated, copied))
+
+
+def label_weights(
+    labels: KerasTensor, copy_ids: KerasTensor | None, vocab_size: int
+) -> KerasTensor:
+    """Returns 1.0 for each label that the model can write at all, else 0.0: (B, T).
+
+    Padding counts 0, and so does a label that is neither generable nor in the source:
+    no weights could make it likely.
+
+    Args:
+        copy_ids: int, shape ``(B, S)``; None for a model without a pointer.
+    """
+    reachable = labels < vocab_size
+    if copy_ids is not None:
+        held = ops.any(_holds(labels, copy_ids), axis=-1)
+        reachable = ops.logical_or(reachable, held)
+    return ops.cast(ops.logical_and(reachable, labels != PAD), "float32")
+
+
+def _holds(labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
+    """Tells which positions of the source hold each label, bool (B, T, S)."""
+    return ops.equal(labels[:, :, None], copy_ids[:, None, :])
+
+
+def divergence(scores: Scores) -> KerasTensor:
+    """Returns how far two passes over the same batch are apart, in nats.
+
+    The mean of both Kullback-Leibler divergences, over what can happen at a step: a
+    token is written, or a position is copied. Those of tokens alone are not above it.
+
+    Args:
+        scores: of a batch of 2 B rows, where row B + b is a second pass over row b.
+
+    Returns:
+        float, shape ``(B, T)``.
+
+    Reference: Liang et al. 2021, R-Drop, https://arxiv.org/abs/2106.14448, eq. 2
+    """
+    one, two = ops.split(_log_choices(scores), 2, axis=0)
+    # Twice 0 for a masked position, whose logarithms are finite.
+    apart = (ops.exp(one) - ops.exp(two)) * (one - two)
+    return ops.sum(apart, axis=-1) / 2
+
+
+def _log_choices(scores: Scores) -> KerasTensor:
+    """Returns log P of writing each token, and with a pointer of copying each position:
+    shape ``(B, T, C)`` or ``(B, T, C + S)``."""
+    written = ops.log_softmax(scores["logits"], axis=-1)
+    if "copy_scores" not in scores:
+        return written
+    copied = ops.log_softmax(scores["copy_scores"], axis=-1)
+    gate = scores["gate"][..., None]
+    return ops.concatenate(log_shares(gate, written, copied), axis=-1)
+
+
+def entropy(scores: KerasTensor) -> KerasTensor:
+    """Returns the entropy in nats of the softmax of scores over their last axis."""
+    log_probs = ops.log_softmax(scores, axis=-1)
+    # A masked score is finite, so that 0 times its logarithm is 0.
+    return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1)
