@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 
-from headline.data.corpus import (
-    CorpusReader,
-    Pair,
-    Reject,
-    RowReader,
-    with_duplicates,
-)
-from headline.data.digests import DigestSet
+from headline.data.cleaning import Reason, Reject
+from headline.data.cleaning import rejects as reported
+from headline.data.corpus import CorpusReader, Pair, RowReader
+from headline.data.duplicates import DigestSet, with_duplicates
 from headline.errors import CorpusError
 from headline.formats.records import Row
 from headline.formats.tables import CorpusFormat, open_table
@@ -42,14 +38,18 @@ def entries(reader: RowReader) -> list[Pair | Reject]:
     found: list[Pair | Reject] = []
     seen = DigestSet()
     for rows in reader.read():
-        judged = reader.judge(rows.texts)
-        faults = with_duplicates(judged.faults, judged.digests, seen)
+        judged, digests = reader.judge(rows.texts)
+        faults = {
+            row: made for row, made in enumerate(judged) if isinstance(made, Reason)
+        }
+        faults = with_duplicates(faults, digests, seen)
         numbered: list[tuple[int, Pair | Reject]] = [
-            (rows.numbers[row], pair)
-            for row, pair in judged.pairs.items()
-            if row not in faults
+            (rows.numbers[row], made)
+            for row, made in enumerate(judged)
+            if isinstance(made, Pair) and row not in faults
         ]
-        numbered += [(reject.row, reject) for reject in rows.rejects(faults)]
+        named = reader.names[rows.file]
+        numbered += [(reject.row, reject) for reject in reported(rows, named, faults)]
         found += [entry for _, entry in sorted(numbered, key=lambda pair: pair[0])]
     return found
 

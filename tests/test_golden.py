@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from headline.data.dataset import make_batch, open_dataset
+from headline.data.batches import make_batch
+from headline.data.store import open_dataset
 from headline.generation.generator import Generator
 
 GOLDEN = Path(__file__).parent / "golden"

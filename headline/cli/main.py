@@ -183,7 +183,7 @@ def prepare(
     from headline.cli.places import check_preparation
     from headline.data.prepare import Job
     from headline.data.prepare import prepare as prepare_corpus
-    from headline.data.summary import summary_table
+    from headline.data.report import summary_table
     from headline.formats.tables import total_bytes
     from headline.system.progress import Meter
     from headline.system.workers import cores

@@ -10,13 +10,13 @@ This process reads the rows, decides which are duplicates, and writes; what can 
 with rows on their own, others do. So how many there are changes nothing.
 """
 
-import csv
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
+from itertools import chain, compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,52 +24,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.data.corpus import (
-    CorpusReader,
-    Pair,
-    Reason,
-    Reject,
-    RowReader,
-    Rows,
-    shown,
-    with_duplicates,
-)
-from headline.data.dataset import (
-    DATA,
-    REJECTS,
-    SIDES,
-    SPLITS,
-    UNPAIRED,
-    VOCAB,
-    data_files,
-    text_file,
-)
-from headline.data.digests import DigestSet
-from headline.data.encoding import Encode, PieceTable, TextTable, encode_split
+from headline.data.cleaning import Reason, rejects
+from headline.data.corpus import CorpusReader, Pair, RowReader, shown
+from headline.data.duplicates import DigestSet, with_duplicates
+from headline.data.pieces import Encode, Numbers, Pairs, PieceTable, Spool, TextTable
 from headline.data.pseudo import UnpairedReader
-from headline.data.spool import Numbers, Spool
-from headline.data.summary import Counts, FileCounts, summarise
-from headline.errors import CorpusError, DataError
+from headline.data.report import Counts, FileCounts, summarise
+from headline.data.store import SIDES, SPLITS, UNPAIRED, Draft, Sides, replacing_dataset
+from headline.errors import CorpusError
+from headline.formats.records import Rows
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig
-from headline.system.files import sha256, write_json
-from headline.system.folders import (
-    LOCK,
-    NEXT,
-    SCRATCH,
-    located,
-    locked,
-    replacing_files,
-    tidy,
-)
 from headline.system.workers import spread
 from headline.text.ids import SPECIAL_TOKENS, Ragged
 from headline.text.tokenizer import TOKENIZERS, Tokenizer, Vocab
 
 FEW = 4  # parts of the work that are done before a process is started
-
-# All files that a dataset can have.
-DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
 
 Advance = Callable[[int], None]
 
@@ -110,24 +80,19 @@ def prepare(
         DataError: the folder is there already, and not to be overwritten.
         HeadlineError: the folder cannot be written.
     """
-    with _replacing_dataset(job.data_dir, job.overwrite) as scratch:
-        with (
-            TemporaryDirectory(dir=scratch, prefix=".spool.") as folder,
-            ExitStack() as stack,
-        ):
-            spool = Spool(stack, Path(folder), job.splits)
-            counts = _read(job, scratch, spool, advance)
-            tokenizer = _make_tokenizer(job.config, spool.lexicon.counts())
-            _check_vocab(job.config, tokenizer)
-            encode = _encoder(tokenizer, spool.lexicon.pieces, job.workers)
-            for split in job.splits:
-                encode_split(encode, spool, scratch, split, written)
-        tokenizer.save(scratch / VOCAB)
-        summary = summarise(job.config, counts, tokenizer)
-        names = data_files(job.splits)
-        summary["sha256"] = {name: sha256(scratch / name) for name in names}
-        write_json(scratch / DATA, summary)
-    return summary
+    with (
+        replacing_dataset(job.data_dir, job.splits, job.overwrite) as draft,
+        TemporaryDirectory(dir=draft.folder, prefix=".spool.") as folder,
+        ExitStack() as stack,
+    ):
+        spool = Spool(stack, Path(folder), job.splits)
+        counts = _read(job, draft, spool, advance)
+        tokenizer = _make_tokenizer(job.config, spool.lexicon.counts())
+        _check_vocab(job.config, tokenizer)
+        encode = _encoder(tokenizer, spool.lexicon.pieces, job.workers)
+        for split in job.splits:
+            draft.write_ids(split, partial(_ids, encode, spool, split), written)
+        return draft.finish(tokenizer, summarise(job.config, counts, tokenizer))
 
 
 def split_of(source: str, config: PrepareConfig) -> str:
@@ -143,26 +108,6 @@ def split_of(source: str, config: PrepareConfig) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
-    """The pairs of some rows that are in one split."""
-
-    rows: NDArray[np.intp]  # their places among the rows
-    sides: tuple[Ragged, ...]  # their pieces, as places in ``Sorted.pieces``
-    lengths: tuple[NDArray[np.int64], ...]  # characters of each side, before it is cut
-    texts: list[Pair]  # of a held-out split
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """What came of some rows, but for duplicates; see ``Judged``."""
-
-    faults: dict[int, Reason]
-    digests: dict[int, bytes]
-    pieces: Sequence[str]
-    parts: dict[str, Part]  # of each split
-
-
-@dataclass(frozen=True)
 class Sorting:
     """What can be done with rows on their own: the work of other processes.
 
@@ -174,38 +119,37 @@ class Sorting:
     config: PrepareConfig
     split: str | None = None
 
-    def sort(self, texts: Sequence[Sequence[str]]) -> Sorted:
+    def sort(self, texts: Sequence[Sequence[str]]) -> Pairs:
         """Turns the texts of ``Rows`` into pairs, and those into pieces."""
-        judged = self.reader.judge(texts)
-        rows: dict[str, list[int]] = {}
-        for row, pair in judged.pairs.items():
-            split = self.split or split_of(pair.source, self.config)
-            rows.setdefault(split, []).append(row)
-        pairs = {split: [judged.pairs[row] for row in rows[split]] for split in rows}
-        cut = [text for split in rows for text in self._cut(pairs[split])]
-        pieces = TOKENIZERS[self.config.tokenizer].split_all(cut)
-        sides = pieces.texts.split([len(rows[split]) for split in rows for _ in SIDES])
-        parts = {
-            split: _part(rows[split], pairs[split], split, (next(sides), next(sides)))
-            for split in rows
-        }
-        return Sorted(judged.faults, judged.digests, pieces.distinct, parts)
+        found, digests = self.reader.judge(texts)
+        faults: dict[int, Reason] = {}
+        rows: dict[str, list[int]] = {}  # of each split
+        pairs: dict[str, list[Pair]] = {}
+        for row, made in enumerate(found):
+            if isinstance(made, Pair):
+                split = self.split or split_of(made.source, self.config)
+                rows.setdefault(split, []).append(row)
+                pairs.setdefault(split, []).append(made)
+            else:
+                faults[row] = made
+        splits = {split: len(rows[split]) for split in rows}
+        ordered = [*chain.from_iterable(pairs.values())]
+        places = np.array([*chain.from_iterable(rows.values())], np.intp)
+        held_out = {split: pairs.get(split, []) for split in SPLITS[1:]}
+        return Pairs(faults, digests, splits, places, *self._cut(ordered), held_out)
 
-    def _cut(self, pairs: Iterable[Pair]) -> list[str]:
-        """Returns what is learned from of the sources, and then the targets."""
+    def _cut(
+        self, pairs: Sequence[Pair]
+    ) -> tuple[Sequence[str], Sides, Sequence[NDArray[np.int64]]]:
+        """Cuts what is learned from into pieces; the last is characters before that."""
         longest = self.config.max_source_length
         sources = [pair.source[:longest] for pair in pairs]
-        return sources + [pair.target for pair in pairs]
-
-
-def _part(
-    rows: list[int], pairs: list[Pair], split: str, sides: tuple[Ragged, ...]
-) -> Part:
-    lengths = tuple(
-        np.array([len(text) for text in texts]) for texts in zip(*pairs, strict=True)
-    )
-    texts = pairs if split in SPLITS[1:] else []
-    return Part(np.array(rows), sides, lengths, texts)
+        targets = [pair.target for pair in pairs]
+        pieces = TOKENIZERS[self.config.tokenizer].split_all(sources + targets)
+        sides = tuple(pieces.texts.split([len(pairs)] * len(SIDES)))
+        texts = [pair.source for pair in pairs], targets
+        lengths = [np.array([*map(len, side)], np.int64) for side in texts]
+        return pieces.distinct, sides, lengths
 
 
 class _Keeper:
@@ -215,68 +159,67 @@ class _Keeper:
     """
 
     def __init__(
-        self, job: Job, counts: Counts, spool: Spool, tables: Mapping[str, Any]
+        self, job: Job, reader: RowReader, counts: Counts, spool: Spool, draft: Draft
     ) -> None:
-        self.job, self.counts = job, counts
-        self._spool, self._tables = spool, tables
+        self._job, self._reader, self._counts = job, reader, counts
+        self._spool, self._draft = spool, draft
         self._seen = DigestSet()
 
-    def keep(self, rows: Rows, found: Sorted) -> Counter[str]:
+    def keep(self, rows: Rows, pairs: Pairs) -> Counter[str]:
         """Takes what came of rows; returns the pairs of each split."""
-        self.counts.rows += len(rows)
-        faults = with_duplicates(found.faults, found.digests, self._seen)
-        for reject in rows.rejects(faults):
-            self._reject(reject)
+        self._counts.rows += len(rows)
+        faults = with_duplicates(pairs.faults, pairs.digests, self._seen)
+        for reject in rejects(rows, self._reader.names[rows.file], faults):
+            self._counts.rejects[reject.reason.value] += 1
+            reason = reject.reason.value
+            self._draft.reject(reject.file, reject.row, reason, reject.excerpt)
         new = np.ones(len(rows.numbers), bool)
         new[list(faults)] = False
-        numbers = self._spool.lexicon.numbers(found.pieces)
+        numbers = self._spool.lexicon.numbers(pairs.pieces)
         kept: Counter[str] = Counter()
-        for split, part in found.parts.items():
-            kept[split] = self._keep(split, part, new[part.rows], numbers)
+        for split, part, sides in pairs.by_split():
+            is_new = new[pairs.rows[part]]
+            lengths = [lengths[part][is_new] for lengths in pairs.lengths]
+            self._count(split, lengths)
+            for side, texts in zip(SIDES, sides, strict=True):
+                kept_texts = texts if is_new.all() else texts.where(is_new)
+                self._write(split, side, kept_texts, numbers)
+            for pair in compress(pairs.texts.get(split, ()), is_new):
+                self._draft.keep_text(split, pair)
+            kept[split] = int(is_new.sum())
         return kept
 
-    def _reject(self, reject: Reject) -> None:
-        reason = reject.reason.value
-        self.counts.rejects[reason] += 1
-        row = reject.file, reject.row, reason, reject.excerpt
-        self._tables[REJECTS].writerow(row)
+    def _count(self, split: str, lengths: Sequence[NDArray[np.int64]]) -> None:
+        longest = self._job.config.max_source_length
+        self._counts.cut += int((lengths[0] > longest).sum())
+        if split != UNPAIRED:
+            for side, of_side in zip(SIDES, lengths, strict=True):
+                self._counts.lengths[side].update(of_side.tolist())
 
-    def _keep(
-        self, split: str, part: Part, new: NDArray[np.bool_], numbers: Numbers
-    ) -> int:
-        """Writes the new pairs of a split; returns how many there are."""
-        longest = self.job.config.max_source_length
-        self.counts.cut += int((part.lengths[0][new] > longest).sum())
-        for side, texts, lengths in zip(SIDES, part.sides, part.lengths, strict=True):
-            kept = texts if new.all() else texts.where(new)
-            kept = kept._replace(numbers=numbers[kept.numbers])
-            if split in ("train", UNPAIRED):
-                self._spool.lexicon.count(kept.numbers)
-            if split != UNPAIRED:
-                self.counts.lengths[side].update(lengths[new].tolist())
-            self._spool.write(split, side, kept)
-        for is_new, (source, target) in zip(new, part.texts, strict=False):
-            if is_new:
-                self._tables[text_file(split)].writerow((target, source))
-        return int(new.sum())
+    def _write(self, split: str, side: str, texts: Ragged, numbers: Numbers) -> None:
+        """Writes texts for the second pass; ``numbers`` are those of their pieces."""
+        texts = texts._replace(numbers=numbers[texts.numbers])
+        if split in ("train", UNPAIRED):
+            self._spool.lexicon.count(texts.numbers)
+        self._spool.write(split, side, texts)
 
 
-def _read(job: Job, scratch: Path, spool: Spool, advance: Advance) -> Counts:
+def _read(job: Job, draft: Draft, spool: Spool, advance: Advance) -> Counts:
     counts = Counts(
         [FileCounts(shown(path), job.weights.get(path, 1.0)) for path in job.files],
         {shown(path): 0 for path in job.unpaired},
     )
-    with ExitStack() as stack:
-        tables = _open_tables(stack, scratch)
-        _read_corpora(_Keeper(job, counts, spool, tables), advance)
-        _check_usable(job, counts)
-        if job.unpaired:
-            _read_unpaired(_Keeper(job, counts, spool, tables), advance)
+    _read_corpora(job, counts, spool, draft, advance)
+    _check_usable(job, counts)
+    if job.unpaired:
+        _read_unpaired(job, counts, spool, draft, advance)
     return counts
 
 
-def _read_corpora(keeper: _Keeper, advance: Advance) -> None:
-    job, config = keeper.job, keeper.job.config
+def _read_corpora(
+    job: Job, counts: Counts, spool: Spool, draft: Draft, advance: Advance
+) -> None:
+    config = job.config
     reader = CorpusReader(
         job.files,
         job.format,
@@ -284,20 +227,23 @@ def _read_corpora(keeper: _Keeper, advance: Advance) -> None:
         min_target_length=config.min_target_length,
         max_target_length=config.max_target_length,
     )
-    for rows, found in _sorted_rows(Sorting(reader, config), job.workers, advance):
-        keeper.counts.corpora[rows.place].pairs += keeper.keep(rows, found)
+    keeper = _Keeper(job, reader, counts, spool, draft)
+    for rows, pairs in _sorted_rows(Sorting(reader, config), job.workers, advance):
+        counts.corpora[rows.file].pairs += keeper.keep(rows, pairs)
 
 
-def _read_unpaired(keeper: _Keeper, advance: Advance) -> None:
-    job, counts = keeper.job, keeper.counts
-    rows_before, rejects = counts.rows, counts.rejects.copy()
+def _read_unpaired(
+    job: Job, counts: Counts, spool: Spool, draft: Draft, advance: Advance
+) -> None:
+    rows_before, rejects_before = counts.rows, counts.rejects.copy()
     held_out = partial(_is_held_out, job.config)
     reader = UnpairedReader(job.unpaired, job.format, job.config, held_out)
+    keeper = _Keeper(job, reader, counts, spool, draft)
     sorting = Sorting(reader, job.config, UNPAIRED)
-    for rows, found in _sorted_rows(sorting, job.workers, advance):
-        counts.unpaired[rows.file] += keeper.keep(rows, found)[UNPAIRED]
+    for rows, pairs in _sorted_rows(sorting, job.workers, advance):
+        counts.unpaired[reader.names[rows.file]] += keeper.keep(rows, pairs)[UNPAIRED]
     if not any(counts.unpaired.values()):
-        reasons = _reasons(counts.rows - rows_before, counts.rejects - rejects)
+        reasons = _reasons(counts.rows - rows_before, counts.rejects - rejects_before)
         raise CorpusError(f"no usable article in {_listed(job.unpaired)}: {reasons}")
 
 
@@ -307,7 +253,7 @@ def _is_held_out(config: PrepareConfig, article: str) -> bool:
 
 def _sorted_rows(
     sorting: Sorting, workers: int, advance: Advance
-) -> Iterator[tuple[Rows, Sorted]]:
+) -> Iterator[tuple[Rows, Pairs]]:
     """Yields rows with what came of them, and tells how far it is.
 
     The first rows are sorted in this process: of a small corpus they are all, and of a
@@ -326,23 +272,6 @@ def _sorted_rows(
         yield rows, found
         advance(rows.position - position)
         position = rows.position
-
-
-def _open_tables(stack: ExitStack, scratch: Path) -> Mapping[str, Any]:
-    """Opens the CSV files of the held-out splits and the rejects, by their names."""
-
-    def opened(name: str, *header: str) -> Any:
-        path = scratch / name
-        stream = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        return writer
-
-    tables = {
-        text_file(split): opened(text_file(split), "title", "content")
-        for split in SPLITS[1:]
-    }
-    return {REJECTS: opened(REJECTS, "file", "row", "reason", "excerpt"), **tables}
 
 
 def _check_usable(job: Job, counts: Counts) -> None:
@@ -385,6 +314,10 @@ def _check_vocab(config: PrepareConfig, tokenizer: Tokenizer) -> None:
         )
 
 
+def _ids(encode: Encode, spool: Spool, split: str) -> Iterable[Sides]:
+    return encode(spool.pairs(split))
+
+
 def _encoder(tokenizer: Tokenizer, pieces: Sequence[str], workers: int) -> Encode:
     """Returns what turns numbers of pieces into ids.
 
@@ -394,42 +327,3 @@ def _encoder(tokenizer: Tokenizer, pieces: Sequence[str], workers: int) -> Encod
         return partial(map, PieceTable(tokenizer, pieces).encode)
     cut_again = TextTable(tokenizer, pieces).encode
     return lambda pairs: spread(cut_again, pairs, workers, FEW)
-
-
-# --- the folder -------------------------------------------------------------------
-
-
-@contextmanager
-def _replacing_dataset(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """Yields a scratch folder whose files take the place of a dataset on success."""
-    if folder.exists():
-        _check_replaceable(folder, overwrite)
-    with locked(folder):
-        tidy(folder)
-        with replacing_files(folder, DATA) as scratch:
-            yield scratch
-            new = {path.name for path in scratch.iterdir()}
-        for name in DATASET - new:  # of a dataset with more splits
-            (folder / name).unlink(missing_ok=True)
-
-
-def _check_replaceable(folder: Path, overwrite: bool) -> None:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is a file: choose another DATA_DIR")
-    ours = (LOCK, NEXT, SCRATCH)
-    names = {path.name for path in folder.iterdir() if not path.name.startswith(ours)}
-    if not names and not located(folder, DATA).exists():
-        return
-    # Never somebody's folder of other things, whatever the options say.
-    if not located(folder, DATA).exists():
-        raise DataError(f"{folder} is not empty and holds no prepared corpus")
-    if strange := names - DATASET:
-        raise DataError(
-            f"{folder} holds {min(strange)}, which is no part of a prepared corpus: "
-            "choose another DATA_DIR"
-        )
-    if not overwrite:
-        raise DataError(
-            f"{folder} holds a prepared corpus: choose another DATA_DIR, "
-            "or give --overwrite"
-        )

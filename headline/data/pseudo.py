@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from headline.data.corpus import Pair, Reason, RowReader
+from headline.data.cleaning import Reason
+from headline.data.corpus import Pair, RowReader
 from headline.formats.columns import SOURCE_COLUMNS
 from headline.formats.tables import CorpusFormat, Table, find_column
 from headline.settings.prepare import PrepareConfig

@@ -88,11 +88,11 @@ class InputFile:
         if self._file.closed:
             self._open()
         self._is_taken = not self.is_regular
-        return io.BufferedReader(_Part(self, begin, end), BUFFER)
+        return io.BufferedReader(_Range(self, begin, end), BUFFER)
 
     def preview(self) -> io.BufferedReader:
         """Returns a stream from the beginning that takes nothing from the reader."""
-        return io.BufferedReader(_Part(self, 0, None), BUFFER)
+        return io.BufferedReader(_Range(self, 0, None), BUFFER)
 
     def read_at(self, place: int, buffer: memoryview) -> int:
         """Reads some bytes from a place on; returns how many, 0 at the end."""
@@ -109,7 +109,7 @@ class InputFile:
         return read
 
 
-class _Part(io.RawIOBase):
+class _Range(io.RawIOBase):
     """Some bytes of a file, with a place of its own."""
 
     def __init__(self, file: InputFile, begin: int, end: int | None) -> None:

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.data.dataset import Dataset, make_batch, plan_batches
+from headline.data.batches import buckets_of, make_batch, plan_batches
+from headline.data.store import Dataset
 from headline.network.model import COLUMNS, DIVISOR, LABEL_COLUMNS, LOG_SHARES
 from headline.network.shapes import rung
 from headline.settings.train import TrainConfig
@@ -56,7 +57,7 @@ class Batches(keras.utils.PyDataset):
         self.first = first
         self.parts = 1 if count_labels is None else config.accumulate
         self._shortlist = self._make_shortlist()
-        self._buckets = self.split.buckets()
+        self._buckets = buckets_of(self.split)
         self._plan = self._plan_epoch()
         self._parts: tuple[int, list[Batch]] = (-1, [])
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from headline.bundle import save_checkpoint
-from headline.data.dataset import Dataset
+from headline.data.store import Dataset
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, read_back
 from headline.settings.presets import Run

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headline.data.dataset import UNPAIRED, Split
+from headline.data.store import UNPAIRED, Split
 from headline.settings.train import TrainConfig
 
 # Their numbers in history.csv. A training on pairs alone has no such column.

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from headline.bundle import Checkpoint, manifest_sha256
-from headline.data.dataset import UNPAIRED, Dataset
+from headline.data.store import UNPAIRED, Dataset
 from headline.errors import BundleError, TrainingError
 from headline.evaluation.metrics import Rouge
 from headline.evaluation.significance import is_clearly_lower

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.data.dataset import Side
+from headline.data.store import Side
 from headline.text.ids import PAD, UNK, Ids
 
 Floats = NDArray[np.float32]

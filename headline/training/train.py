@@ -18,7 +18,7 @@ from headline.bundle import (
     tidy_model,
     write_range_test,
 )
-from headline.data.dataset import UNPAIRED, Dataset, open_dataset
+from headline.data.store import UNPAIRED, Dataset, open_dataset
 from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingError
 from headline.evaluation.metrics import Rouge
 from headline.network.backend import is_out_of_memory, select_device

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.bundle import Bundle
-from headline.data.dataset import Dataset
+from headline.data.store import Dataset
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_name
 from headline.network.weights import WeightSpec, count_weights, weight_specs

@@ -12,7 +12,7 @@ from headline.bundle import (
     write_samples,
 )
 from headline.data.corpus import Pair
-from headline.data.dataset import spread
+from headline.data.store import evenly
 from headline.engines.base import Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy_engine import NumpyEngine
@@ -175,7 +175,7 @@ class Validation:
             f"valid loss {row['valid_loss']:.3f}, ROUGE-1/2/L {scores}"
             + (" (kept)" if is_kept else "")
         )
-        for place in spread(len(self.pairs), self.run.train.samples):
+        for place in evenly(len(self.pairs), self.run.train.samples):
             pair = self.pairs[place]
             self.state.samples.append(_sample(epoch, pair, headlines[place]))
             self.report(f"  article    {pair.source[:EXCERPT]}")

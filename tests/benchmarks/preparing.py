@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from headline.data.dataset import open_dataset
+from headline.data.store import open_dataset
 from headline.evaluation.evaluate import read_pairs
 from headline.formats.tables import CorpusFormat
 from tests.benchmarks.processes import run

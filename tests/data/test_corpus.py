@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from headline.data import corpus
-from headline.data.corpus import EXCERPT_LENGTH, CorpusReader, Pair, Reason, Reject
+from headline.data.cleaning import EXCERPT_LENGTH, Reason, Reject
+from headline.data.corpus import CorpusReader, Pair
+from headline.data.duplicates import digest_of
 from headline.formats.tables import (
     CorpusFormat,
     open_table,
@@ -68,8 +69,8 @@ def test_duplicates_are_found_across_files_and_anew_each_time(tmp_path: Path) ->
 
 def test_digest_is_the_same_in_every_run_and_for_no_other_pair() -> None:
     digest = (6888081726617775527).to_bytes(8, "little")
-    assert corpus._digest(Pair("a", "b")) == digest
-    assert corpus._digest(Pair("ab", "")) != corpus._digest(Pair("a", "b"))
+    assert digest_of(Pair("a", "b")) == digest
+    assert digest_of(Pair("ab", "")) != digest_of(Pair("a", "b"))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 from headline.data.corpus import CorpusReader, Pair
-from headline.data.dataset import (
+from headline.data.prepare import Job, prepare, split_of
+from headline.data.pseudo import pseudo_pair
+from headline.data.report import summary_table
+from headline.data.store import (
     DATA,
     REJECTS,
     SPLITS,
@@ -24,9 +27,6 @@ from headline.data.dataset import (
     data_files,
     open_dataset,
 )
-from headline.data.prepare import Job, prepare, split_of
-from headline.data.pseudo import pseudo_pair
-from headline.data.summary import summary_table
 from headline.errors import CorpusError, DataError, HeadlineError
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig
@@ -465,7 +465,7 @@ def test_number_of_workers_changes_no_byte(
     expected = files(tmp_path / "1")
     monkeypatch.setattr("headline.formats.lines.Lines.BLOCK", 300)  # characters
     monkeypatch.setattr(
-        "headline.data.spool.PIECES", 300
+        "headline.data.pieces.PIECES", 300
     )  # so both passes have many parts
 
     for workers in (1, 2, 3):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.data.corpus import Pair, Reason, Reject
+from headline.data.cleaning import Reason, Reject
+from headline.data.corpus import Pair
 from headline.data.pseudo import UnpairedReader, pseudo_pair
 from headline.errors import CorpusError
 from headline.evaluation.metrics import rouge

@@ -56,18 +56,10 @@ def table(path: Path, count: int = 40) -> Path:
 
 
 def test_prepare_opens_each_table_once(tmp_path: Path) -> None:
-    files: list[str | Path] = [table(tmp_path / n) for n in ("a.csv", "b.tsv")]
+    files = [table(tmp_path / n) for n in ("a.csv", "b.tsv")]
     more = table(tmp_path / "more.csv")
 
-    data: list[str | Path] = [
-        "-o",
-        tmp_path / "data",
-        "--min-count",
-        "1",
-        "--min-source-length",
-        "2",
-    ]
-    found = opens("prepare", *files, "--unpaired", more, *data)
+    found = opens("prepare", *files, "--unpaired", more, "-o", tmp_path / "data")
 
     assert [found[name] for name in ("a.csv", "b.tsv", "more.csv")] == [1, 1, 1]
 

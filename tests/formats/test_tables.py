@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from headline.data.corpus import EXCERPT_LENGTH
+from headline.data.cleaning import EXCERPT_LENGTH
 from headline.errors import CorpusError
 from headline.formats.columns import SOURCE_COLUMNS, TARGET_COLUMNS
 from headline.formats.layout import LONGEST_ROW

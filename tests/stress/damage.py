@@ -36,14 +36,9 @@ from headline.bundle import (
     save_bundle,
     save_checkpoint,
 )
-from headline.data.dataset import (
-    DATA,
-    data_files,
-    make_batch,
-    open_dataset,
-    plan_batches,
-)
+from headline.data.batches import buckets_of, make_batch, plan_batches
 from headline.data.prepare import Job, prepare
+from headline.data.store import DATA, data_files, open_dataset
 from headline.errors import HeadlineError
 from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
@@ -71,7 +66,7 @@ def use_dataset(folder: Path) -> None:
     """Opens a dataset and reads all of it."""
     dataset = open_dataset(folder)
     for split in dataset.splits.values():
-        plan_batches(split.buckets(), 8, seed=1, epoch=0, corpora=split.corpora)
+        plan_batches(buckets_of(split), 8, seed=1, epoch=0, corpora=split.corpora)
         for pair in range(len(split)):
             make_batch(split, [pair], dataset.tokenizer)
     dataset.sample("valid", 3)

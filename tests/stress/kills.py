@@ -26,7 +26,7 @@ from headline.bundle import (
     load_checkpoint,
     save_bundle,
 )
-from headline.data.dataset import open_dataset
+from headline.data.store import open_dataset
 from headline.errors import HeadlineError
 from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs, write_pairs

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from headline.data.dataset import Dataset, make_batch, open_dataset
+from headline.data.batches import make_batch
 from headline.data.prepare import Job, prepare
+from headline.data.store import Dataset, open_dataset
 from headline.formats.tables import CorpusFormat
 from headline.network.model import (
     COLUMNS,

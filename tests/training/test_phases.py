@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.data.dataset import UNPAIRED, Side, Split
-from headline.data.mixture import Corpus
+from headline.data.store import UNPAIRED, Corpus, Side, Split
 from headline.settings.train import MOST_EPOCHS, TrainConfig
 from headline.training.callbacks import learning_rate
 from headline.training.phases import ONLY_PAIRS, PAIRS, PSEUDO_PAIRS, Phase, plan_phases

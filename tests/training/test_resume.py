@@ -17,8 +17,9 @@ from headline.bundle import (
     save_checkpoint,
     write_report,
 )
-from headline.data.dataset import SOURCE_STEP, open_dataset
+from headline.data.batches import SOURCE_STEP
 from headline.data.prepare import Job, prepare
+from headline.data.store import open_dataset
 from headline.errors import Interrupted, TrainingError
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.data.dataset import Side
+from headline.data.store import Side
 from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES
 from headline.text.ids import EOS, PAD, UNK, Ids
 from headline.training.shortlist import NEVER, Shortlist

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from headline.bundle import load_bundle
-from headline.data.dataset import DATA, open_dataset
 from headline.data.prepare import Job, prepare
+from headline.data.store import DATA, open_dataset
 from headline.engines.numpy_engine import NumpyEngine
 from headline.errors import BundleError, LockedError, TrainingError
 from headline.evaluation.metrics import Facts, mark, rates

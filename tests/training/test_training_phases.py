@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from headline.bundle import load_bundle
-from headline.data.dataset import UNPAIRED, Dataset, open_dataset
 from headline.data.prepare import Job, prepare
+from headline.data.store import UNPAIRED, Dataset, open_dataset
 from headline.errors import TrainingError
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from headline.bundle import Bundle, load_bundle, save_bundle
-from headline.data.dataset import Dataset, open_dataset
 from headline.data.prepare import Job, prepare
+from headline.data.store import Dataset, open_dataset
 from headline.engines.keras_engine import KerasEngine
 from headline.errors import TrainingError
 from headline.formats.tables import CorpusFormat

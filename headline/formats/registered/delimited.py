@@ -67,7 +67,6 @@ class Delimited(FileFormat):
                 undecodable = problem == text.undecodable
                 hint = f"; {text.encoding_hint}" if undecodable else ""
                 raise CorpusError(f"{file.path} has no header: {problem}{hint}")
-            lines.note = None  # the rows come again
             first = first_rows(_row(header, *record) for record in records)
         if first and all(row.problem == text.undecodable for row in first):
             raise none_readable(text, first[0])

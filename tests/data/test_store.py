@@ -13,28 +13,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headline.data.batches import (
+    SOURCE_STEP,
+    TARGET_STEP,
+    buckets_of,
+    epoch_places,
+    make_batch,
+    plan_batches,
+)
 from headline.data.corpus import Pair
-from headline.data.dataset import (
+from headline.data.prepare import Job, prepare
+from headline.data.store import (
     DATA,
     SIDES,
-    SOURCE_STEP,
     SPLITS,
-    TARGET_STEP,
     UNPAIRED,
     VOCAB,
+    Corpus,
     Dataset,
     Offsets,
     Side,
     Split,
     data_files,
     ids_file,
-    make_batch,
     offsets_file,
     open_dataset,
-    plan_batches,
 )
-from headline.data.mixture import Corpus, epoch_places
-from headline.data.prepare import Job, prepare
 from headline.errors import DataError
 from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig
@@ -472,7 +476,7 @@ def test_buckets_leave_little_padding_on_either_side() -> None:
         [batch[name].size for name in ("source_ids", "labels")]
         for batch in (
             make_batch(split, pairs, TOKENIZER)
-            for pairs in plan_batches(split.buckets(), 16, 1, 0)
+            for pairs in plan_batches(buckets_of(split), 16, 1, 0)
         )
     ]
 

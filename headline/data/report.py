@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from headline import __version__
-from headline.data.corpus import Reason
-from headline.data.dataset import FORMAT, SIDES, SPLITS, UNPAIRED
-from headline.data.mixture import Corpus
+from headline.data.cleaning import Reason
+from headline.data.store import SIDES, SPLITS, UNPAIRED, Corpus
 from headline.settings.prepare import PrepareConfig
 from headline.text.tokenizer import Tokenizer
 
@@ -57,12 +56,11 @@ class Counts:
 def summarise(
     config: PrepareConfig, counts: Counts, tokenizer: Tokenizer
 ) -> dict[str, Any]:
-    """Returns the content of data.json, but for the checksums."""
+    """Returns what data.json says of a corpus and of how it was prepared."""
     pairs = {split: counts.pairs(split) for split in SPLITS}
     unpaired = {UNPAIRED: sum(counts.unpaired.values())} if counts.unpaired else {}
     rejects = {str(reason): counts.rejects[reason] for reason in Reason}
     return {
-        "format": FORMAT,
         "version": __version__,
         "config": config.to_dict(),
         "counts": {

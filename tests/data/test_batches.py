@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.data.mixture import Corpus, epoch_places
+from headline.data.batches import epoch_places
+from headline.data.store import Corpus
 
 corpora_of_any_weight = st.lists(
     st.builds(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.data.digests import DigestSet
+from headline.data.duplicates import DigestSet
 
 # Of few different bytes, so that many begin alike and lie across one another.
 digests = st.lists(

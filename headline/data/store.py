@@ -1,11 +1,14 @@
-"""DATA_DIR: ids of all pairs in flat arrays, and the plan of batches by bucket.
+"""DATA_DIR: what is in it, how it is written and how it is opened.
 
 Each split has two flat arrays of ids, one behind the other, with the offset at which
 each pair begins; they are read by memory map, so a corpus need not fit into memory.
+Beside them lie ``data.json``, ``vocab.json``, the held-out pairs as text, and the rows
+that gave no pair.
 """
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tokenize import TokenError
@@ -15,13 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.corpus import Pair
-from headline.data.mixture import Corpus, Places, epoch_places
 from headline.errors import ConfigError, DataError
 from headline.formats.tables import CorpusFormat, open_table
+from headline.formats.writing import csv_table
 from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
-from headline.system.files import check_sha256, read_json
-from headline.system.folders import located, read_whole
-from headline.text.ids import BOS, EOS, PAD, Ids, pad
+from headline.system.files import check_sha256, read_json, sha256, write_json
+from headline.system.folders import (
+    LOCK,
+    NEXT,
+    SCRATCH,
+    located,
+    locked,
+    read_whole,
+    replacing_files,
+    tidy,
+)
+from headline.text.ids import Ids, Ragged
 from headline.text.tokenizer import Tokenizer, Vocab, load_tokenizer
 
 FORMAT = 1
@@ -32,16 +44,15 @@ SPLITS = ("train", "valid", "test")  # of the pairs
 UNPAIRED = "unpaired"  # the split of pseudo-pairs, which not every dataset has
 SIDES = ("source", "target")
 
-# Lengths are padded to multiples of these, so that there are few shapes to compile.
-SOURCE_STEP = 16
-TARGET_STEP = 4
-
 COUNTED = 1 << 20  # ids at once, of any number
 
 # What NumPy raises where a file is no array.
 DAMAGES = OSError, ValueError, TypeError, EOFError, TokenError, SyntaxError, Warning
 
 Offsets = NDArray[np.int64]
+Places = NDArray[np.intp]
+Sides = Sequence[Ragged]  # both sides of some pairs, in numbers
+Append = Callable[[NDArray[Any]], object]
 
 
 def ids_file(split: str, side: str) -> str:
@@ -57,6 +68,36 @@ def offsets_file(split: str, side: str) -> str:
 def text_file(split: str) -> str:
     """Returns the name of the CSV file with the pairs of a split as text."""
     return f"{split}.csv"
+
+
+def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
+    """Returns the names of the files that data.json has checksums of."""
+    names = [VOCAB, *(text_file(split) for split in SPLITS[1:])]
+    for split in splits:
+        for side in SIDES:
+            names += [ids_file(split, side), offsets_file(split, side)]
+    return names
+
+
+# All files that a dataset can have.
+DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
+
+
+# --- what is opened ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The train pairs of one file; in the split they stand behind one another."""
+
+    file: str
+    weight: float  # how often an epoch sees a pair, on average
+    pairs: int
+
+    @property
+    def epoch_pairs(self) -> int:
+        """How many pairs an epoch sees, with those that it sees again."""
+        return round(self.weight * self.pairs)
 
 
 @dataclass(frozen=True)
@@ -109,18 +150,6 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.source)
-
-    def buckets(self) -> Places:
-        """Returns the number of each pair's bucket.
-
-        The pairs of a bucket are padded to the same widths. Neighbours differ little:
-        after the longest targets of a source width come the longest of the next.
-        """
-        source = (self.source.lengths() - 1) // SOURCE_STEP
-        target = self.target.lengths() // TARGET_STEP  # with EOS it is one longer
-        most = int(target.max(initial=0))
-        turned: Places = np.where(source % 2, most - target, target)
-        return source * (most + 1) + turned
 
     def with_ids(self, new_ids: Ids) -> "Split":
         """Returns the same pairs with other ids, see ``Side.new_ids``."""
@@ -179,7 +208,7 @@ class Dataset:
         Raises:
             DataError: their file is damaged.
         """
-        places = set(spread(len(self.splits[split]), wanted))
+        places = set(evenly(len(self.splits[split]), wanted))
         path = self.text_path(split)
         with open_table(path, CorpusFormat(encoding="utf-8")) as table:
             if missing := {"content", "title"} - set(table.columns):
@@ -191,7 +220,7 @@ class Dataset:
             ]
 
 
-def spread(total: int, wanted: int) -> list[int]:
+def evenly(total: int, wanted: int) -> list[int]:
     """Returns up to ``wanted`` places spread evenly over ``total``."""
     wanted = min(wanted, total)
     return [place * total // wanted for place in range(wanted)]
@@ -231,15 +260,6 @@ def _open_dataset(data_dir: Path) -> Dataset:
     splits = {split: _open_split(data_dir, split) for split in names}
     splits["train"] = _weighted(splits["train"], path, summary)
     return Dataset(data_dir, config, summary, tokenizer, splits)
-
-
-def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
-    """Returns the names of the files that data.json has checksums of."""
-    names = [VOCAB, *(text_file(split) for split in SPLITS[1:])]
-    for split in splits:
-        for side in SIDES:
-            names += [ids_file(split, side), offsets_file(split, side)]
-    return names
 
 
 def _open_split(data_dir: Path, split: str) -> Split:
@@ -300,77 +320,163 @@ def _open_array(path: Path) -> NDArray[Any]:
     return array
 
 
-# --- batches -------------------------------------------------------------------------
+# --- what is written ---------------------------------------------------------------
 
 
-def plan_batches(
-    buckets: Places,
-    batch_size: int,
-    seed: int,
-    epoch: int,
-    corpora: Sequence[Corpus] = (),
-) -> list[Places]:
-    """Decides which pairs make up each batch of an epoch, and in which order.
-
-    Pairs of one bucket come together, so that little is padding; which of them, and
-    the order of the batches, is shuffled anew for each epoch. What is left of a bucket
-    goes on into the next one: only the last batch is smaller.
+class Draft:
+    """A dataset that is being written.
 
     Args:
-        buckets: of each pair, from ``Split.buckets``.
-        batch_size: pairs of a batch.
-        seed, epoch: the same ones give the same plan, on any machine.
-        corpora: where the pairs come from, if an epoch is not to see each once.
-
-    Returns:
-        of each batch the places of its pairs in the split; together every pair once,
-        or as often as the weights of the corpora say.
+        folder: takes its files.
+        stack: closes them.
+        splits: the ones that it has.
     """
-    generator = np.random.default_rng((seed, epoch))
-    seen = epoch_places(corpora, seed, epoch) if corpora else np.arange(len(buckets))
-    shuffled = seen[generator.permutation(len(seen))]
-    # Numbers of 16 bits, which buckets hardly ever pass, are sorted by radix.
-    small = buckets.astype(np.min_scalar_type(buckets.max(initial=0)))
-    ordered = shuffled[np.argsort(small[shuffled], kind="stable")]
-    cuts = range(batch_size, len(ordered), batch_size)
-    batches = np.split(ordered, list(cuts)) if len(ordered) else []
-    order = generator.permutation(len(batches))
-    return [batches[index] for index in order]
+
+    def __init__(self, folder: Path, stack: ExitStack, splits: Sequence[str]) -> None:
+        self.folder, self.splits = folder, splits
+        self._stack = stack
+        self._reject = self._table(REJECTS, "file", "row", "reason", "excerpt")
+        self._texts = {
+            split: self._table(text_file(split), "title", "content")
+            for split in SPLITS[1:]
+        }
+
+    def _table(self, name: str, *header: str) -> Callable[[Iterable[object]], object]:
+        path = self.folder / name
+        stream = path.open("w", encoding="utf-8", newline="")
+        return csv_table(self._stack.enter_context(stream), header)
+
+    def keep_text(self, split: str, pair: Pair) -> None:
+        """Writes a pair of a held-out split as text."""
+        self._texts[split]((pair.target, pair.source))
+
+    def reject(self, file: str, row: int, reason: str, excerpt: str) -> None:
+        """Writes down a row that gives no pair."""
+        self._reject((file, row, reason, excerpt))
+
+    def write_ids(
+        self,
+        split: str,
+        encode: Callable[[], Iterable[Sides]],
+        advance: Callable[[int], object],
+    ) -> None:
+        """Writes the arrays of a split; ids take two bytes where all of them fit.
+
+        Args:
+            encode: yields the ids of all pairs; called again where they do not fit.
+            advance: called now and then with the number of pairs that are written.
+        """
+
+        def counted() -> Iterator[Sides]:
+            for pairs in encode():
+                yield pairs
+                advance(len(pairs[0].lengths))
+                del pairs  # while the next are worked on
+
+        if self._write_arrays(split, counted(), np.uint16) > np.iinfo(np.uint16).max:
+            self._write_arrays(split, encode(), np.uint32)
+
+    def _write_arrays(
+        self, split: str, encoded: Iterable[Sides], kind: type[np.integer[Any]]
+    ) -> int:
+        """Writes ids of a kind, and offsets; returns the highest id, fit or not."""
+        highest = 0
+        with ExitStack() as stack:
+
+            def opened(name: str, kind: type[np.integer[Any]]) -> Append:
+                path = self.folder / name
+                return stack.enter_context(_growing_array(path, kind))
+
+            ids = [opened(ids_file(split, side), kind) for side in SIDES]
+            offsets = [opened(offsets_file(split, side), np.int64) for side in SIDES]
+            for append in offsets:
+                append(np.zeros(1, np.int64))
+            ends = [0 for _ in SIDES]
+            for pairs in encoded:
+                for side, (numbers, lengths) in enumerate(pairs):
+                    ids[side](numbers)
+                    offsets[side](ends[side] + np.cumsum(lengths))
+                    ends[side] += len(numbers)
+                    highest = max(highest, int(numbers.max()))
+                del pairs, numbers, lengths  # while the next are worked on
+        return highest
+
+    def finish(
+        self, tokenizer: Tokenizer, summary: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Writes the vocab and data.json; returns the content of the latter."""
+        self._stack.close()
+        tokenizer.save(self.folder / VOCAB)
+        names = data_files(self.splits)
+        checksums = {name: sha256(self.folder / name) for name in names}
+        content = {"format": FORMAT, **summary, "sha256": checksums}
+        write_json(self.folder / DATA, content)
+        return content
 
 
-def make_batch(
-    split: Split, pairs: Sequence[int] | Places, tokenizer: Tokenizer
-) -> dict[str, Ids]:
-    """Pads some pairs into the arrays that ``HeadlineModel`` is called with.
+@contextmanager
+def _growing_array(path: Path, kind: type[np.integer[Any]]) -> Iterator[Append]:
+    """Yields what puts numbers at the end of an array file.
 
-    With the target ``t1 t2``, decoder_input is ``BOS t1 t2`` and labels ``t1 t2 EOS``:
-    at each step the decoder reads the token before and is to say the next. Both are
-    made here and nowhere else. Without pairs, it is one row of padding.
+    Not a memory map: where the disk is full, the process would die by a signal.
     """
-    if not len(pairs):
-        return _padding()
-    sources = [split.source[int(pair)] for pair in pairs]
-    targets = [split.target[int(pair)] for pair in pairs]
-    copy_ids = pad(sources, SOURCE_STEP)
-    labels = pad([np.append(target, np.int32(EOS)) for target in targets], TARGET_STEP)
-    decoder_input = np.roll(labels, 1, axis=1)
-    decoder_input[:, 0] = BOS
-    decoder_input[labels == PAD] = PAD
-    return {
-        "source_ids": tokenizer.embeddable(copy_ids),
-        "copy_ids": copy_ids,
-        "decoder_input": tokenizer.embeddable(decoder_input),
-        "labels": labels,
-    }
+    size, dtype = 0, np.dtype(kind)
+    with path.open("wb") as stream:
+
+        def write_header() -> None:
+            header = {"descr": dtype.str, "fortran_order": False, "shape": (size,)}
+            np.lib.format.write_array_header_1_0(stream, header)
+
+        def write(numbers: NDArray[Any]) -> None:
+            nonlocal size
+            size += len(numbers)
+            stream.write(np.ascontiguousarray(numbers, dtype).data)
+
+        write_header()
+        yield write
+        stream.seek(0)
+        write_header()  # as long as the first one: NumPy leaves room for it to grow
 
 
-def _padding() -> dict[str, Ids]:
-    source, target = (
-        np.full((1, n), PAD, np.int32) for n in (SOURCE_STEP, TARGET_STEP)
-    )
-    return {
-        "source_ids": source,
-        "copy_ids": source,
-        "decoder_input": target,
-        "labels": target,
-    }
+@contextmanager
+def replacing_dataset(
+    folder: Path, splits: Sequence[str], overwrite: bool
+) -> Iterator[Draft]:
+    """Yields a draft whose files take the place of a dataset on success.
+
+    Raises:
+        DataError: the folder is there already, and not to be overwritten.
+        HeadlineError: it cannot be written.
+    """
+    if folder.exists():
+        _check_replaceable(folder, overwrite)
+    with locked(folder):
+        tidy(folder)
+        with replacing_files(folder, DATA) as scratch:
+            with ExitStack() as stack:
+                yield Draft(scratch, stack, splits)
+            new = {path.name for path in scratch.iterdir()}
+        for name in DATASET - new:  # of a dataset with more splits
+            (folder / name).unlink(missing_ok=True)
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file: choose another DATA_DIR")
+    ours = (LOCK, NEXT, SCRATCH)
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(ours)}
+    if not names and not located(folder, DATA).exists():
+        return
+    # Never somebody's folder of other things, whatever the options say.
+    if not located(folder, DATA).exists():
+        raise DataError(f"{folder} is not empty and holds no prepared corpus")
+    if strange := names - DATASET:
+        raise DataError(
+            f"{folder} holds {min(strange)}, which is no part of a prepared corpus: "
+            "choose another DATA_DIR"
+        )
+    if not overwrite:
+        raise DataError(
+            f"{folder} holds a prepared corpus: choose another DATA_DIR, "
+            "or give --overwrite"
+        )

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.data.encoding import PieceTable, TextTable
-from headline.data.spool import Lexicon
+from headline.data.pieces import Lexicon, PieceTable, TextTable
 from headline.text.ids import Ragged
 from headline.text.tokenizer import CharTokenizer, Tokenizer, Vocab, WordTokenizer
 

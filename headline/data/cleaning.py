@@ -1,0 +1,100 @@
+"""Why a row of a corpus gives no pair, and what is told of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from headline.formats.records import Rows
+
+EXCERPT_LENGTH = 60  # characters
+
+
+class Reason(StrEnum):
+    """Why a row gives no pair."""
+
+    UNREADABLE = "unreadable row"
+    EMPTY_SOURCE = "empty article"
+    EMPTY_TARGET = "empty headline"
+    SHORT_SOURCE = "article too short"
+    SHORT_TARGET = "headline too short"
+    LONG_TARGET = "headline too long"
+    NOT_SHORTER = "headline not shorter than article"
+    DUPLICATE = "duplicate"
+    HELD_OUT = "article of a held-out split"  # one without a headline
+    NO_SENTENCE = "no sentence fit for a headline"  # the same
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that gives no pair.
+
+    ``row`` counts as ``Row.number`` does. ``excerpt`` is a single printable line of
+    at most ``EXCERPT_LENGTH`` characters from the raw values, headline first; of an
+    unreadable row it says first what is wrong.
+    """
+
+    file: str
+    row: int
+    reason: Reason
+    excerpt: str
+
+
+def length_faults(
+    target: Sequence[str],
+    source: Sequence[str],
+    *,
+    min_source_length: int,
+    min_target_length: int,
+    max_target_length: int | None,
+) -> dict[int, Reason]:
+    """Returns which pairs are too short or too long, and in which way.
+
+    Lengths are in characters; no ``max_target_length`` sets no limit.
+    """
+    targets, sources = (np.array([*map(len, texts)], int) for texts in (target, source))
+    limit = targets if max_target_length is None else max_target_length
+    faults: dict[int, Reason] = {}
+    for faulty, reason in (
+        (sources == 0, Reason.EMPTY_SOURCE),
+        (targets == 0, Reason.EMPTY_TARGET),
+        (sources < min_source_length, Reason.SHORT_SOURCE),
+        (targets < min_target_length, Reason.SHORT_TARGET),
+        (targets > limit, Reason.LONG_TARGET),
+        (targets >= sources, Reason.NOT_SHORTER),
+    ):
+        for row in np.flatnonzero(faulty).tolist():
+            faults.setdefault(row, reason)
+    return faults
+
+
+def rejects(rows: Rows, file: str, faults: Mapping[int, Reason]) -> list[Reject]:
+    """Reports the rows that give no pair, in their order.
+
+    Args:
+        file: the name of the file that they are of.
+        faults: why, by the places of the rows in ``Rows.numbers``.
+    """
+    found = []
+    for number, values, problem, _ in rows.others:
+        excerpt = _excerpt([f"({problem})", *values.values()])
+        found.append(Reject(file, number, Reason.UNREADABLE, excerpt))
+    for row, reason in faults.items():
+        excerpt = _excerpt(column[row] for column in rows.texts)
+        found.append(Reject(file, rows.numbers[row], reason, excerpt))
+    return sorted(found, key=lambda reject: reject.row)
+
+
+def _excerpt(values: Iterable[Any]) -> str:
+    shown = " | ".join(_glimpse(value) for value in islice(values, 10))
+    printable = "".join(c if c.isprintable() else " " for c in shown)
+    return " ".join(printable.split())[:EXCERPT_LENGTH]
+
+
+def _glimpse(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return "[...]" if isinstance(value, list) else "{...}"
+    return "" if value is None else str(value)[:EXCERPT_LENGTH]
