@@ -494,7 +494,8 @@ def generate(
         rewrites,
         sources,
     )
-    from headline.generation.files import Task
+    from headline.generation.files import Task, write_headlines
+    from headline.generation.inputs import Shard, Stream
     from headline.system.outputs import STDOUT, output_stream
 
     files, output = sources(files), output or STDOUT
@@ -508,16 +509,10 @@ def generate(
         output_stream(output) as stream,
         generation_meter(files, output) as count_done,
     ):
-        task = Task(
-            generator,
-            form,
-            headline_column,
-            lines,
-            with_scores,
-            explain=explain,
-            count_done=count_done,
-        )
-        task.run(files, stream)
+        shards = [Shard(path) for path in files]
+        task = Task(form, headline_column, lines, with_scores, explain, count_done)
+        source = shards or Stream(sys.stdin.buffer, "stdin")
+        write_headlines(generator, source, stream, task)
 
 
 @contextmanager

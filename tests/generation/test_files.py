@@ -7,11 +7,11 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -19,11 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import CorpusError
-from headline.formats.tables import CorpusFormat, open_table
+from headline.formats.tables import CorpusFormat
 from headline.generation.batching import ready_batches
-from headline.generation.files import Article, Task, read_table, stream_lines
+from headline.generation.files import Task, write_headlines
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
+from headline.generation.inputs import Entry, Shard, Stream, open_input
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
 from headline.text.source import Source
@@ -39,12 +40,20 @@ texts = st.text(HAN + ',"\n 罕😀<b>', max_size=12).filter(
 )
 
 
-def task(
+@dataclass
+class Job:
+    """A task, and what does it."""
+
+    generator: Generator
+    task: Task
+
+
+def job_of(
     lines: bool = False,
     column: str = "headline",
     with_scores: bool = False,
     **names: Any,
-) -> Task:
+) -> Job:
     """Returns a task whose headlines are the first three characters of articles."""
     config = DecodeConfig(
         batch_size=4,
@@ -54,23 +63,45 @@ def task(
         exact_numbers=False,
     )
     generator = Generator(char_tokenizer(HAN), CopyEngine(3), config, 50)
-    return Task(generator, CorpusFormat(**names), column, lines, with_scores)
+    return Job(generator, Task(CorpusFormat(**names), column, lines, with_scores))
 
 
 def expected(article: str) -> str:
     return normalise(article)[:3].strip()
 
 
-def run(job: Task, *files: Path) -> str:
+def run(job: Job, *files: Path) -> str:
+    return written(job, [Shard(path) for path in files])
+
+
+def piped(job: Job, content: bytes) -> str:
+    """Returns what becomes of a stream, which is left open."""
+    stream = io.BytesIO(content)
+    found = written(job, Stream(stream, "stdin"))
+    assert not stream.closed
+    return found
+
+
+def written(job: Job, source: Sequence[Shard] | Stream) -> str:
     output = io.StringIO(newline="")
-    job.run(files, output)
+    write_headlines(job.generator, source, output, job.task)
     return output.getvalue()
 
 
-def refusal(job: Task, *files: Path) -> str:
-    """Returns the message that the files are refused with."""
+def entries_of(
+    path: Path, form: CorpusFormat, config: DecodeConfig | None = None
+) -> list[Entry]:
+    with closing(open_input(Shard(path), form, False, config or DecodeConfig())) as one:
+        return list(one.entries())
+
+
+def refusal(job: Job, source: Path | bytes, *others: Path) -> str:
+    """Returns the message that files, or a stream, are refused with."""
     with pytest.raises(CorpusError) as caught:
-        run(job, *files)
+        if isinstance(source, bytes):
+            piped(job, source)
+        else:
+            run(job, source, *others)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -108,7 +139,7 @@ def test_table_comes_back_with_a_column_more(
     header = ["id", "content", " 备注"]
     path = write(tmp_path / name, to_csv([header, *rows], delimiter))
 
-    found = from_csv(run(task(), path), delimiter)
+    found = from_csv(run(job_of(), path), delimiter)
 
     assert found[0] == [*header, "headline"]
     assert found[1:] == [[*row, expected(row[1])] for row in rows]
@@ -121,7 +152,7 @@ def test_no_row_of_a_table_is_lost_moved_or_changed(
     path = tmp_path_factory.getbasetemp() / "round_trip.csv"
     write(path, to_csv([("other", "content"), *rows]))
 
-    found = from_csv(run(task(), path))
+    found = from_csv(run(job_of(), path))
 
     assert found[1:] == [[*row, expected(row[1])] for row in rows]
 
@@ -129,7 +160,7 @@ def test_no_row_of_a_table_is_lost_moved_or_changed(
 def test_bad_row_keeps_its_place(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"id,content\n1,{HAN}\n2\n3,{HAN[1:]}\n4,\n")
 
-    found = from_csv(run(task(), path))
+    found = from_csv(run(job_of(), path))
 
     assert [row[0] for row in found] == ["id", "1", "2", "3", "4"]
     assert [row[-1] for row in found[1:]] == [HAN[:3], "", HAN[1:4], ""]
@@ -140,7 +171,7 @@ def test_undecodable_row_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(f"id,content\n1,{HAN}\n2,".encode() + b"\xff\xfe\n3,\n")
 
-    found = run(task(), path)
+    found = run(job_of(), path)
 
     found.encode()
     assert [row[0] for row in from_csv(found)] == ["id", "1", "2", "3"]
@@ -149,7 +180,7 @@ def test_undecodable_row_can_be_written(tmp_path: Path) -> None:
 def test_every_headline_has_its_column(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"content,id\n{HAN},1\n,2\n")
 
-    found = from_csv(run(task(num_headlines=3, column="题"), path))
+    found = from_csv(run(job_of(num_headlines=3, column="题"), path))
 
     assert found[0] == ["content", "id", "题", "题_2", "题_3"]
     assert found[1][:3] == [HAN, "1", HAN[:3]]
@@ -160,10 +191,10 @@ def test_every_headline_has_its_column(tmp_path: Path) -> None:
 def test_articles_are_in_the_column_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"content,正文二\n{HAN},下调存款\n", "gb18030")
 
-    found = from_csv(run(task(source_column="正文二", encoding="gb18030"), path))
+    found = from_csv(run(job_of(source_column="正文二", encoding="gb18030"), path))
 
     assert found[1] == [HAN, "下调存款", "下调存"]
-    assert "'none'" in refusal(task(source_column="none", encoding="gb18030"), path)
+    assert "'none'" in refusal(job_of(source_column="none", encoding="gb18030"), path)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
@@ -179,19 +210,19 @@ def test_column_that_is_there_already_is_never_written_over(
     wanted = {"headline", "headlines" if "json" in name else "headline_2"}
 
     if clash in wanted:
-        message = refusal(task(num_headlines=2), path)
+        message = refusal(job_of(num_headlines=2), path)
         assert f"'{clash}'" in message
         assert "--headline-column" in message
     else:
-        assert "人写的" in run(task(num_headlines=2), path)
-    assert run(task(num_headlines=2, column="机器"), path)
+        assert "人写的" in run(job_of(num_headlines=2), path)
+    assert run(job_of(num_headlines=2, column="机器"), path)
 
 
 def test_columns_of_one_name_and_of_none_are_kept(tmp_path: Path) -> None:
     header = ["content", "注", "注", "", ""]
     path = write(tmp_path / "a.csv", to_csv([header, [HAN, "a", "b", "", ""]]))
 
-    found = [*csv.reader(run(task(), path).splitlines())]
+    found = [*csv.reader(run(job_of(), path).splitlines())]
 
     assert found == [
         [*header, "headline"],
@@ -207,7 +238,7 @@ def test_objects_come_back_with_a_key_more(tmp_path: Path, name: str) -> None:
     records = [{"id": [number, None], "content": t} for number, t in enumerate(AWKWARD)]
     path = write(tmp_path / name, "\n".join(map(json.dumps, records)))
 
-    found = [json.loads(line) for line in run(task(), path).splitlines()]
+    found = [json.loads(line) for line in run(job_of(), path).splitlines()]
 
     assert found == [r | {"headline": expected(str(r["content"]))} for r in records]
 
@@ -215,14 +246,14 @@ def test_objects_come_back_with_a_key_more(tmp_path: Path, name: str) -> None:
 def test_chinese_in_the_output_can_be_read_by_eye(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", json.dumps({"content": HAN}))
 
-    assert HAN in run(task(), path)
+    assert HAN in run(job_of(), path)
 
 
 def test_bad_line_comes_back_as_an_error_in_its_place(tmp_path: Path) -> None:
     good = json.dumps({"content": HAN})
     path = write(tmp_path / "a.jsonl", f"{good}\n{{half\n\n[1]\n{good}\n")
 
-    found = [json.loads(line) for line in run(task(), path).splitlines()]
+    found = [json.loads(line) for line in run(job_of(), path).splitlines()]
 
     assert [record["headline"] for record in found] == [HAN[:3], "", "", HAN[:3]]
     assert "line 2" in found[1]["error"]
@@ -233,7 +264,7 @@ def test_bad_line_comes_back_as_an_error_in_its_place(tmp_path: Path) -> None:
 def test_lone_surrogate_in_an_object_can_be_written(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '{"content": "央行\\ud800降息"}')
 
-    found = run(task(), path)
+    found = run(job_of(), path)
 
     assert json.loads(found.encode())["headline"] == "央行降"
 
@@ -241,7 +272,7 @@ def test_lone_surrogate_in_an_object_can_be_written(tmp_path: Path) -> None:
 def test_several_headlines_of_an_object_are_a_list(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", json.dumps({"content": HAN}))
 
-    found = json.loads(run(task(num_headlines=3), path))
+    found = json.loads(run(job_of(num_headlines=3), path))
 
     assert found["headline"] == found["headlines"][0] == HAN[:3]
     assert len(set(found["headlines"])) == 3
@@ -250,7 +281,7 @@ def test_several_headlines_of_an_object_are_a_list(tmp_path: Path) -> None:
 # --- the controls of single rows ------------------------------------------------------
 
 
-def rows_of(path: Path, job: Task) -> list[dict[str, Any]]:
+def rows_of(path: Path, job: Job) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run(job, path).splitlines()]
 
 
@@ -270,7 +301,7 @@ def test_each_object_is_searched_by_its_own_controls(tmp_path: Path) -> None:
         {"num_headlines": 3},
         {"num_headlines": 2, "sample": True, "temperature": 2, "seed": 5},
     ]
-    found = rows_of(jsonl(tmp_path / "a.jsonl", *asked), task())
+    found = rows_of(jsonl(tmp_path / "a.jsonl", *asked), job_of())
 
     for record, controls in zip(found, asked, strict=True):
         several = "num_headlines" in controls
@@ -288,7 +319,7 @@ def test_each_object_is_searched_by_its_own_controls(tmp_path: Path) -> None:
 def test_controls_of_the_command_hold_where_an_object_has_none(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", {}, {"num_headlines": 1}, {"max_length": 1})
 
-    found = rows_of(path, task(num_headlines=2, with_scores=True))
+    found = rows_of(path, job_of(num_headlines=2, with_scores=True))
 
     lists = [len(record.get("headlines", [])) for record in found]
     assert lists == [2, 0, 2] == [len(record.get("scores", [])) for record in found]
@@ -323,7 +354,7 @@ def test_controls_that_cannot_be_come_back_as_an_error(
 ) -> None:
     path = jsonl(tmp_path / "a.jsonl", {}, controls, {"prefix": "囧"})
 
-    first, bad, last = rows_of(path, task(with_scores=True))
+    first, bad, last = rows_of(path, job_of(with_scores=True))
 
     assert bad["error"].startswith("line 2: ") and named in bad["error"]
     assert bad.items() >= controls.items()
@@ -335,7 +366,7 @@ def test_controls_that_cannot_be_come_back_as_an_error(
 def test_no_article_is_tokenised_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, read = task(), list[str]()
+    job, read = job_of(), list[str]()
     whole = Source.read
 
     def noted(article: str, *args: Any) -> Source:
@@ -355,7 +386,7 @@ def test_no_article_is_tokenised_twice(
 
 def test_an_article_that_the_options_do_not_go_with_is_told_of(tmp_path: Path) -> None:
     told: list[str] = []
-    job = task(tell=told.append)
+    job = job_of(tell=told.append)
     wrong = Headline("", 0.0, error="no room")
 
     def some(articles: Sequence[str], *_: Any) -> list[list[Headline]]:
@@ -378,13 +409,13 @@ def test_an_article_that_the_options_do_not_go_with_is_told_of(tmp_path: Path) -
 def test_rows_of_a_table_take_no_controls(tmp_path: Path) -> None:
     table = to_csv([["content", "prefix", "max_length"], [HAN, "囧", "0"]])
 
-    found = from_csv(run(task(), write(tmp_path / "a.csv", table)))
+    found = from_csv(run(job_of(), write(tmp_path / "a.csv", table)))
 
     assert found[1] == [HAN, "囧", "0", HAN[:3]]
 
 
 def test_scores_stand_behind_their_headlines(tmp_path: Path) -> None:
-    job = task(num_headlines=3, with_scores=True)
+    job = job_of(num_headlines=3, with_scores=True)
     (headlines,) = job.generator.generate([HAN])
     texts = [headline.text for headline in headlines]
     scores = [f"{headline.score:.4f}" for headline in headlines]
@@ -410,8 +441,8 @@ def test_a_column_of_scores_is_never_written_over(tmp_path: Path) -> None:
         table = to_csv([list(record), list(record.values())])
         content = json.dumps(record) if "json" in name else table
         path = write(tmp_path / name, content)
-        assert f"'{clash}'" in refusal(task(with_scores=True), path)
-        assert "人写的" in run(task(), path)
+        assert f"'{clash}'" in refusal(job_of(with_scores=True), path)
+        assert "人写的" in run(job_of(), path)
 
 
 # --- plain text and stdin -------------------------------------------------------------
@@ -420,12 +451,12 @@ def test_a_column_of_scores_is_never_written_over(tmp_path: Path) -> None:
 def test_text_file_is_one_article_or_one_in_each_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.TXT", f"{HAN}\n\n下调存款\n")
 
-    assert run(task(), path) == f"{HAN[:3]}\n"
-    assert run(task(lines=True), path) == f"{HAN[:3]}\n\n下调存\n"
+    assert run(job_of(), path) == f"{HAN[:3]}\n"
+    assert run(job_of(lines=True), path) == f"{HAN[:3]}\n\n下调存\n"
 
 
 def test_several_headlines_of_a_text_stand_in_one_line(tmp_path: Path) -> None:
-    found = run(task(num_headlines=3), write(tmp_path / "a.txt", HAN))
+    found = run(job_of(num_headlines=3), write(tmp_path / "a.txt", HAN))
 
     assert found.endswith("\n")
     headlines = found[:-1].split("\t")
@@ -434,33 +465,21 @@ def test_several_headlines_of_a_text_stand_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "utf-16-le"])
-def test_stdin_is_one_article_or_one_in_each_line(
-    monkeypatch: pytest.MonkeyPatch, encoding: str
-) -> None:
+def test_stdin_is_one_article_or_one_in_each_line(encoding: str) -> None:
     # U+0A00 to U+0AFF: in UTF-16, one of their bytes looks like a line end.
     content = f"{HAN}\r\n\n\u0a05\u0a0a\u0b0a新华社\n央行".encode(encoding)
+    by_line, whole = (job_of(lines=lines, encoding=encoding) for lines in (True, False))
 
-    def piped(lines: bool) -> str:
-        stream = io.BytesIO(content)
-        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=stream))
-        found = run(task(lines=lines, encoding=encoding))
-        assert not stream.closed
-        return found
-
-    assert piped(lines=True) == f"{HAN[:3]}\n\n\u0a05\u0a0a\u0b0a\n央行\n"
-    assert piped(lines=False) == f"{HAN[:3]}\n"
+    assert piped(by_line, content) == f"{HAN[:3]}\n\n\u0a05\u0a0a\u0b0a\n央行\n"
+    assert piped(whole, content) == f"{HAN[:3]}\n"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "iso2022_jp"])
-def test_bytes_that_are_no_text_are_left_out(
-    monkeypatch: pytest.MonkeyPatch, encoding: str
-) -> None:
+def test_bytes_that_are_no_text_are_left_out(encoding: str) -> None:
     content = "日本\n".encode(encoding) + b"\xff\x1b\x80\xd8\x1b"
     for lines in (True, False):
-        stream = SimpleNamespace(buffer=io.BytesIO(content))
-        monkeypatch.setattr("sys.stdin", stream)
-
-        assert run(task(lines=lines, encoding=encoding)).startswith("日本")
+        job = job_of(lines=lines, encoding=encoding)
+        assert piped(job, content).startswith("日本")
 
 
 # --- several files --------------------------------------------------------------------
@@ -470,7 +489,7 @@ def test_files_of_a_kind_become_one_output(tmp_path: Path) -> None:
     one = write(tmp_path / "1.csv", f"content\n{HAN}\n")
     two = write(tmp_path / "2.csv.gz", "content\n下调存款\n")
 
-    found = from_csv(run(task(), one, two))
+    found = from_csv(run(job_of(), one, two))
 
     assert found == [["content", "headline"], [HAN, HAN[:3]], ["下调存款", "下调存"]]
 
@@ -493,7 +512,7 @@ def test_mixed_kinds_are_refused(tmp_path: Path, one: str, other: str) -> None:
         write(tmp_path / name, content.get(name, record)) for name in (one, other)
     )
 
-    message = refusal(task(), first, second)
+    message = refusal(job_of(), first, second)
 
     assert str(first) in message
     assert str(second) in message
@@ -501,7 +520,7 @@ def test_mixed_kinds_are_refused(tmp_path: Path, one: str, other: str) -> None:
 
 @pytest.mark.parametrize("name", ["none.csv", "none.jsonl", "none.txt", "a.pdf"])
 def test_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
-    assert str(tmp_path / name) in refusal(task(), tmp_path / name)
+    assert str(tmp_path / name) in refusal(job_of(), tmp_path / name)
 
 
 # --- slow pipes -----------------------------------------------------------------------
@@ -514,14 +533,14 @@ def soon(call: Callable[[], Found]) -> Found:
     return results.get(timeout=10)
 
 
-def batch_texts(batches: Iterator[list[Article]]) -> list[str]:
+def batch_texts(batches: Iterator[list[Entry]]) -> list[str]:
     return [article.text.rstrip("\n") for article in next(batches)]
 
 
 def test_first_article_of_a_slow_pipe_does_not_wait_for_the_others() -> None:
     ours, theirs = os.pipe()
     with open(ours, "rb") as stream, open(theirs, "wb", buffering=0) as pipe:
-        batches = ready_batches(stream_lines(stream, CorpusFormat(), "stdin"), 8)
+        batches = ready_batches(Stream(stream, "stdin").lines(CorpusFormat()), 8)
         for line in (HAN, "新华社", "央行"):
             pipe.write(f"{line}\n".encode())
             assert soon(lambda: batch_texts(batches)) == [line]
@@ -533,7 +552,7 @@ def test_first_article_of_a_slow_pipe_does_not_wait_for_the_others() -> None:
 
 
 def csv_rows(path: Path, **settings: Any) -> list[list[str]]:
-    return [*csv.reader(io.StringIO(run(task(**settings), path)))]
+    return [*csv.reader(io.StringIO(run(job_of(**settings), path)))]
 
 
 def test_surplus_fields_follow_the_headline(tmp_path: Path) -> None:
@@ -553,8 +572,7 @@ def test_an_article_that_was_cut_at_its_commas_is_whole_again(tmp_path: Path) ->
     path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
     form = CorpusFormat(tell=told.append)
 
-    with open_table(path, form) as table:
-        articles = list(read_table(table, form, DecodeConfig()))
+    articles = entries_of(path, form)
 
     assert [article.text for article in articles] == ["央,行,降,准", "", "央,行"]
     assert [article.problem for article in articles] == [None, None, None]
@@ -569,7 +587,7 @@ def test_a_short_row_that_has_its_article_gets_a_headline(tmp_path: Path) -> Non
     lines = ["id,content,注,记", f"1,{HAN}", "2", f"3,{HAN},x,y"]
     path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
 
-    found = [*csv.reader(io.StringIO(run(task(tell=told.append), path)))]
+    found = [*csv.reader(io.StringIO(run(job_of(tell=told.append), path)))]
 
     assert found[1:] == [
         ["1", HAN, "", "", HAN[:3]],
@@ -583,14 +601,14 @@ def test_a_short_row_that_has_its_article_gets_a_headline(tmp_path: Path) -> Non
 def test_a_table_comes_back_with_its_delimiter(tmp_path: Path, mark: str) -> None:
     path = write(tmp_path / "a.csv", f"{mark}content;注\n{HAN};a,b\n")
 
-    assert run(task(), path) == f"{mark}content;注;headline\n{HAN};a,b;{HAN[:3]}\n"
+    assert run(job_of(), path) == f"{mark}content;注;headline\n{HAN};a,b;{HAN[:3]}\n"
 
 
 def test_a_tsv_file_without_quoting_comes_back_without(tmp_path: Path) -> None:
     lines = ["title\tcontent", f'"甲\t{HAN}', f'乙\t"{HAN}', f'"丙"丁\t{HAN}"']
     path = write(tmp_path / "a.tsv", "\n".join(lines) + "\n")
 
-    found = run(task(), path).splitlines()
+    found = run(job_of(), path).splitlines()
 
     assert [line.rpartition("\t")[0] for line in found] == lines
 
@@ -611,7 +629,7 @@ def test_values_that_are_no_text_are_told_and_what_json_lacks_is_null(
 
     first, second, third = (
         json.loads(line, parse_constant=no_constant)
-        for line in run(task(tell=told.append), path).splitlines()
+        for line in run(job_of(tell=told.append), path).splitlines()
     )
 
     assert first["headline"] == HAN[:3] and first["x"] == [None, {"y": None}]
@@ -626,8 +644,7 @@ def test_controls_may_be_what_pandas_writes(tmp_path: Path) -> None:
     record = own | {"text": HAN, "exact_numbers": 0.0, "length_penalty": 1}
     path = write(tmp_path / "a.jsonl", json.dumps(record))
 
-    with open_table(path, CorpusFormat()) as table:
-        (article,) = read_table(table, CorpusFormat(), config)
+    (article,) = entries_of(path, CorpusFormat(), config)
 
     assert article.problem is None and article.config is not None
     assert article.config == replace(
@@ -639,21 +656,20 @@ def test_controls_may_be_what_pandas_writes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-be", "big5"])
 @pytest.mark.parametrize("lines", [True, False])
 def test_stdin_is_read_in_the_encoding_that_it_is_in(
-    monkeypatch: pytest.MonkeyPatch, encoding: str, lines: bool
+    encoding: str, lines: bool
 ) -> None:
     told: list[str] = []
     text = "中央銀行今日宣布，下調存款準備金率。\n"
-    stream = SimpleNamespace(buffer=io.BytesIO(text.encode(encoding)))
-    monkeypatch.setattr("sys.stdin", stream)
+    job = job_of(lines=lines, note=told.append)
 
-    assert run(task(lines=lines, note=told.append)).startswith(text[:3])
+    assert piped(job, text.encode(encoding)).startswith(text[:3])
     assert len(told) == 1 and told[0].startswith("stdin: detected encoding ")
 
 
 def test_the_first_line_that_is_no_ascii_decides_for_a_slow_pipe() -> None:
     ours, theirs = os.pipe()
     with open(ours, "rb") as stream, open(theirs, "wb", buffering=0) as pipe:
-        batches = ready_batches(stream_lines(stream, CorpusFormat(), "pipe"), 8)
+        batches = ready_batches(Stream(stream, "pipe").lines(CorpusFormat()), 8)
         for line in ("WTO", HAN, "央行"):
             pipe.write(f"{line}\n".encode("gb18030"))
             assert soon(lambda: batch_texts(batches)) == [line]
@@ -664,7 +680,7 @@ def test_the_first_line_that_is_no_ascii_decides_for_a_slow_pipe() -> None:
 def test_a_text_that_holds_many_documents_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", f"<doc id=0>\n<short_text>\n{HAN}\n</short_text>")
 
-    assert "<doc>" in refusal(task(), path)
+    assert "<doc>" in refusal(job_of(), path)
 
 
 def test_a_text_in_another_encoding_than_the_named_one_is_refused(
@@ -672,15 +688,11 @@ def test_a_text_in_another_encoding_than_the_named_one_is_refused(
 ) -> None:
     path = write(tmp_path / "a.txt", HAN, "gb18030")
 
-    assert "is not in utf-8" in refusal(task(encoding="utf-8"), path)
+    assert "is not in utf-8" in refusal(job_of(encoding="utf-8"), path)
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_a_damaged_gzip_on_stdin_is_told(
-    monkeypatch: pytest.MonkeyPatch, lines: bool
-) -> None:
+def test_a_damaged_gzip_on_stdin_is_told(lines: bool) -> None:
     whole = gzip.compress(os.urandom(5_000).hex().encode())
-    stream = SimpleNamespace(buffer=io.BytesIO(whole[:-1000]))
-    monkeypatch.setattr("sys.stdin", stream)
 
-    assert "stdin is damaged" in refusal(task(lines=lines))
+    assert "stdin is damaged" in refusal(job_of(lines=lines), whole[:-1000])

@@ -8,6 +8,7 @@ Whatever the bytes are, they give pairs and rejects, or a CorpusError of one lin
 
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import atheris
@@ -15,8 +16,8 @@ import atheris
 with atheris.instrument_imports():
     from headline.data.corpus import CorpusReader, Pair
     from headline.errors import CorpusError
-    from headline.formats.tables import CorpusFormat, open_table
-    from headline.generation.files import read_table
+    from headline.formats.tables import CorpusFormat
+    from headline.generation.inputs import Shard, TableInput
     from headline.settings.search import DecodeConfig
     from headline.text.normalise import normalise
     from tests.reading import entries
@@ -43,8 +44,8 @@ def read(data: bytes) -> None:
                 assert all(text and normalise(text) == text for text in entry)
             else:
                 assert entry.excerpt.isprintable()
-        with open_table(path, form) as table:
-            for article in read_table(table, form, DecodeConfig()):
+        with closing(TableInput(Shard(path), form, DecodeConfig())) as table:
+            for article in table.entries():
                 article.text.encode("utf-8", "replace")
     except CorpusError as error:
         assert "\n" not in str(error)

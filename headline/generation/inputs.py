@@ -1,0 +1,209 @@
+"""Where articles come from: files of text or of rows, or parts of them, and streams."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Protocol, TextIO
+
+from headline.errors import ConfigError, CorpusError
+from headline.formats.columns import SOURCE_COLUMNS
+from headline.formats.files import InputFile, blame, check_can_be_read_again
+from headline.formats.layout import Layout, Place
+from headline.formats.records import Row, as_text
+from headline.formats.registered.text import PLAIN_TEXT, TEXT, text_lines, whole_text
+from headline.formats.registry import Write, is_text
+from headline.formats.tables import CorpusFormat, find_column, open_table
+from headline.generation.controls import own_config
+from headline.settings.search import DecodeConfig
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A text, the row that it came in, and how to search for its headlines."""
+
+    text: str
+    row: Row | None = None  # None for plain text
+    config: DecodeConfig | None = None  # None: as for all others
+    problem: str | None = None  # why there can be no headline
+    end: int = 0  # the place in its file behind what has been read
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file, or some of its rows; of plain text, some of its lines."""
+
+    path: Path
+    layout: Layout | None = None  # how the file is written, where that is known
+    start: Place | None = None  # of the first row; None for that of the file
+    rows: int | None = None  # how many; None for all to the end of the file
+
+    @property
+    def begin(self) -> int:
+        """The byte of the file that is read first."""
+        return 0 if self.start is None else self.start.offset
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the file."""
+        return self.start is None and self.rows is None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What somebody has opened: text in any encoding, plain or gzip."""
+
+    stream: BinaryIO
+    name: str  # for messages
+
+    def lines(self, form: CorpusFormat) -> Iterator[Entry]:
+        """Yields an article for each line, as it comes."""
+        return map(Entry, text_lines(self.stream, form, self.name))
+
+    def article(self, form: CorpusFormat) -> Entry:
+        """Returns all of it as one article."""
+        return Entry(whole_text(self.stream, form, self.name))
+
+
+class Input(Protocol):
+    """A shard that is read, and what goes with its rows."""
+
+    begin: int  # the byte of the file that is read first
+    shape: tuple[str, ...]  # what files must share to be written into one output
+
+    def entries(self) -> Iterator[Entry]:
+        """Yields the articles, none left out.
+
+        Raises:
+            CorpusError: the file cannot be read, or is damaged.
+        """
+
+    def writer(
+        self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
+    ) -> Write:
+        """Returns what writes rows as they were; see ``FileFormat.writer``."""
+
+    def close(self) -> None:
+        """Closes the file; to read it opens it again."""
+
+
+def open_input(
+    shard: Shard, form: CorpusFormat, lines: bool, config: DecodeConfig
+) -> Input:
+    """Opens a shard of a table; one of text is opened when it is read.
+
+    Args:
+        lines: each line of text is an article.
+        config: how articles are searched whose rows say nothing.
+
+    Raises:
+        CorpusError: it cannot be read, or has no column of articles.
+    """
+    if is_text(shard.path):
+        return TextInput(shard, form, lines)
+    return TableInput(shard, form, config)
+
+
+class TextInput:
+    """A text file as one article, or each of its lines.
+
+    Raises:
+        CorpusError: one article is asked for of a part of a file.
+    """
+
+    shape: tuple[str, ...] = ("text",)
+
+    def __init__(self, shard: Shard, form: CorpusFormat, lines: bool) -> None:
+        if not lines and not shard.is_whole:
+            raise CorpusError(f"{shard.path} is one article: it has no parts")
+        self.begin = shard.begin
+        self._shard, self._form, self._lines = shard, form, lines
+
+    def entries(self) -> Iterator[Entry]:
+        return self._whole() if self._shard.is_whole else self._part()
+
+    def _whole(self) -> Iterator[Entry]:
+        path = self._shard.path
+        with blame(path), path.open("rb") as file:
+            stream = Stream(file, str(path))
+            if not self._lines:
+                yield stream.article(self._form)
+                return
+            for entry in stream.lines(self._form):
+                yield replace(entry, end=file.tell())
+
+    def _part(self) -> Iterator[Entry]:
+        shard = self._shard
+        with closing(InputFile(shard.path)) as file:
+            layout = shard.layout or PLAIN_TEXT.layout(file, self._form)
+            stream = file.reader(shard.begin)
+            rows = PLAIN_TEXT.rows(stream, layout, shard.start)
+            for row in islice(rows, shard.rows):
+                yield Entry(row.values[TEXT], end=stream.tell())
+
+    def writer(
+        self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
+    ) -> Write:
+        return text_writer(sink)
+
+    def close(self) -> None:
+        pass  # it is closed once it has been read
+
+
+class TableInput:
+    """The articles of a CSV, TSV or JSONL file with their rows.
+
+    A row that cannot be read is a blank article, so that no row is lost. An article
+    that was cut at its own commas is put together again. The objects of a JSONL file
+    may set what ``config`` says for themselves alone.
+    """
+
+    def __init__(self, shard: Shard, form: CorpusFormat, config: DecodeConfig) -> None:
+        check_can_be_read_again(shard.path)
+        self.begin = shard.begin
+        self._shard, self._config = shard, config
+        self.table = open_table(shard.path, form, shard.layout)
+        try:
+            self._column = find_column(
+                self.table, form.source_column, SOURCE_COLUMNS, "source"
+            )
+        except BaseException:
+            self.close()
+            raise
+        self.shape = self.table.format.shape(self.table.layout)
+
+    def entries(self) -> Iterator[Entry]:
+        has_controls = self.table.format.takes_settings
+        finished = self._controlled if has_controls else self._mended
+        rows = self.table.rows((self._column,), self._shard.start)
+        for row in islice(rows, self._shard.rows):
+            text = as_text(row.values.get(self._column)) or ""
+            entry = Entry(text, row, problem=row.problem, end=self.table.position())
+            yield finished(entry, row)
+
+    def _controlled(self, entry: Entry, row: Row) -> Entry:
+        if row.problem:
+            return entry
+        try:
+            return replace(entry, config=own_config(row.values, self._config))
+        except ConfigError as error:
+            hint = "keys with the names of options set them for their article"
+            return replace(entry, problem=f"{error}; {hint}")
+
+    def _mended(self, entry: Entry, row: Row) -> Entry:
+        whole = self.table.format.mended(row, self._column, self.table.layout)
+        return entry if whole is None else replace(entry, text=whole, problem=None)
+
+    def writer(
+        self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
+    ) -> Write:
+        return self.table.format.writer(sink, self.table.layout, columns, keys)
+
+    def close(self) -> None:
+        self.table.close()
+
+
+def text_writer(sink: TextIO) -> Write:
+    """Returns what writes a line for each article: its headlines, tabs between."""
+    return PLAIN_TEXT.writer(sink, Layout(path=Path("-")), (), ())
