@@ -28,6 +28,7 @@ from headline.generation.inputs import Entry, Shard, Stream, open_input
 from headline.settings.search import DecodeConfig
 from headline.text.normalise import normalise
 from headline.text.source import Source
+from headline.text.tokenizer import CharTokenizer, Encoded
 from tests.scripted import CopyEngine, char_tokenizer
 
 Found = TypeVar("Found")
@@ -382,6 +383,25 @@ def test_no_article_is_tokenised_twice(
     run(job, jsonl(tmp_path / "a.jsonl", *asked))
 
     assert read == ["", HAN, HAN, HAN]  # the first for the options of the command
+
+
+def test_what_is_explained_was_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, explained, encoded = job_of(lines=True), list[Any](), list[str]()
+    encode = CharTokenizer.encode
+
+    def noted(tokenizer: CharTokenizer, text: str, *extra: Any) -> Encoded:
+        encoded.append(text)
+        return encode(tokenizer, text, *extra)
+
+    monkeypatch.setattr(CharTokenizer, "encode", noted)
+    task = replace(job.task, explain=lambda *pair: explained.append(pair))
+    run(Job(job.generator, task), write(tmp_path / "a.txt", f"{HAN}\n\n央行\n"))
+
+    assert sorted(encoded) == sorted(["", HAN, "", "央行"])  # one for the options
+    assert [source.text for source, _ in explained] == [HAN, "", "央行"]
+    assert [found[0].text for _, found in explained] == [HAN[:3], "", "央行"]
 
 
 def test_an_article_that_the_options_do_not_go_with_is_told_of(tmp_path: Path) -> None:
