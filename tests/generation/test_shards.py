@@ -93,7 +93,9 @@ def test_the_outputs_of_parts_put_together_are_that_of_the_whole(
     tmp_path: Path, name: str, encoding: str
 ) -> None:
     path = write(tmp_path / name, "".join(FILES[name]), encoding)
-    whole, told = written(path, expected := []), list[str]()
+    expected: list[str] = []
+    told: list[str] = []
+    whole = written(path, expected)
 
     shards = cut(path, [1, 3, 4])
     outputs = [written([shard], told) for shard in shards]
