@@ -127,7 +127,7 @@ def test_help_loads_neither_numpy_nor_keras() -> None:
         "main(['train', '--help'], standalone_mode=False)"
     )
     heavy = {"numpy", "keras", "tensorflow", "jax", "jieba", "tqdm", "safetensors"}
-    heavy |= {"sacrebleu"}
+    heavy |= {"sacrebleu", "jinja2"}
     loaded = loaded_modules(code)
     assert "click" in loaded
     assert not loaded & heavy
@@ -138,7 +138,7 @@ def test_generator_loads_neither_keras_nor_jieba_nor_sacrebleu() -> None:
         "import headline.generation.files, headline.evaluation.evaluate\n"
         "import headline.data.prepare"
     )
-    heavy = {"keras", "tensorflow", "jax", "jieba", "tqdm", "sacrebleu"}
+    heavy = {"keras", "tensorflow", "jax", "jieba", "tqdm", "sacrebleu", "jinja2"}
     loaded = loaded_modules(code)
     assert "numpy" in loaded
     assert not loaded & heavy

@@ -1,7 +1,8 @@
 """Weights as shades of the article, and those of a whole headline as a picture."""
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,45 @@ MOST_COLUMNS = 6  # columns that a token brings into a heat map
 CELL = 18  # of a heat map, in SVG units
 
 END = "∎"
+
+
+class Text(NamedTuple):
+    """The label of a row, or of a column."""
+
+    x: str
+    y: str
+    text: str
+
+
+class Cell(NamedTuple):
+    """How much a token comes from a place in the article; of these there are many."""
+
+    x: str
+    opacity: str
+    weight: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A token of a headline."""
+
+    kind: str
+    y: int
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap:
+    """The shapes of a heat map, in SVG units: what ``heat_map.html`` draws."""
+
+    cell: ClassVar[int] = CELL
+
+    height: int
+    width: int
+    left: int  # the width of the labels of the rows
+    labels: Sequence[Text]
+    heads: Sequence[Text]
+    rows: Sequence[Row]
 
 
 def kind_of(copied: bool) -> str:
@@ -41,19 +81,25 @@ def shades_of(weights: Floats, most: int = MOST_SHADES) -> list[tuple[int, int]]
     is seen as well, though paler.
     """
     greatest = max(float(weights.max()), float(TINY))
-    shades = np.sqrt(weights / greatest) * min(greatest, 1) ** 0.25
     places = _greatest(weights, FAINT, most)
-    return [(int(place), round(100 * float(shades[place]))) for place in places]
+    shades = np.sqrt(weights[places] / greatest) * min(greatest, 1) ** 0.25
+    return [
+        (place, round(100 * shade))
+        for place, shade in zip(places.tolist(), shades.tolist(), strict=True)
+    ]
 
 
 def _greatest(weights: Floats, least: float, most: int) -> NDArray[np.intp]:
     """The places of at most so many weights, each at least so much of the greatest."""
-    order = np.argsort(-weights, kind="stable")[:most]
-    return np.sort(order[weights[order] >= max(least * weights.max(), TINY)])
+    places = np.flatnonzero(weights >= max(least * weights.max(), TINY))
+    if len(places) > most:
+        order = np.argsort(-weights[places], kind="stable")
+        places = np.sort(places[order[:most]])
+    return places
 
 
-def heat_map(tokens: Sequence[Token], source: Sequence[str]) -> str:
-    """Draws the headline's tokens down, the article's that matter across, as SVG.
+def heat_map(tokens: Sequence[Token], source: Sequence[str]) -> HeatMap:
+    """Draws the headline's tokens down, the article's that matter across.
 
     The labels of the rows are a picture of their own, which stays when the other is
     scrolled.
@@ -62,17 +108,22 @@ def heat_map(tokens: Sequence[Token], source: Sequence[str]) -> str:
     labels = [visible(token.text) for token in tokens]
     heads = ["⋯" if column is None else source[column] for column in columns]
     top = CELL * max(len(label) for label in heads) + 6
-    cells = [_head(place, text, top) for place, text in enumerate(heads)]
-    for row, token in enumerate(tokens):
-        cells.append(_row(row, token, columns, top))
-    left = CELL * max(len(label) for label in labels)
-    names = "".join(
-        f'<text x="0" y="{top + CELL * (row + 0.75):g}">{escape(label)}</text>'
-        for row, label in enumerate(labels)
+    return HeatMap(
+        height=top + CELL * len(tokens),
+        width=CELL * len(columns),
+        left=CELL * max(len(label) for label in labels),
+        labels=[
+            Text("0", f"{top + CELL * (row + 0.75):g}", label)
+            for row, label in enumerate(labels)
+        ],
+        heads=[
+            Text(f"{CELL * (place + 0.5):g}", str(top - 4), head)
+            for place, head in enumerate(heads)
+        ],
+        rows=[
+            _row(token, top + CELL * row, columns) for row, token in enumerate(tokens)
+        ],
     )
-    height = top + CELL * len(tokens)
-    picture = _svg(CELL * len(columns), height, "".join(cells))
-    return f'<div class="map">{_svg(left, height, names)}{picture}</div>'
 
 
 def columns_of(weights: Floats) -> list[int | None]:
@@ -96,28 +147,15 @@ def columns_of(weights: Floats) -> list[int | None]:
     return columns
 
 
-def _head(place: int, text: str, top: int) -> str:
-    x = CELL * (place + 0.5)
-    return f'<text class="column" x="{x:g}" y="{top - 4}">{escape(text)}</text>'
-
-
-def _row(row: int, token: Token, columns: Sequence[int | None], top: int) -> str:
+def _row(token: Token, y: int, columns: Sequence[int | None]) -> Row:
     shades = dict(shades_of(token.weights))
-    y, width = top + CELL * row, CELL * len(columns)
-    cells = [f'<rect class="row" y="{y + 1}" width="{width}" height="{CELL - 2}"/>']
-    for place, column in enumerate(columns):
-        if column in shades:
-            weight = percent(float(token.weights[column]))
-            cells.append(
-                f'<rect x="{CELL * place}" y="{y + 1}" width="{CELL}" '
-                f'height="{CELL - 2}" opacity="{shades[column] / 100:g}">'
-                f"<title>{weight}</title></rect>"
-            )
-    return f'<g class="{kind_of(token.is_copied)}">{"".join(cells)}</g>'
-
-
-def _svg(width: int, height: int, content: str) -> str:
-    return (
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img" aria-label="heat map">{content}</svg>'
-    )
+    cells = [
+        Cell(
+            str(CELL * place),
+            f"{shades[column] / 100:g}",
+            percent(float(token.weights[column])),
+        )
+        for place, column in enumerate(columns)
+        if column in shades
+    ]
+    return Row(kind_of(token.is_copied), y, cells)

@@ -1,46 +1,17 @@
 """``report.html``: what a training has to tell, on one page that needs nothing else."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from headline.network.weights import GROUPS
 from headline.pages.axis import number
-from headline.pages.chart import STYLE as CHART_STYLE
-from headline.pages.chart import Chart, bar_chart, line_chart
-from headline.pages.page import page
-from headline.pages.sample_view import STYLE as SAMPLE_STYLE
-from headline.pages.sample_view import samples_view
+from headline.pages.chart import Chart, Picture, bar_chart, line_chart
+from headline.pages.rendering import fill
+from headline.pages.sample_view import SampleView, samples_view
 
 MOST_BARS = 25  # groups of them in the chart of lengths
-
-STYLE = """
-body { max-width: 76rem; background: var(--paper); }
-header p { margin: 0; opacity: .7; } h1 { font-size: 1.9rem; line-height: 1.2;
-  margin: .2rem 0 1rem; }
-h2 { border-top: 1px solid var(--line); padding-top: 1.2rem; font-size: 1.3rem; }
-dl { display: grid; gap: .8rem 1.2rem; margin: 0;
-  grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); }
-dt { opacity: .7; font-size: .85rem; } dd { margin: 0; font-size: 1.25rem;
-  font-weight: 600; font-variant-numeric: tabular-nums; }
-.cards > figure { display: flex; flex-direction: column; max-width: 30rem; }
-.cards > figure svg { margin-top: auto; }
-.cards { display: grid; gap: 1.6rem 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); }
-table { border-collapse: collapse; }
-td, th { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0;
-  text-align: left; vertical-align: top; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.wide { overflow-x: auto; } .wide th { font-weight: normal; opacity: .7;
-  vertical-align: bottom; font-size: .85rem; }
-.share { min-width: 5.5rem; font-variant-numeric: tabular-nums; }
-.share::after { content: ""; display: block; height: 4px; border-radius: 2px;
-  background: linear-gradient(90deg, var(--hue) calc(var(--p) * 1%), var(--line) 0); }
-.settings td { overflow-wrap: anywhere; font-size: .9rem; }
-summary { cursor: pointer; font-weight: 600; } .note { opacity: .7; font-size: .9rem; }
-"""
 
 Row = Mapping[str, Any]
 
@@ -97,33 +68,51 @@ class Story:
     settings: Mapping[str, Row]  # groups of them, by their titles
 
 
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What ``report.html`` shows; numbers are texts as a person reads them."""
+
+    rouge_l: str  # of the kept epoch
+    kept: int
+    figures: Mapping[str, str]  # the key figures, by name
+    charts: Sequence[Picture]
+    articles: int  # on which the statistics are
+    lengths: Picture
+    systems: Sequence[str]  # the model and the references
+    rates: Mapping[str, Sequence[str]]  # by name in percent, one for each system
+    samples: Sequence[SampleView]
+    columns: Sequence[str]  # of the table of epochs
+    rows: Sequence[Sequence[str]]
+    settings: Mapping[str, Sequence[tuple[str, str]]]  # by the titles of the groups
+
+
 def render(story: Story) -> str:
     """Writes the report of a training as a whole HTML page."""
-    parts = [
-        _header(story),
-        "<h2>How it went</h2>",
-        '<p class="note">By epoch; the dashed line is the one whose weights were kept. '
-        "Point at a chart, or tap it, for its values.</p>",
-        _charts(story.history, story.kept),
-        "<h2>What it writes</h2>",
-        _statistics(story.statistics),
-        "<h2>Sample headlines</h2>",
-        '<p class="note">Marked is what the reference has too, in the same order; at '
-        "the end stands ROUGE-L. ★ are the weights that were kept.</p>",
-        samples_view(story.samples, story.kept),
-        "<h2>Every epoch</h2>",
-        _history_table(story.history),
-        "<h2>Settings and environment</h2>",
-        _settings(story.settings),
-    ]
-    style = CHART_STYLE + SAMPLE_STYLE + STYLE
-    return page("headline: report of a training", "\n".join(parts), style)
+    return fill("report.html", report=_report(story))
 
 
-def _header(story: Story) -> str:
-    last = story.history[-1]
+def _report(story: Story) -> Report:
     kept = next(row for row in story.history if row["epoch"] == story.kept)
-    figures = {
+    lengths = {name: found["lengths"] for name, found in story.statistics.items()}
+    return Report(
+        rouge_l=f"{kept['rouge_l']:.2f}",
+        kept=story.kept,
+        figures=_figures(story, kept),
+        charts=_charts(story.history, story.kept),
+        articles=len(next(iter(lengths.values()))),
+        lengths=_lengths_chart(lengths),
+        systems=list(story.statistics),
+        rates=_rates(story.statistics),
+        samples=samples_view(story.samples, story.kept),
+        columns=[name.replace("_", " ") for name in story.history[-1]],
+        rows=_rows(story.history),
+        settings={title: _settings(group) for title, group in story.settings.items()},
+    )
+
+
+def _figures(story: Story, kept: Row) -> dict[str, str]:
+    last = story.history[-1]
+    return {
         "ROUGE-1": f"{kept['rouge_1']:.2f}",
         "ROUGE-2": f"{kept['rouge_2']:.2f}",
         "minutes": f"{last['seconds'] / 60:.1f}",
@@ -132,25 +121,18 @@ def _header(story: Story) -> str:
         "pairs": number(story.pairs),
         "weights": number(story.weights),
     }
-    items = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in figures.items())
-    return (
-        "<header><p>headline · report of a training · on the valid split</p>"
-        f"<h1>ROUGE-L {kept['rouge_l']:.2f} after epoch {story.kept}</h1>"
-        f"<dl>{items}</dl></header>"
-    )
 
 
 # --- charts ---------------------------------------------------------------------------
 
 
-def _charts(history: Sequence[Row], kept: int) -> str:
+def _charts(history: Sequence[Row], kept: int) -> list[Picture]:
     epochs = _column(history, "epoch")
-    charts = [
-        Chart(title=title, xs=epochs, lines=lines, y_log=log, mark=kept)
+    return [
+        line_chart(Chart(title=title, xs=epochs, lines=lines, y_log=log, mark=kept))
         for title, columns, log in CHARTS
         if (lines := _lines(history, columns))
     ]
-    return f'<div class="cards">{"".join(map(line_chart, charts))}</div>'
 
 
 def _lines(
@@ -172,15 +154,9 @@ def _column(history: Sequence[Row], name: str) -> list[float]:
 # --- statistics -----------------------------------------------------------------------
 
 
-def _statistics(statistics: Mapping[str, Row]) -> str:
-    lengths = {name: found["lengths"] for name, found in statistics.items()}
+def _lengths_chart(lengths: Mapping[str, Sequence[int]]) -> Picture:
     labels, bars = histogram(lengths)
-    articles = len(next(iter(lengths.values())))
-    chart = bar_chart("Headlines by their characters", labels, bars, "characters")
-    return (
-        f'<p class="note">Of the kept weights, for {articles} articles of the valid '
-        f'split.</p><div class="cards">{chart}{_rates_table(statistics)}</div>'
-    )
+    return bar_chart("Headlines by their characters", labels, bars, "characters")
 
 
 def histogram(
@@ -203,58 +179,28 @@ def histogram(
     return labels, counts
 
 
-def _rates_table(statistics: Mapping[str, Row]) -> str:
-    heads = "".join(f"<th>{escape(name)}</th>" for name in statistics)
-    rows = ""
-    for rate, text in RATES.items():
-        shares = _shares([found[rate] for found in statistics.values()])
-        rows += f"<tr><td>{text}</td>{shares}</tr>"
-    return f"<table><tr><th></th>{heads}</tr>{rows}</table>"
-
-
-def _shares(values: Iterable[float]) -> str:
-    """Cells with a bar each, as long as the value in percent."""
-    return "".join(
-        f'<td class="share s{hue}" style="--p:{value:.1f}">{value:.1f} %</td>'
-        for hue, value in enumerate(values)
-    )
+def _rates(statistics: Mapping[str, Row]) -> dict[str, list[str]]:
+    return {
+        text: [f"{found[rate]:.1f}" for found in statistics.values()]
+        for rate, text in RATES.items()
+    }
 
 
 # --- tables ---------------------------------------------------------------------------
 
 
-def _history_table(history: Sequence[Row]) -> str:
-    names = history[-1]
-    head = "".join(
-        f'<th class="number">{escape(name.replace("_", " "))}</th>' for name in names
-    )
-    body = "".join(
-        "<tr>" + "".join(_value(row.get(name, "")) for name in names) + "</tr>"
-        for row in history
-    )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+def _rows(history: Sequence[Row]) -> list[list[str]]:
+    return [[_value(row.get(name, "")) for name in history[-1]] for row in history]
 
 
 def _value(value: Any) -> str:
-    text = number(value) if isinstance(value, int | float) else escape(str(value))
-    return f'<td class="number">{text}</td>'
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
-def _settings(groups: Mapping[str, Row]) -> str:
-    tables = "".join(
-        f"<details><summary>{escape(title)}</summary>"
-        f'<table class="settings">{_settings_rows(group)}</table></details>'
-        for title, group in groups.items()
-    )
-    return f'<div class="cards">{tables}</div>'
-
-
-def _settings_rows(group: Row) -> str:
-    return "".join(
-        f"<tr><td>{escape(str(name).replace('_', ' '))}</td>"
-        f"<td>{escape(_in_words(value))}</td></tr>"
-        for name, value in group.items()
-    )
+def _settings(group: Row) -> list[tuple[str, str]]:
+    return [
+        (str(name).replace("_", " "), _in_words(value)) for name, value in group.items()
+    ]
 
 
 def _in_words(value: Any) -> str:

@@ -11,27 +11,20 @@ https://arxiv.org/abs/1506.01186
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import keras
 
 from headline.errors import TrainingError
 from headline.pages.axis import number
-from headline.pages.chart import STYLE as CHART_STYLE
 from headline.pages.chart import Chart, line_chart
-from headline.pages.page import page
+from headline.pages.rendering import fill
 from headline.system.progress import bar
 from headline.training.watch import set_rate
 
 LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # of the rates
 SMOOTHING = 0.9  # of the moving mean of the losses
 EXPLODED = 4.0  # times the lowest smoothed loss: here the test ends
-
-STYLE = """
-figure { max-width: 34rem; } .s1 .lines { stroke-width: .7; opacity: .6; }
-.s1 .dots { opacity: .6; } .rate { font-size: 2.2rem; font-weight: 700; margin: 0; }
-"""
 
 
 def rate_at(update: int) -> float:
@@ -136,13 +129,13 @@ def find_lr_page(curve: Curve, settings: Mapping[str, Any]) -> str:
         x_log=True,
         mark=curve.proposal,
     )
-    made_with = ", ".join(f"{name} {value}" for name, value in settings.items())
-    body = (
-        "<h1>Learning rate range test</h1>"
-        f'<p class="rate">{curve.proposal:g}</p><p>{story(curve)}</p>'
-        f"{line_chart(chart)}<p>{escape(made_with)}</p>"
+    return fill(
+        "find_lr.html",
+        proposal=curve.proposal,
+        story=story(curve),
+        picture=line_chart(chart),
+        made_with=", ".join(f"{name} {value}" for name, value in settings.items()),
     )
-    return page("headline: learning rate range test", body, CHART_STYLE + STYLE)
 
 
 def _below_explosion(curve: Curve, losses: Sequence[float]) -> list[float]:

@@ -631,8 +631,9 @@ def test_one_article_loads_no_modules_of_explanations_or_processes(
     program = (
         "import sys; from headline.cli.main import main\n"
         "main(['generate', '-m', sys.argv[1]], standalone_mode=False)\n"
-        "print({'headline.generation.explain', 'headline.pages.page', 'jieba',"
-        " 'concurrent', 'multiprocessing', 'tqdm', 'keras'} & sys.modules.keys())"
+        "print({'headline.generation.explain', 'headline.pages.rendering', 'jinja2',"
+        " 'concurrent', 'multiprocessing', 'jieba', 'tqdm', 'keras'}"
+        " & sys.modules.keys())"
     )
     run = [sys.executable, "-c", program, str(untrained)]
     assert subprocess.check_output(run, input=b"").endswith(b"set()\n")

@@ -52,6 +52,10 @@ def written(path: Path, *explanations: Explanation, pointer: bool = True) -> Tag
     return parse(path.read_text("utf-8"))
 
 
+def shown(number: int, article: Explanation) -> str:
+    return "".join(section(number, article))
+
+
 # --- the page -------------------------------------------------------------------------
 
 
@@ -117,7 +121,7 @@ def test_articles_are_written_as_they_come(tmp_path: Path) -> None:
 def test_any_text_is_shown_and_never_becomes_a_tag(
     source: list[str], headlines: list[list[str]], unread: str
 ) -> None:
-    tags = parse(section(1, explanation(source, *headlines, unread=unread)))
+    tags = parse(shown(1, explanation(source, *headlines, unread=unread)))
 
     assert "script" not in tags.seen
     assert "".join(source) in tags.text
@@ -131,7 +135,7 @@ def test_any_text_is_shown_and_never_becomes_a_tag(
 def test_a_copied_token_is_linked_to_its_occurrences(
     source: list[str], headline: list[str]
 ) -> None:
-    tags = parse(section(1, explanation(source, headline)))
+    tags = parse(shown(1, explanation(source, headline)))
 
     assert len(tags.of("i")) == len(source)
     for attrs in tags.of("button", "token")[:-1]:
@@ -148,7 +152,7 @@ def test_a_copied_token_is_linked_to_its_occurrences(
 def test_a_token_is_marked_by_its_greater_share(
     share: float, kind: str, number: str
 ) -> None:
-    page = section(1, explanation(["央"], ["央"], copied=share))
+    page = shown(1, explanation(["央"], ["央"], copied=share))
 
     first, end = parse(page).of("button", "token")
     assert kind in first["class"].split() and f"P(copy) {number}%" in first["title"]
@@ -158,14 +162,14 @@ def test_a_token_is_marked_by_its_greater_share(
 
 
 def test_a_model_without_pointer_shows_no_share_of_copying() -> None:
-    page = section(1, explanation(["央"], ["央"], copied=0, pointer=False))
+    page = shown(1, explanation(["央"], ["央"], copied=0, pointer=False))
 
     assert "P(copy)" not in page and "<small>" not in page
     assert 'style="--w:' in page  # its article is shaded all the same
 
 
 def test_each_candidate_has_its_score_and_its_heat_map() -> None:
-    tags = parse(section(7, explanation(["央", "行"], ["央"], ["行"], ["央", "行"])))
+    tags = parse(shown(7, explanation(["央", "行"], ["央"], ["行"], ["央", "行"])))
 
     for rank, score in enumerate(("-1.25", "-2.50", "-3.75"), start=1):
         assert f"{rank} · score {score}" in tags.text
@@ -178,11 +182,11 @@ def test_the_article_is_shaded_for_what_the_best_headline_copied() -> None:
     source = ["央", "行"]
     tokens = token("行", source), token("央", source, copied=0), token("", source, 0)
     headline = ExplainedHeadline("行央", -1.0, tokens)
-    tags = parse(section(1, Explanation(tuple(source), "", (headline,), True)))
+    tags = parse(shown(1, Explanation(tuple(source), "", (headline,), True)))
 
     assert [attrs.get("style") for attrs in tags.of("i")] == [None, "--w:100"]
 
 
 def test_unread_text_is_counted() -> None:
-    tags = parse(section(1, explanation(["央"], ["央"], unread="没有读到")))
+    tags = parse(shown(1, explanation(["央"], ["央"], unread="没有读到")))
     assert "did not read the last 4 characters" in tags.text and "没有读到" in tags.text

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from headline.engines.base import Floats
 from headline.generation.explain import Token
 from headline.pages.heat_map import MOST_SHADES, columns_of, heat_map, shades_of
+from headline.pages.rendering import fill
 from tests.markup import parse
 
 
@@ -51,10 +52,18 @@ def test_a_heat_map_shows_the_greatest_weight_of_each_token(rows: Floats) -> Non
 def test_a_cell_is_as_dark_as_its_weight() -> None:
     source = ["央", "行", "银"]
     first = Token("央", 0.5, 1.0, weights(0.64, 0.16, 0.0))
-    tags = parse(heat_map([first], source))
+    tags = parse(fill("heat_map.html", map=heat_map([first], source)))
 
     cells = [attrs for attrs in tags.of("rect") if "opacity" in attrs]
     darkness = [float(attrs["opacity"]) for attrs in cells]
     assert [attrs["x"] for attrs in cells] == ["0", "18"]
     assert darkness[0] == pytest.approx(2 * darkness[1], abs=0.02)
     assert "64%" in tags.text and "16%" in tags.text
+
+
+@pytest.mark.parametrize("text", ["<script>", "\"'", "&amp;"])
+def test_tokens_never_become_tags(text: str) -> None:
+    picture = heat_map([Token(text, 0.5, 1.0, weights(1.0, 0.0))], [text, "央"])
+    tags = parse(fill("heat_map.html", map=picture))
+    assert tags.seen == {"div", "svg", "text", "g", "rect", "title"}
+    assert tags.text.count(text) == 2  # the label of its row, and of its column
