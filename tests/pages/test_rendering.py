@@ -46,8 +46,8 @@ def test_line_breaks_between_the_tags_of_a_template_are_left_out() -> None:
 
 
 def test_a_name_without_a_value_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="picture"):
-        fill("chart.html")
+    with pytest.raises(UndefinedError, match="articles"):
+        fill("explain.html", pointer=True)
 
 
 @pytest.mark.parametrize("name", ASSETS)
