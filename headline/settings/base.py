@@ -1,19 +1,161 @@
-"""What all settings share: frozen dataclasses that cannot be wrong."""
+"""What all settings share: frozen dataclasses that cannot be wrong.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from itertools import chain
+Everything known of a setting stands in its field: default, range, help, unit, level
+and group. Checks, options, help texts and TOML files are made from it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from types import UnionType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
 from headline.errors import ConfigError
 
 Device = Literal["auto", "cpu", "gpu"]
+# Who needs a setting: everyone, few, or only the program itself (presets, old models).
+Level = Literal["basic", "advanced", "internal"]
+Kind = Literal["int", "float", "bool", "str", "words"]
 
 Check = tuple[str, bool, str]
 Words = tuple[str, ...]
 
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
+ABOUT = "setting"  # key in the metadata of a field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """The numbers that a setting may have.
+
+    Attributes:
+        low, high: bounds that belong to the range.
+        above, below: bounds that do not.
+        also: one more number, such as 0 for "off".
+    """
+
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    below: float | None = None
+    also: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Tells whether a number lies in the range; NaN never does."""
+        within = (
+            value == value
+            and (self.low is None or value >= self.low)
+            and (self.above is None or value > self.above)
+            and (self.high is None or value <= self.high)
+            and (self.below is None or value < self.below)
+        )
+        return within or (self.also is not None and value == self.also)
+
+    def text(self, kind: Kind) -> str:
+        """Returns the range in words, such as ``1 to 1024``; "" if there is none."""
+        if self.low is not None and self.high is not None:
+            words = f"{self.low} to {self.high}"
+            words = words if kind == "int" else f"between {self.low} and {self.high}"
+        else:
+            bounds = {
+                "at least": self.low,
+                "above": self.above,
+                "at most": self.high,
+                "below": self.below,
+            }
+            known = (f"{name} {b}" for name, b in bounds.items() if b is not None)
+            words = " and ".join(known)
+        return words if self.also is None else f"{self.also}, or {words}"
+
+
+ANY = Range()
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the field of a setting says beside its type and default."""
+
+    help: str
+    group: str = ""  # heading under which ``--help`` lists it
+    level: Level = "advanced"
+    unit: str = ""
+    range: Range = ANY
+    default_text: str = ""  # what a default of None comes to
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as plain data, from which options, forms and schemas can be made."""
+
+    name: str
+    kind: Kind
+    optional: bool  # may be None
+    default: Any
+    choices: tuple[str, ...]
+    about: About
+
+    def fault(self, value: Any) -> str | None:
+        """Returns what the setting must be; None if the value is just that."""
+        if value is None and self.optional:
+            return None
+        if self.choices:
+            one_of = "one of " + ", ".join(self.choices)
+            return None if value in self.choices else one_of
+        is_right, wanted = KINDS[self.kind]
+        if not is_right(value):
+            return wanted
+        if self.kind in ("int", "float") and not self.about.range.holds(value):
+            return self.range_text
+        return None
+
+    @property
+    def range_text(self) -> str:
+        """The range in words; "" if any number will do."""
+        return self.about.range.text(self.kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what a form or a client needs to know of it, ready for JSON."""
+        described = asdict(self)
+        return {**described, **described.pop("about")}
+
+
+# Whether a value is of a kind, and what it must be. To Python, True is 1 and 2.0 is 2:
+# not here.
+KINDS: Mapping[Kind, tuple[Callable[[Any], bool], str]] = {
+    "int": (lambda value: type(value) is int, "of type int"),
+    "float": (lambda value: type(value) in (int, float), "a number"),
+    "bool": (lambda value: type(value) is bool, "of type bool"),
+    "str": (lambda value: type(value) is str, "of type str"),
+    "words": (
+        lambda value: isinstance(value, tuple) and all(type(v) is str for v in value),
+        "a list of words",
+    ),
+}
+
+
+def setting(default: Any, help: str, **about: Any) -> Any:
+    """Returns a dataclass field with all that is known of a setting.
+
+    Args:
+        help: what the setting does, for somebody who sees nothing else of it.
+        about: the other attributes of ``About``.
+    """
+    return field(default=default, metadata={ABOUT: About(help=help, **about)})
+
+
+@lru_cache
+def schema(config: "type[Config]") -> tuple[Setting, ...]:
+    """Returns the settings of a kind, in their order."""
+    return tuple(_setting(one) for one in fields(config))
+
+
+def _setting(one: "Field[Any]") -> Setting:
+    kind, optional = one.type, isinstance(one.type, UnionType)
+    if optional:  # of a type and None
+        kind = get_args(kind)[0]
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    name: Any = "str" if choices else "words" if kind == Words else kind.__name__  # type: ignore[union-attr]
+    return Setting(one.name, name, optional, one.default, choices, one.metadata[ABOUT])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,39 +164,27 @@ class Config:
 
     def __post_init__(self) -> None:
         self._take_lists()
-        # One after the other: a range can only be looked at once the type is right.
-        for name, valid, wanted in chain(self._type_checks(), self._checks()):
-            if not valid:
-                got = getattr(self, name)
-                raise ConfigError(f"{name} must be {wanted}; got {got!r}", name)
+        for one in schema(type(self)):
+            self._refuse(one.name, one.fault(getattr(self, one.name)))
+        # How settings go together can only be looked at once each is right.
+        for name, valid, wanted in self._checks():
+            self._refuse(name, None if valid else wanted)
+
+    def _refuse(self, name: str, wanted: str | None) -> None:
+        if wanted is not None:
+            got = getattr(self, name)
+            raise ConfigError(f"{name} must be {wanted}; got {got!r}", name)
 
     def _take_lists(self) -> None:
         """Turns the lists that JSON has, and single words, into tuples."""
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            if setting.type == Words and isinstance(value, list | str):
+        for one in schema(type(self)):
+            value = getattr(self, one.name)
+            if one.kind == "words" and isinstance(value, list | str):
                 words = (value,) if isinstance(value, str) else tuple(value)
-                object.__setattr__(self, setting.name, words)
-
-    def _type_checks(self) -> Iterable[Check]:
-        for setting in fields(self):
-            kind, value = setting.type, getattr(self, setting.name)
-            if isinstance(kind, UnionType):  # of a type and None
-                if value is None:
-                    continue
-                kind = get_args(kind)[0]
-            if kind in (int, bool, str):  # to Python, True is 1 and 2.0 is 2: not here
-                right = type(value) is kind
-                yield setting.name, right, f"of type {kind.__name__}"
-            elif kind is float:
-                right = type(value) in (int, float)
-                yield setting.name, right, "a number"
-            elif kind == Words:
-                right = isinstance(value, tuple) and all(type(v) is str for v in value)
-                yield setting.name, right, "a list of words"
+                object.__setattr__(self, one.name, words)
 
     def _checks(self) -> Iterable[Check]:
-        """Yields (setting, whether it is valid, what it must be)."""
+        """Yields rules of several settings: (setting, is it valid, what it must be)."""
         return ()
 
     @classmethod
@@ -66,7 +196,7 @@ class Config:
         """
         if not isinstance(raw, Mapping):
             raise ConfigError(f"settings must stand by their names; got {raw!r}")
-        known = {setting.name for setting in fields(cls)}
+        known = {one.name for one in fields(cls)}
         for name in raw.keys() - known:
             choices = ", ".join(sorted(known))
             raise ConfigError(f"unknown setting {name!r}; choose from: {choices}")
@@ -79,14 +209,16 @@ class Config:
         """Returns the settings by name, ready for JSON."""
         return asdict(self)
 
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """Returns the settings with those of ``values`` that belong to them.
 
-def choices(kind: Any) -> str:
-    """Tells what a setting of a ``Literal`` type may be."""
-    return "one of " + ", ".join(get_args(kind))
+        Raises:
+            ConfigError: one of them, or how they go together, is not allowed.
+        """
+        known = {one.name for one in fields(self)}
+        return replace(self, **{n: v for n, v in values.items() if n in known})
 
 
-def shortlist_range(tokens: int) -> tuple[bool, str]:
-    """Returns whether a shortlist can be so long, and what it can be."""
-    few = 0 < tokens < LEAST_SHORTLIST
-    within = not few and 0 <= tokens <= 1_000_000
-    return within, f"0, or {LEAST_SHORTLIST} to 1000000"
+SHORTLIST = Range(low=LEAST_SHORTLIST, high=1_000_000, also=0)
+SEED = Range(low=0, high=2**31 - 1)
+SHARE = Range(low=0, below=1)

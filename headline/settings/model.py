@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headline.settings.base import Check, Config
+from headline.settings.base import SHARE, Check, Config, Range, setting
 
 # Of the network, the same in the Keras layers and in NumPy.
 NORM_EPSILON = 1e-5
@@ -11,39 +11,98 @@ LEAKY_SLOPE = 0.2
 # Times the largest vocab, it stays below 2^31.
 BIGRAM_FACTOR = 1021
 
+_NETWORK, _DROPOUT = "Network", "Against overfitting"
+_LAYERS = Range(low=1, high=64)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Config):
     """The network. The two presets are flags of this one model."""
 
-    vocab_size: int = 5000
-    width: int = 128  # of embedding, encoder states and decoder states
-    encoder_layers: int = 1
-    decoder_layers: int = 2
-    heads: int = 8  # each of width // heads
-    dropout: float = 0.2
-    token_dropout: float = 0.1  # share of tokens that a training reads as UNK
-    pointer: bool = True  # copies from the article: See et al. 2017
-    match_length: int = 3  # last tokens of the headline looked for in the article
-    bigrams: int = 16384  # embeddings of pairs of neighbours in the article, by hash
-    bigram_dropout: float = 0.5  # share of these pairs that a training does not read
-    source_prior: bool = False  # learned push towards the article: J. Su 2018
-    conditional_norm: bool = False  # decoder norms modulated by the article: the same
+    vocab_size: int = setting(
+        5000,
+        "Tokens that can be written without being copied; the dataset says how many.",
+        level="internal",
+        unit="tokens",
+        range=Range(low=5, high=1_000_000),
+    )
+    width: int = setting(
+        128,
+        "Size of the vectors of embedding, encoder and decoder; an even number.",
+        group=_NETWORK,
+        level="basic",
+        range=Range(low=2, high=8192),
+    )
+    encoder_layers: int = setting(
+        1,
+        "Number of bidirectional LSTM layers that read the article.",
+        group=_NETWORK,
+        range=_LAYERS,
+    )
+    decoder_layers: int = setting(
+        2,
+        "Number of LSTM layers that write the headline.",
+        group=_NETWORK,
+        range=_LAYERS,
+    )
+    heads: int = setting(
+        8,
+        "Number of attention heads; it must divide --width.",
+        group=_NETWORK,
+        range=Range(low=1),
+    )
+    dropout: float = setting(
+        0.2,
+        "Share of values dropped between layers in each update.",
+        group=_DROPOUT,
+        unit="share",
+        range=SHARE,
+    )
+    token_dropout: float = setting(
+        0.1,
+        "Share of tokens that training reads as unknown.",
+        group=_DROPOUT,
+        unit="share",
+        range=SHARE,
+    )
+    # See et al. 2017.
+    pointer: bool = setting(True, "Copy from the article.", level="internal")
+    match_length: int = setting(
+        3,
+        "Find up to this many last tokens of the headline again in the article, to"
+        " guide attention and pointer (0: off).",
+        group=_NETWORK,
+        unit="tokens",
+        range=Range(low=0, high=16),
+    )
+    bigrams: int = setting(
+        16384,
+        "Number of embeddings for pairs of neighbouring tokens in the article; pairs"
+        " share them by a hash (0: off).",
+        group=_NETWORK,
+        range=Range(low=0, high=2**24),
+    )
+    bigram_dropout: float = setting(
+        0.5,
+        "Share of pairs of neighbouring tokens that training does not read.",
+        group=_DROPOUT,
+        unit="share",
+        range=SHARE,
+    )
+    # Both: J. Su 2018.
+    source_prior: bool = setting(
+        False, "Push the output towards the article's tokens.", level="internal"
+    )
+    conditional_norm: bool = setting(
+        False, "Let the article modulate the decoder's norms.", level="internal"
+    )
 
     def _checks(self) -> Iterable[Check]:
-        yield "vocab_size", 5 <= self.vocab_size <= 1_000_000, "5 to 1000000"
-        yield "width", 2 <= self.width <= 8192, "2 to 8192"
         yield "width", self.width % 2 == 0, "even, for its two directions"
-        for name in ("encoder_layers", "decoder_layers"):
-            yield name, 1 <= getattr(self, name) <= 64, "1 to 64"
-        divides = self.heads >= 1 and self.width % self.heads == 0
+        divides = self.width % self.heads == 0
         yield "heads", divides, f"a divisor of the width {self.width}"
-        for name in ("dropout", "token_dropout", "bigram_dropout"):
-            yield name, 0 <= getattr(self, name) < 1, "at least 0 and below 1"
-        yield "match_length", 0 <= self.match_length <= 16, "0 to 16"
         guided = self.pointer or not self.match_length
         yield "match_length", guided, "0 without a pointer, which it guides"
-        yield "bigrams", 0 <= self.bigrams <= 2**24, f"0 to {2**24}"
 
     @property
     def match_features(self) -> int:

@@ -2,43 +2,94 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from headline.settings.base import Check, Config, choices
+from headline.settings.base import Check, Config, Range, setting
 
 TokenizerKind = Literal["char", "word"]
 
 MOST_WEIGHT = 1000.0  # of a corpus
+
+_VOCAB, _LENGTHS, _SPLITS = "Vocabulary", "Lengths", "Held-out articles"
+_HALF = Range(low=0, high=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig(Config):
     """How a corpus becomes a dataset. Lengths are in characters."""
 
-    tokenizer: TokenizerKind = "char"
-    vocab_size: int = 5000  # with specials; the rarer tokens can only be copied
-    min_count: int = 5  # least occurrences in the train split to be generable
-    min_source_length: int = 10  # shorter articles are rejected
-    max_source_length: int = 400  # longer articles are cut: the lead comes first
-    min_target_length: int = 2  # shorter headlines are rejected
-    max_target_length: int = 48  # longer headlines are rejected: a cut one misleads
-    valid_size: float = 0.03  # share of the articles
-    test_size: float = 0.05  # share of the articles
+    tokenizer: TokenizerKind = setting(
+        "char",
+        "Split texts into characters, or into words found by jieba.",
+        group=_VOCAB,
+        level="basic",
+    )
+    vocab_size: int = setting(
+        5000,
+        "Largest number of tokens that the model can write without copying them from"
+        " the article.",
+        group=_VOCAB,
+        level="basic",
+        unit="tokens",
+        range=Range(low=5, high=1_000_000),
+    )
+    min_count: int = setting(
+        5,
+        "Keep a token in the vocabulary only if the training articles and headlines"
+        " contain it at least this often.",
+        group=_VOCAB,
+        range=Range(low=1),
+    )
+    min_source_length: int = setting(
+        10,
+        "Reject articles with fewer characters.",
+        group=_LENGTHS,
+        unit="characters",
+        range=Range(low=1),
+    )
+    # The lead comes first.
+    max_source_length: int = setting(
+        400,
+        "Cut articles after this many characters.",
+        group=_LENGTHS,
+        level="basic",
+        unit="characters",
+        range=Range(low=1),
+    )
+    min_target_length: int = setting(
+        2,
+        "Reject headlines with fewer characters.",
+        group=_LENGTHS,
+        unit="characters",
+        range=Range(low=1),
+    )
+    # Not cut: a cut headline misleads.
+    max_target_length: int = setting(
+        48,
+        "Reject headlines with more characters.",
+        group=_LENGTHS,
+        level="basic",
+        unit="characters",
+        range=Range(low=1),
+    )
+    valid_size: float = setting(
+        0.03,
+        "Share of the articles kept for validation during training (0.03: 3%).",
+        group=_SPLITS,
+        unit="share",
+        range=_HALF,
+    )
+    test_size: float = setting(
+        0.05,
+        "Share of the articles kept for the final test (0.05: 5%).",
+        group=_SPLITS,
+        unit="share",
+        range=_HALF,
+    )
 
     def _checks(self) -> Iterable[Check]:
-        kinds = get_args(TokenizerKind)
-        room = "between 0 and 0.5"
-        yield "tokenizer", self.tokenizer in kinds, choices(TokenizerKind)
-        # Bounds keep ids in 32 bits and every array within reason.
-        yield "vocab_size", 5 <= self.vocab_size <= 1_000_000, "5 to 1000000"
-        yield "min_count", self.min_count >= 1, "at least 1"
-        for name in ("min_source_length", "min_target_length"):
-            yield name, getattr(self, name) >= 1, "at least 1"
-        longest = self.max_source_length
-        at_least = f"at least {self.min_source_length} (min_source_length)"
-        yield "max_source_length", longest >= self.min_source_length, at_least
-        longest = self.max_target_length
-        at_least = f"at least {self.min_target_length} (min_target_length)"
-        yield "max_target_length", longest >= self.min_target_length, at_least
-        yield "valid_size", 0 <= self.valid_size <= 0.5, room
-        yield "test_size", 0 <= self.test_size <= 0.5, room
+        for side in ("source", "target"):
+            least = getattr(self, f"min_{side}_length")
+            longest = getattr(self, f"max_{side}_length")
+            wanted = f"at least {least} (min_{side}_length)"
+            yield f"max_{side}_length", longest >= least, wanted

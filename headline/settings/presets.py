@@ -3,10 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from headline.settings.base import Config, setting
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
 from headline.settings.train import TrainConfig
+
+PresetName = Literal["pointer", "large", "seed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetConfig(Config):
+    """Which preset the other settings start from."""
+
+    preset: PresetName = setting(
+        "pointer",
+        "Start from these settings: pointer copies from the article; large learns more"
+        " slowly and gets further, for an hour or more; seed is the model of J. Su"
+        " 2018.",
+        group="Starting point",
+        level="basic",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +52,7 @@ class Preset:
     decode: DecodeConfig = field(default_factory=DecodeConfig)
 
 
-PRESETS: Mapping[str, Preset] = {
+PRESETS: Mapping[PresetName, Preset] = {
     "pointer": Preset(),
     # Slower at first, but it comes further: for trainings of an hour. Its headlines
     # take four times the search.

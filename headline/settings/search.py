@@ -4,69 +4,169 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from headline.settings.base import Check, Config, Words, shortlist_range
+from headline.settings.base import SEED, SHORTLIST, Check, Config, Range, Words, setting
 
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
 GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
+
+_CONTENT, _SEARCH, _SAMPLES = "What a headline holds", "Search", "Random headlines"
+_SPEED = "Speed"
+_SOME = Range(low=1, high=MOST_HYPOTHESES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeConfig(Config):
     """How headlines are searched. Lengths are in characters, spaces included."""
 
-    beam_size: int = 4
-    beam_threshold: float = 2.5  # nats behind the best that end one; 0 turns it off
-    length_penalty: float = 0.6  # alpha in Wu et al. 2016, eq. 14; 0 turns it off
-    num_headlines: int = 1  # of each article, best first
-    consensus: bool = False  # of all hypotheses, those most like the others first
-    diversity: float = 0.0  # lambda in Vijayakumar et al. 2018, eq. 4; 0 turns it off
-    sample: bool = False  # draw headlines instead of looking for the best
-    temperature: float = 1.0  # divides the logits of a sample
-    top_p: float = 1.0  # samples keep the likeliest tokens with this much together
-    seed: int = 1  # of samples
-    batch_size: int = 128  # articles searched together
-    shortlist: int = 1024  # tokens that can be written uncopied; 0 for the whole vocab
+    beam_size: int = setting(
+        4,
+        "Number of hypotheses kept at each step (1: greedy search).",
+        group=_SEARCH,
+        level="basic",
+        range=_SOME,
+    )
+    beam_threshold: float = setting(
+        2.5,
+        "Give up a hypothesis this many nats behind the best, where only one headline"
+        " is wanted (0: never).",
+        group=_SPEED,
+        unit="nats",
+        range=Range(low=0, high=1000),
+    )
+    # alpha in Wu et al. 2016, eq. 14
+    length_penalty: float = setting(
+        0.6,
+        "Alpha in rank = log P / ((5 + length) / 6)^alpha. Higher favours longer"
+        " headlines (0: off).",
+        group=_SEARCH,
+        range=Range(low=0, high=2),
+    )
+    num_headlines: int = setting(
+        1,
+        "Number of headlines per article, best first.",
+        group=_SEARCH,
+        level="basic",
+        range=_SOME,
+    )
+    consensus: bool = setting(
+        False,
+        "Choose the headline that is most like all hypotheses of the beam.",
+        group=_SEARCH,
+    )
+    # lambda in Vijayakumar et al. 2018, eq. 4
+    diversity: float = setting(
+        0.0,
+        "Penalty for using the tokens of another headline of the same article"
+        " (0: off).",
+        group=_SEARCH,
+        range=Range(low=0, high=100),
+    )
+    sample: bool = setting(
+        False,
+        "Draw headlines at random, no two alike, instead of searching for the best.",
+        group=_SAMPLES,
+        level="basic",
+    )
+    temperature: float = setting(
+        1.0,
+        "With --sample: divide the logits by this. Below 1 prefers likely tokens, above"
+        " 1 evens them out.",
+        group=_SAMPLES,
+        range=Range(above=0, high=100),
+    )
+    top_p: float = setting(
+        1.0,
+        "With --sample: draw only from the likeliest tokens that together have this"
+        " probability (1: all).",
+        group=_SAMPLES,
+        range=Range(above=0, high=1),
+    )
+    seed: int = setting(
+        1, "Random seed for --sample.", group=_SAMPLES, level="basic", range=SEED
+    )
+    batch_size: int = setting(
+        128,
+        "Number of articles searched together, fewer if they are long; on a GPU"
+        f" {GPU_BATCH} unless you set it.",
+        group=_SPEED,
+        unit="articles",
+        range=_SOME,
+    )
+    shortlist: int = setting(
+        1024,
+        "Write only this many of the most frequent tokens, and those of the article"
+        " (0: the whole vocabulary, which is slower).",
+        group=_SPEED,
+        unit="tokens",
+        range=SHORTLIST,
+    )
 
-    min_length: int = 1  # at least 1: a headline is never empty
-    max_length: int = 40
-    target_length: int = 0  # a wish, 0 for none
-    no_repeat_ngram_size: int = 2  # no n tokens stand twice; 0 turns it off
-    exact_numbers: bool = True  # numbers and Latin words are the article's own
-    prefix: str = ""  # what each headline begins with
-    must_include: Words = ()  # words
-    avoid: Words = ()  # words
+    # A headline is never empty.
+    min_length: int = setting(
+        1,
+        "Shortest headline, in characters.",
+        group=_CONTENT,
+        unit="characters",
+        range=Range(low=1),
+    )
+    max_length: int = setting(
+        40,
+        "Longest headline, in characters.",
+        group=_CONTENT,
+        level="basic",
+        unit="characters",
+        range=Range(low=1, high=1000),
+    )
+    target_length: int = setting(
+        0,
+        "Preferred length in characters; a headline may be shorter or longer (0: none).",
+        group=_CONTENT,
+        unit="characters",
+        range=Range(low=0),
+    )
+    no_repeat_ngram_size: int = setting(
+        2,
+        "Never repeat this many tokens in a row (0: allow it).",
+        group=_CONTENT,
+        unit="tokens",
+        range=Range(low=0, high=100),
+    )
+    exact_numbers: bool = setting(
+        True,
+        "Write a number, code or Latin word only if the article has it, and whole.",
+        group=_CONTENT,
+    )
+    prefix: str = setting(
+        "", "Begin each headline with this text.", group=_CONTENT, level="basic"
+    )
+    must_include: Words = setting(
+        (),
+        "Put this word into each headline; repeat the option for more words.",
+        group=_CONTENT,
+        level="basic",
+        unit="word",
+    )
+    avoid: Words = setting(
+        (),
+        "Never write this word; repeat the option for more words.",
+        group=_CONTENT,
+        level="basic",
+        unit="word",
+    )
 
     def _checks(self) -> Iterable[Check]:
-        for name in ("beam_size", "num_headlines", "batch_size"):
-            within = 1 <= getattr(self, name) <= MOST_HYPOTHESES
-            yield name, within, f"1 to {MOST_HYPOTHESES}"
-        yield "shortlist", *shortlist_range(self.shortlist)
-        yield "max_length", 1 <= self.max_length <= 1000, "1 to 1000"
         most = self.max_length
-        within = 1 <= self.min_length <= most
-        yield "min_length", within, f"1 to {most} (max_length)"
-        within = 0 <= self.target_length <= most
-        yield "target_length", within, f"0 to {most} (max_length)"
-        within = 0 <= self.beam_threshold <= 1000
-        yield "beam_threshold", within, "between 0 and 1000"
-        yield "length_penalty", 0 <= self.length_penalty <= 2, "between 0 and 2"
-        yield "no_repeat_ngram_size", 0 <= self.no_repeat_ngram_size <= 100, "0 to 100"
+        yield "min_length", self.min_length <= most, f"1 to {most} (max_length)"
+        yield "target_length", self.target_length <= most, f"0 to {most} (max_length)"
         for name in ("must_include", "avoid"):
             yield name, all(map(str.strip, getattr(self, name))), "words, none blank"
-        yield from self._choice_checks()
-
-    def _choice_checks(self) -> Iterable[Check]:
-        yield "diversity", 0 <= self.diversity <= 100, "between 0 and 100"
         both = self.sample and self.diversity > 0
         yield "diversity", not both, "0 with sample, whose headlines differ anyway"
         alone = not self.consensus or not (self.sample or self.diversity)
         yield "consensus", alone, "off with sample and with diversity"
-        yield "temperature", 0 < self.temperature <= 100, "above 0 and at most 100"
-        yield "top_p", 0 < self.top_p <= 1, "above 0 and at most 1"
         for name in ("temperature", "top_p"):
             matters = self.sample or getattr(self, name) == 1
-            yield name, matters, "1 without sample, for it is of samples"
-        yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
+            yield name, matters, "1 without sample: it only applies to samples"
 
     @property
     def groups(self) -> int:

@@ -4,16 +4,19 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from headline.errors import ConfigError
 from headline.settings.base import (
+    SEED,
+    SHARE,
+    SHORTLIST,
     Check,
     Config,
     Device,
+    Range,
     Words,
-    choices,
-    shortlist_range,
+    setting,
 )
 
 Schedule = Literal["linear", "constant"]
@@ -37,75 +40,195 @@ DROPOUT_EPOCHS = 4.0  # of many pairs
 
 EPOCHS, MOST_EPOCHS = 20, 100_000  # of a training without a limit of minutes; of any
 
+_LENGTH, _UPDATES, _DROPOUT = "Length", "Updates", "Against overfitting"
+_MACHINE, _PROGRESS = "Machine", "Checkpoints and samples"
+_MANY = Range(low=1, high=65536)
+_TIME = Range(above=0, below=1_000_000)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Config):
     """How the model is fitted."""
 
-    epochs: int | None = None  # None: see ``most_epochs``
-    max_minutes: float | None = None  # of wall time, validation included
-    pretrain_share: float = 0.3  # of updates and time, on pseudo-pairs; 0 skips them
-    batch_size: int = 32  # pairs
-    accumulate: int = 1  # batches of an update
-    optimizer: OptimizerKind = "adam"
-    learning_rate: float | None = None  # highest of the schedule; None: see RATES
-    lr_multiplier: Words = ()  # PATTERN=FACTOR: rates of the weights of such names
-    freeze: Words = ()  # patterns of names of weights that stay as they are
-    warmup_updates: int = 200  # linear rise from 0
-    schedule: Schedule = "linear"  # after warm-up: fall to 0 at the end, or stay
-    shortlist: int = 1024  # tokens in each softmax, beside its labels; 0: the vocab
-    clip_norm: float = 1.0  # greatest norm of gradients; 0 turns it off
-    clip_scope: ClipScope = "model"  # the norm of all together, or of each weight
-    # Over which all dropout rises to its rates; None: see ``fitted``.
-    dropout_epochs: float | None = None
-    # Weight of the divergence of two passes; 0: one pass; None: see ``fitted``.
-    r_drop: float | None = None
-    # Epochs without a better ROUGE-L after which it comes to its end; 0: none are.
-    patience: int = 8
-    seed: int = 1
-    device: Device = "auto"
-    mixed_precision: bool = False  # bfloat16 products, float32 weights
-    checkpoint_minutes: float = 10.0  # within an epoch, at least so far apart
-    valid_articles: int = 600  # of the valid split, decoded after each epoch
-    samples: int = 4  # headlines shown after each epoch
+    # None: see ``most_epochs``.
+    epochs: int | None = setting(
+        None,
+        "Stop after this many passes over the training pairs.",
+        group=_LENGTH,
+        level="basic",
+        unit="epochs",
+        range=Range(low=1, high=MOST_EPOCHS),
+        default_text=f"{EPOCHS}; no limit with --max-minutes",
+    )
+    max_minutes: float | None = setting(
+        None,
+        "Stop after this many minutes, validation included. The learning rate falls"
+        " towards the end of --epochs or --max-minutes, whichever comes first.",
+        group=_LENGTH,
+        level="basic",
+        unit="minutes",
+        range=_TIME,
+        default_text="no limit",
+    )
+    pretrain_share: float = setting(
+        0.3,
+        "Share of the training spent on pseudo-pairs, which come first (0: skip them)."
+        " `headline prepare --unpaired` makes them.",
+        group=_LENGTH,
+        unit="share",
+        range=SHARE,
+    )
+    batch_size: int = setting(
+        32,
+        "Number of pairs in a batch.",
+        group=_UPDATES,
+        level="basic",
+        unit="pairs",
+        range=_MANY,
+    )
+    accumulate: int = setting(
+        1,
+        "Number of batches whose gradients make one update.",
+        group=_UPDATES,
+        unit="batches",
+        range=_MANY,
+    )
+    optimizer: OptimizerKind = setting(
+        "adam",
+        "Rule that turns gradients into updates; sgd has a momentum of 0.9.",
+        group=_UPDATES,
+    )
+    learning_rate: float | None = setting(
+        None,
+        "Highest learning rate; `headline find-lr` proposes one.",
+        group=_UPDATES,
+        level="basic",
+        unit="rate",
+        range=Range(above=0, below=10),
+        default_text=", ".join(f"{rate:g} {kind}" for kind, rate in RATES.items()),
+    )
+    lr_multiplier: Words = setting(
+        (),
+        "Multiply the learning rate of weights whose name matches the regular"
+        " expression PATTERN; the last match counts. Repeatable.",
+        group=_UPDATES,
+        unit="pattern=factor",
+    )
+    freeze: Words = setting(
+        (),
+        "Keep weights whose name matches the regular expression PATTERN as they are."
+        " Repeatable.",
+        group=_UPDATES,
+        unit="pattern",
+    )
+    warmup_updates: int = setting(
+        200,
+        "Number of updates in which the learning rate rises from 0.",
+        group=_UPDATES,
+        unit="updates",
+        range=Range(low=0),
+    )
+    schedule: Schedule = setting(
+        "linear",
+        "Learning rate after the warm-up: linear falls to 0, constant stays.",
+        group=_UPDATES,
+    )
+    shortlist: int = setting(
+        1024,
+        "Compute the softmax of an update over this many of the most frequent tokens"
+        " and those of its headlines (0: the whole vocabulary, which is slower).",
+        group=_UPDATES,
+        unit="tokens",
+        range=SHORTLIST,
+    )
+    clip_norm: float = setting(
+        1.0,
+        "Scale gradients down to this norm if theirs is higher (0: never).",
+        group=_UPDATES,
+        range=Range(low=0),
+    )
+    clip_scope: ClipScope = setting(
+        "model",
+        "What --clip-norm looks at: all gradients of the model together, or those of"
+        " each weight.",
+        group=_UPDATES,
+    )
+    # None: see ``fitted``.
+    dropout_epochs: float | None = setting(
+        None,
+        "Let all dropout rise from 0 over this many epochs, and less far in a shorter"
+        " training (0: full dropout from the start).",
+        group=_DROPOUT,
+        unit="epochs",
+        range=Range(low=0, below=1_000_000),
+        default_text=f"{DROPOUT_EPOCHS:g}; 0 below {FEW_PAIRS:,} pairs",
+    )
+    # None: see ``fitted``.
+    r_drop: float | None = setting(
+        None,
+        "Weight of the R-Drop loss, the divergence of two passes with different dropout"
+        " (0: one pass).",
+        group=_DROPOUT,
+        range=Range(low=0, high=1000),
+        default_text=f"1 below {FEW_PAIRS:,} pairs, {LEAST_MINUTES:g} minutes or more"
+        " and no --init-from; else 0",
+    )
+    patience: int = setting(
+        8,
+        "End the training after this many epochs without a better ROUGE-L (0: never).",
+        group=_LENGTH,
+        unit="epochs",
+        range=Range(low=0),
+    )
+    seed: int = setting(
+        1,
+        "Random seed of weights, dropout and the order of pairs.",
+        group=_UPDATES,
+        level="basic",
+        range=SEED,
+    )
+    device: Device = setting(
+        "auto",
+        "Processor to train on; auto takes a GPU if there is one.",
+        group=_MACHINE,
+        level="basic",
+    )
+    mixed_precision: bool = setting(
+        False,
+        "Multiply in bfloat16 and keep weights in float32; the processor must support"
+        " it.",
+        group=_MACHINE,
+    )
+    checkpoint_minutes: float = setting(
+        10.0,
+        "Save a checkpoint after this many minutes within an epoch; one is always saved"
+        " at its end.",
+        group=_PROGRESS,
+        unit="minutes",
+        range=_TIME,
+    )
+    valid_articles: int = setting(
+        600,
+        "Number of validation articles that get headlines and scores after each epoch.",
+        group=_PROGRESS,
+        unit="articles",
+        range=Range(low=1),
+    )
+    samples: int = setting(
+        4,
+        "Number of sample headlines to show after each epoch (0: none).",
+        group=_PROGRESS,
+        unit="headlines",
+        range=Range(low=0),
+    )
 
     def _checks(self) -> Iterable[Check]:
-        minutes = self.max_minutes
-        epochs = self.epochs
-        within = epochs is None or 1 <= epochs <= MOST_EPOCHS
-        yield "epochs", within, f"1 to {MOST_EPOCHS}"
-        yield "max_minutes", minutes is None or 0 < minutes < 1e6, "above 0"
-        within = 0 <= self.pretrain_share < 1
-        yield "pretrain_share", within, "at least 0 and below 1"
-        yield "batch_size", 1 <= self.batch_size <= 65536, "1 to 65536"
-        yield "accumulate", 1 <= self.accumulate <= 65536, "1 to 65536"
-        kinds = get_args(OptimizerKind)
-        yield "optimizer", self.optimizer in kinds, choices(OptimizerKind)
-        rate = self.learning_rate
-        yield "learning_rate", rate is None or 0 < rate < 10, "above 0 and below 10"
         factors = map(_factor_of, self.lr_multiplier)
         within = all(0 <= factor <= 1000 for factor in factors)
         yield "lr_multiplier", within, "PATTERN=FACTOR with factors of 0 to 1000"
         for name in ("lr_multiplier", "freeze"):
             patterns = (_pattern_of(name, word) for word in getattr(self, name))
             yield name, all(map(_compiles, patterns)), "regular expressions"
-        yield "warmup_updates", self.warmup_updates >= 0, "at least 0"
-        yield "schedule", self.schedule in get_args(Schedule), choices(Schedule)
-        yield "shortlist", *shortlist_range(self.shortlist)
-        yield "clip_norm", self.clip_norm >= 0, "at least 0"
-        scopes = get_args(ClipScope)
-        yield "clip_scope", self.clip_scope in scopes, choices(ClipScope)
-        rise = self.dropout_epochs
-        yield "dropout_epochs", rise is None or 0 <= rise < 1e6, "at least 0"
-        weight = self.r_drop
-        yield "r_drop", weight is None or 0 <= weight <= 1000, "0 to 1000"
-        yield "patience", self.patience >= 0, "at least 0"
-        yield "seed", 0 <= self.seed < 2**31, "0 to 2147483647"
-        yield "device", self.device in get_args(Device), choices(Device)
-        minutes = self.checkpoint_minutes
-        yield "checkpoint_minutes", 0 < minutes < 1e6, "above 0"
-        yield "valid_articles", self.valid_articles >= 1, "at least 1"
-        yield "samples", self.samples >= 0, "at least 0"
 
     def fitted(self, pairs: int, fresh: bool) -> "TrainConfig":
         """Returns the settings with what depends on the corpus.

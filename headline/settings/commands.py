@@ -1,0 +1,94 @@
+"""Settings of the commands themselves: files that are read, output, machine."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from headline.settings.base import Config, Range, setting
+
+MOST_WORKERS = 1024
+
+_FILES, _OUTPUT, _MACHINE = "Input files", "Output", "Machine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatConfig(Config):
+    """How input files are written; what is not set is found out."""
+
+    encoding: str = setting(
+        "auto",
+        "Encoding of the files, such as utf-8 or gb18030.",
+        group=_FILES,
+        level="basic",
+        unit="name",
+        default_text="detected",
+    )
+    delimiter: str | None = setting(
+        None,
+        "Character between the columns of CSV files, such as ; or tab.",
+        group=_FILES,
+        unit="char",
+        default_text="found in the header",
+    )
+    source_column: str | None = setting(
+        None,
+        "Column of the articles.",
+        group=_FILES,
+        level="basic",
+        unit="name",
+        default_text="found by its name",
+    )
+    target_column: str | None = setting(
+        None,
+        "Column of the headlines.",
+        group=_FILES,
+        level="basic",
+        unit="name",
+        default_text="found by its name",
+    )
+    strict: bool = setting(
+        False,
+        "Stop at a row that cannot be read, instead of leaving it out.",
+        group=_FILES,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig(Config):
+    """What ``headline generate`` reads as an article, and what it writes."""
+
+    lines: bool = setting(
+        False, "Each line of text is an article.", group=_FILES, level="basic"
+    )
+    headline_column: str = setting(
+        "headline",
+        "Name of the column or key that is added to CSV, TSV and JSONL files.",
+        group=_OUTPUT,
+        unit="name",
+    )
+    with_scores: bool = setting(
+        False,
+        "Write each headline's log-probability behind it.",
+        group=_OUTPUT,
+        level="basic",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineConfig(Config):
+    """What a model that writes headlines runs on."""
+
+    device: Literal["cpu", "gpu"] = setting(
+        "cpu",
+        "Processor for the model; cpu needs NumPy alone, gpu loads Keras.",
+        group=_MACHINE,
+        level="basic",
+    )
+    workers: int | None = setting(
+        None,
+        "Number of worker processes; little input is handled by one.",
+        group=_MACHINE,
+        level="basic",
+        unit="processes",
+        range=Range(low=1, high=MOST_WORKERS),
+        default_text="one per core; 1 on a GPU",
+    )
