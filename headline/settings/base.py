@@ -6,9 +6,8 @@ and group. Checks, options, help texts and TOML files are made from it.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from functools import lru_cache
 from types import UnionType
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_origin
 
 from headline.errors import ConfigError
 
@@ -19,13 +18,13 @@ Kind = Literal["int", "float", "bool", "str", "words"]
 
 Check = tuple[str, bool, str]
 Words = tuple[str, ...]
+Values = dict[str, Any]  # settings by name
 
 LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
 ABOUT = "setting"  # key in the metadata of a field
 
 
-@dataclass(frozen=True, kw_only=True)
-class Range:
+class Range(NamedTuple):
     """The numbers that a setting may have.
 
     Attributes:
@@ -71,8 +70,7 @@ class Range:
 ANY = Range()
 
 
-@dataclass(frozen=True, kw_only=True)
-class About:
+class About(NamedTuple):
     """What the field of a setting says beside its type and default."""
 
     help: str
@@ -83,8 +81,7 @@ class About:
     default_text: str = ""  # what a default of None comes to
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting as plain data, from which options, forms and schemas can be made."""
 
     name: str
@@ -113,11 +110,6 @@ class Setting:
         """The range in words; "" if any number will do."""
         return self.about.range.text(self.kind)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what a form or a client needs to know of it, ready for JSON."""
-        described = asdict(self)
-        return {**described, **described.pop("about")}
-
 
 # Whether a value is of a kind, and what it must be. To Python, True is 1 and 2.0 is 2:
 # not here.
@@ -143,10 +135,14 @@ def setting(default: Any, help: str, **about: Any) -> Any:
     return field(default=default, metadata={ABOUT: About(help=help, **about)})
 
 
-@lru_cache
+_schemas: dict[Any, tuple[Setting, ...]] = {}  # every ``Config`` that is made needs one
+
+
 def schema(config: "type[Config]") -> tuple[Setting, ...]:
     """Returns the settings of a kind, in their order."""
-    return tuple(_setting(one) for one in fields(config))
+    if config not in _schemas:
+        _schemas[config] = tuple(_setting(one) for one in fields(config))
+    return _schemas[config]
 
 
 def _setting(one: "Field[Any]") -> Setting:
@@ -158,9 +154,20 @@ def _setting(one: "Field[Any]") -> Setting:
     return Setting(one.name, name, optional, one.default, choices, one.metadata[ABOUT])
 
 
+def offered(config: "type[Config]") -> tuple[Setting, ...]:
+    """Returns the settings of a kind that users can change."""
+    return tuple(one for one in schema(config) if one.about.level != "internal")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What all settings share: checks on making one, and the way to a dict and back."""
+    """What all settings share: checks on making one, and the way to a dict and back.
+
+    Attributes:
+        section: the section of a TOML file that has these settings.
+    """
+
+    section: ClassVar[str]
 
     def __post_init__(self) -> None:
         self._take_lists()

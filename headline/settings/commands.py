@@ -14,11 +14,12 @@ _FILES, _OUTPUT, _MACHINE = "Input files", "Output", "Machine"
 class FormatConfig(Config):
     """How input files are written; what is not set is found out."""
 
+    section = "format"
+
     encoding: str = setting(
         "auto",
         "Encoding of the files, such as utf-8 or gb18030.",
         group=_FILES,
-        level="basic",
         unit="name",
         default_text="detected",
     )
@@ -56,6 +57,8 @@ class FormatConfig(Config):
 class GenerateConfig(Config):
     """What ``headline generate`` reads as an article, and what it writes."""
 
+    section = "generate"
+
     lines: bool = setting(
         False, "Each line of text is an article.", group=_FILES, level="basic"
     )
@@ -69,13 +72,14 @@ class GenerateConfig(Config):
         False,
         "Write each headline's log-probability behind it.",
         group=_OUTPUT,
-        level="basic",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineConfig(Config):
     """What a model that writes headlines runs on."""
+
+    section = "machine"
 
     device: Literal["cpu", "gpu"] = setting(
         "cpu",

@@ -19,6 +19,8 @@ _LAYERS = Range(low=1, high=64)
 class ModelConfig(Config):
     """The network. The two presets are flags of this one model."""
 
+    section = "model"
+
     vocab_size: int = setting(
         5000,
         "Tokens that can be written without being copied; the dataset says how many.",

@@ -18,6 +18,8 @@ _HALF = Range(low=0, high=0.5)
 class PrepareConfig(Config):
     """How a corpus becomes a dataset. Lengths are in characters."""
 
+    section = "prepare"
+
     tokenizer: TokenizerKind = setting(
         "char",
         "Split texts into characters, or into words found by jieba.",

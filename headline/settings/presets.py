@@ -17,6 +17,8 @@ PresetName = Literal["pointer", "large", "seed"]
 class PresetConfig(Config):
     """Which preset the other settings start from."""
 
+    section = "train"
+
     preset: PresetName = setting(
         "pointer",
         "Start from these settings: pointer copies from the article; large learns more"

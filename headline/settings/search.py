@@ -18,6 +18,8 @@ _SOME = Range(low=1, high=MOST_HYPOTHESES)
 class DecodeConfig(Config):
     """How headlines are searched. Lengths are in characters, spaces included."""
 
+    section = "search"
+
     beam_size: int = setting(
         4,
         "Number of hypotheses kept at each step (1: greedy search).",
@@ -81,9 +83,7 @@ class DecodeConfig(Config):
         group=_SAMPLES,
         range=Range(above=0, high=1),
     )
-    seed: int = setting(
-        1, "Random seed for --sample.", group=_SAMPLES, level="basic", range=SEED
-    )
+    seed: int = setting(1, "Random seed for --sample.", group=_SAMPLES, range=SEED)
     batch_size: int = setting(
         128,
         "Number of articles searched together, fewer if they are long; on a GPU"
@@ -119,7 +119,7 @@ class DecodeConfig(Config):
     )
     target_length: int = setting(
         0,
-        "Preferred length in characters; a headline may be shorter or longer (0: none).",
+        "Preferred length in characters; a headline may miss it (0: no preference).",
         group=_CONTENT,
         unit="characters",
         range=Range(low=0),

@@ -50,6 +50,8 @@ _TIME = Range(above=0, below=1_000_000)
 class TrainConfig(Config):
     """How the model is fitted."""
 
+    section = "train"
+
     # None: see ``most_epochs``.
     epochs: int | None = setting(
         None,

@@ -1,0 +1,45 @@
+"""Which settings there are: the sections of a TOML file, and what each holds."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from headline.settings.base import Config, Setting, offered
+from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.model import ModelConfig
+from headline.settings.prepare import PrepareConfig
+from headline.settings.presets import PresetConfig
+from headline.settings.search import DecodeConfig
+from headline.settings.train import TrainConfig
+
+_KINDS: tuple[type[Config], ...] = (
+    FormatConfig,
+    PrepareConfig,
+    PresetConfig,
+    TrainConfig,
+    ModelConfig,
+    DecodeConfig,
+    GenerateConfig,
+    MachineConfig,
+)
+
+# Section, name, setting.
+SECTIONS: Mapping[str, Mapping[str, Setting]] = {
+    section: {
+        one.name: one
+        for kind in _KINDS
+        if kind.section == section
+        for one in offered(kind)
+    }
+    for section in dict.fromkeys(kind.section for kind in _KINDS)
+}
+
+
+def owners(name: str) -> list[str]:
+    """Returns the sections that have a setting of this name."""
+    return [section for section, settings in SECTIONS.items() if name in settings]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns a question after the known name that is most like ``name``, or ""."""
+    found = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
