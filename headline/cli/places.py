@@ -44,7 +44,7 @@ def check_training(run: Run, find_lr: bool) -> None:
     """
     data, start = {"DATA_DIR": [run.data_dir]}, {"--init-from": run.init_from}
     bases = {name: [folder] for name, folder in start.items() if folder is not None}
-    check_outputs({"-o": run.model_dir}, data if find_lr else data | bases)
+    check_outputs({"MODEL_DIR": run.model_dir}, data if find_lr else data | bases)
     check_outputs({"--tensorboard": run.tensorboard}, data | bases)
 
 

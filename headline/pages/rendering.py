@@ -34,7 +34,7 @@ def fill(template: str, **values: Any) -> str:
 
 
 def pieces(template: str, **values: Any) -> Iterator[str]:
-    """Yields what ``fill`` returns bit by bit, for what is too large to be held twice."""
+    """Yields what ``fill`` returns bit by bit: what is large is not held twice."""
     stream = _environment().get_template(template).stream(values)
     stream.enable_buffering(BUFFERED)
     return stream

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from headline.bundle import load_bundle
-from headline.cli.main import single_blas_thread
+from headline.cli.models import single_blas_thread
 from headline.data.corpus import Pair
 from headline.evaluation.evaluate import read_pairs
 from headline.evaluation.metrics import Facts, choice, mark, rates, rouge

@@ -29,7 +29,7 @@ from tests.markup import parse
 from tests.scripted import tiny_bundle
 from tests.trained import FILES, PAIRS, TRAINED, train
 
-COMMANDS = ("prepare", "train", "evaluate", "generate")
+COMMANDS = ("prepare", "train", "find-lr", "evaluate", "score", "generate")
 STORY = "articles articles_per_second"
 METRICS = (
     "rouge_1 rouge_2 rouge_l bleu chrf length copy_rate copy_rate_bigrams"
@@ -880,13 +880,13 @@ def test_every_command_has_help_with_an_example_and_every_option_is_explained() 
                 assert getattr(parameter, "help", None), (name, parameter.name)
     for name, flag in all_parameters():
         if flag.startswith("--"):
-            assert flag in headline(name, "--help").stdout
+            assert flag in headline(name, "--help-all").stdout
 
 
 def test_defaults_in_help_are_those_of_the_settings() -> None:
     text = " ".join(headline("prepare", "--help").stdout.split())
     assert f"[default: {PrepareConfig.vocab_size}]" in text
-    text = " ".join(headline("train", "--help").stdout.split())
+    text = " ".join(headline("train", "--help-all").stdout.split())
     assert f"[default: {TrainConfig.patience}]" in text and "0.004 adam" in text
-    text = " ".join(headline("generate", "--help").stdout.split())
+    text = " ".join(headline("generate", "--help-all").stdout.split())
     assert f"[default: {DecodeConfig.length_penalty}]" in text

@@ -1,0 +1,99 @@
+"""Options that would have no effect are refused, not ignored.
+
+Only what is given on the command line is looked at: what a file, a preset or a model
+says may well be meant for other calls.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headline.cli.asked import Asked
+from headline.settings.base import schema
+from headline.settings.search import DecodeConfig
+
+if TYPE_CHECKING:
+    from headline.settings.model import ModelConfig
+    from headline.settings.train import TrainConfig
+
+# A setting, whether it has an effect, and what it needs to have one.
+Rule = tuple[str, bool, str]
+
+SCORING = ("batch_size", "shortlist")  # what scoring takes from the search
+DELIMITED = (".csv", ".tsv")
+
+
+def refuse_idle(asked: Asked, rules: Iterable[Rule]) -> None:
+    """Refuses settings that would have no effect.
+
+    Raises:
+        click.UsageError: one of them was given.
+    """
+    for name, works, needs in rules:
+        if name in asked.given and not works:
+            flag = name.replace("_", "-")
+            raise click.UsageError(f"--{flag} has no effect: it needs {needs}")
+
+
+def search_rules(search: DecodeConfig, own: DecodeConfig) -> Iterable[Rule]:
+    """Yields what the search needs for some settings; 0 may always be given.
+
+    Args:
+        search: as asked for.
+        own: as the model does it by itself.
+    """
+    yield "seed", search.sample, "--sample"
+    # A wish for diversity also ends the model's own consensus.
+    several = search.num_headlines > 1 or own.consensus or not search.diversity
+    yield "diversity", several, "--num-headlines 2 or more"
+    gives_up = search.gives_up or not search.beam_threshold
+    one = "one headline, without --consensus and --sample"
+    yield "beam_threshold", gives_up, one
+
+
+def scoring_rules() -> Iterable[Rule]:
+    """Yields the settings that scoring makes no use of."""
+    unused = [one.name for one in schema(DecodeConfig) if one.name not in SCORING]
+    for name in (*unused, "workers"):
+        yield name, False, "headlines to be written, and --score writes none"
+
+
+def format_rules(files: Sequence[Path]) -> Iterable[Rule]:
+    """Yields what the files must be for the settings of their format."""
+    yield "delimiter", any(map(is_delimited, files)), "a CSV or TSV file"
+
+
+def text_rules(files: Sequence[Path], texts: Sequence[Path]) -> Iterable[Rule]:
+    """Yields what ``generate`` must read for the settings of text and of tables.
+
+    Args:
+        files: none stands for stdin, which is text.
+        texts: those that are plain text.
+    """
+    has_tables = len(texts) < len(files)
+    yield "lines", bool(texts) or not files, "plain text, from a .txt file or stdin"
+    for name in ("source_column", "headline_column"):
+        yield name, has_tables, "a CSV, TSV or JSONL file"
+
+
+def training_rules(model: "ModelConfig", train: "TrainConfig") -> Iterable[Rule]:
+    """Yields what a training needs for some settings; 0 may always be given."""
+    yield "clip_scope", train.clip_norm > 0, "--clip-norm above 0"
+    has_bigrams = model.bigrams > 0 or not model.bigram_dropout
+    yield "bigram_dropout", has_bigrams, "--bigrams above 0"
+    bigrams = model.bigram_dropout if model.bigrams else 0
+    drops = model.dropout or model.token_dropout or bigrams
+    rises = bool(drops or not train.dropout_epochs)
+    yield "dropout_epochs", rises, "--dropout, or another dropout, above 0"
+
+
+def is_delimited(path: Path) -> bool:
+    """Tells whether a file is CSV or TSV by its name."""
+    return path.name.lower().removesuffix(".gz").endswith(DELIMITED)
+
+
+def has_controls(path: Path, texts: Sequence[Path]) -> bool:
+    """Tells whether rows of a file may set options of the search: JSON Lines may."""
+    return path not in texts and not is_delimited(path)

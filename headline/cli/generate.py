@@ -1,0 +1,147 @@
+"""``headline generate``."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headline.cli.asked import Asked, part
+from headline.cli.effects import (
+    format_rules,
+    has_controls,
+    refuse_idle,
+    search_rules,
+    text_rules,
+)
+from headline.cli.models import (
+    corpus_format,
+    generator_of,
+    own_search,
+    search_of,
+    single_blas_thread,
+)
+from headline.cli.options import (
+    argument,
+    command,
+    model_option,
+    option,
+    output_option,
+    settings_options,
+)
+from headline.cli.output import generation_meter, telling_some
+from headline.cli.paths import INPUT, OUTPUT
+from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.search import DecodeConfig
+
+if TYPE_CHECKING:
+    from headline.bundle import Bundle
+    from headline.generation.files import Explain
+    from headline.generation.generator import Generator
+
+
+@command("generate")
+@argument("files", nargs=-1, type=INPUT)
+@model_option(help="Folder of the model.", reads=True, required=True, group="Model")
+@output_option("Where to write (default, or with -: stdout).")
+@option(
+    "--explain",
+    "explain_path",
+    type=OUTPUT,
+    metavar="FILE",
+    group="Output",
+    help="Write an HTML page that shows where each character was copied from.",
+)
+@settings_options(
+    part(GenerateConfig),
+    part(DecodeConfig),
+    part(FormatConfig, but=("target_column",)),
+    part(MachineConfig),
+)
+def generate(
+    asked: Asked,
+    files: Sequence[Path],
+    model_dir: Path,
+    output: Path | None,
+    explain_path: Path | None,
+) -> None:
+    """Write headlines for articles.
+
+    Without FILES, all of stdin is one article, or with --lines each line: one line
+    out for each line in. A .txt file is read likewise. A .csv or .tsv file comes out
+    with a column `headline` added, a .jsonl file with such a key. Several headlines
+    of a text stand in one line, with tabs between them. An object of a .jsonl file may
+    set any option of the search for itself: {"text": ..., "prefix": "北京"}.
+
+    \b
+    Example:
+        cat article.txt | headline generate -m models/news
+        headline generate -m models/news article.txt --num-headlines 5 --diversity 0.5
+        headline generate -m models/news articles.csv -o with_headlines.csv
+    """
+    single_blas_thread()
+    machine, wanted = asked.over(MachineConfig()), asked.over(GenerateConfig())
+    if asked.printing:
+        search = search_of(asked, own_search(model_dir), machine)
+        return asked.show(wanted, search, asked.over(FormatConfig()), machine)
+    from headline.bundle import load_bundle
+    from headline.cli.places import check_generation, refusing_rows, rewrites, sources
+    from headline.generation.files import Task, write_headlines
+    from headline.generation.inputs import Shard, Stream
+    from headline.system.outputs import STDOUT, output_stream
+
+    files, output = sources(files), output or STDOUT
+    check_generation(output, explain_path, model_dir, files)
+    told = refusing_rows if rewrites(files, output) else telling_some()
+    form = corpus_format(asked.over(FormatConfig()), told)
+    bundle = load_bundle(model_dir)
+    _refuse_idle(asked, files, bundle)
+    generator = generator_of(bundle, asked, machine)
+    with (
+        explaining(explain_path, generator, bundle) as explain,
+        output_stream(output) as stream,
+        generation_meter(files, output) as count_done,
+    ):
+        task = Task(
+            form,
+            wanted.headline_column,
+            wanted.lines,
+            wanted.with_scores,
+            explain,
+            count_done,
+        )
+        shards = [Shard(path) for path in files]
+        source = shards or Stream(sys.stdin.buffer, "stdin")
+        write_headlines(generator, source, stream, task)
+
+
+def _refuse_idle(asked: Asked, files: Sequence[Path], bundle: "Bundle") -> None:
+    """Refuses settings that have no effect on these files with this model.
+
+    Raises:
+        click.UsageError: one of them was given.
+    """
+    from headline.formats.registry import is_text
+
+    texts = [path for path in files if is_text(path)]
+    refuse_idle(asked, [*text_rules(files, texts), *format_rules(files)])
+    # A row may wish for samples, say, and then the seed has an effect.
+    if not any(has_controls(path, texts) for path in files):
+        search = search_of(asked, bundle.decode, asked.over(MachineConfig()))
+        refuse_idle(asked, search_rules(search, bundle.decode))
+
+
+@contextmanager
+def explaining(
+    path: Path | None, generator: "Generator", bundle: "Bundle"
+) -> "Iterator[Explain | None]":
+    """Yields what puts an article on the page of explanations, if one is wanted."""
+    if path is None:
+        yield None
+        return
+    from headline.generation.explain import Explainer
+    from headline.pages.explain_page import explanation_page
+
+    explainer = Explainer.beside(generator, bundle)
+    with explanation_page(path, explainer.pointer) as write:
+        yield lambda article, found: write(explainer.explain(article, found))

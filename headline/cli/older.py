@@ -1,0 +1,47 @@
+"""Commands as they were written before; they still work, and say how they are now."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from headline.cli.output import tell
+from headline.cli.paths import CORPUS, FOLDER
+
+MODEL_FIRST = "evaluate MODEL_DIR FILE", "evaluate -m MODEL_DIR FILE"
+SCORE = "evaluate --score", "score -m MODEL_DIR FILE"
+FIND_LR = "train --find-lr", "find-lr DATA_DIR -m MODEL_DIR"
+
+
+def tell_newer(form: tuple[str, str]) -> None:
+    """Tells how a command is written now."""
+    before, now = form
+    tell(f"`headline {before}` is now written `headline {now}`")
+
+
+def model_and_file(
+    model_dir: Path | None, places: Sequence[str], may_stand_first: bool
+) -> tuple[Path, Path, bool]:
+    """Returns the model, the file, and whether the model stood before the file.
+
+    Args:
+        model_dir: of ``-m``, or of the environment.
+        places: what stands on the command line: FILE, or MODEL_DIR FILE.
+        may_stand_first: whether the latter is allowed.
+
+    Raises:
+        click.UsageError: there is no model, or too much else, or no such file.
+    """
+    context = click.get_current_context()
+    parameters = {one.name: one for one in context.command.params}
+    source = context.get_parameter_source("model_dir")
+    is_option = source == click.core.ParameterSource.COMMANDLINE
+    *before, file = places
+    if len(before) > (may_stand_first and not is_option):
+        raise click.UsageError(f"Got unexpected extra argument ({places[-1]})")
+    if before:
+        model_dir = FOLDER.convert(before[0], parameters["model_dir"], context)
+    if model_dir is None:
+        raise click.MissingParameter(ctx=context, param=parameters["model_dir"])
+    path = CORPUS.convert(file, parameters["places"], context)
+    return model_dir, path, bool(before)

@@ -1,0 +1,67 @@
+"""What the commands take as paths."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headline.errors import HeadlineError
+
+STREAM = "-"  # stdin or stdout
+
+
+class UserPath(click.Path):
+    """A path; a ``~`` that no shell has expanded is the home folder.
+
+    Shells leave that of ``--model=~/news`` and of variables as it is. A file that is
+    called ``~`` or ``-`` can be named with its folder.
+
+    Args:
+        no_stream: why ``-`` cannot be taken; nothing where it stands for a stream.
+    """
+
+    def __init__(self, no_stream: str = "", **kind: Any) -> None:
+        super().__init__(path_type=Path, allow_dash=not no_stream, **kind)
+        self._no_stream = no_stream
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        text = os.fspath(value)
+        if text == STREAM and self._no_stream:
+            raise HeadlineError(f"{STREAM} {self._no_stream}")
+        if text != STREAM and Path(text) == Path(STREAM):
+            text = os.path.abspath(text)  # of ./- a Path keeps the name alone
+        if text.startswith("~") and not os.path.lexists(text):
+            text = os.path.expanduser(text)
+        return super().convert(text, param, ctx)
+
+
+class OutputFile(UserPath):
+    """A file to write, or ``-`` for stdout; ``outputs`` says what else it may be."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        # A Path would forget how it is written.
+        if os.path.basename(value) in ("", os.curdir, os.pardir):
+            raise HeadlineError(
+                f"cannot write {os.fspath(value)!r}: that names a folder; name a file"
+            )
+        return super().convert(value, param, ctx)
+
+
+READ_ONCE = "is stdin, and can be read only once: save it to a file, and name that"
+INPUT = UserPath(exists=True, dir_okay=False)
+CORPUS = UserPath(READ_ONCE, exists=True, dir_okay=False)
+COMPARED = UserPath(READ_ONCE, exists=True)
+CONFIG = UserPath("is stdin: name a file", exists=True, dir_okay=False)
+FOLDER = UserPath("is no folder: name one, such as ./-", file_okay=False)
+OUTPUT = OutputFile()

@@ -1,0 +1,148 @@
+"""``headline prepare``."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from headline.cli.asked import Asked, part
+from headline.cli.effects import format_rules, refuse_idle
+from headline.cli.models import corpus_format
+from headline.cli.options import (
+    argument,
+    command,
+    option,
+    overwrite_option,
+    settings_options,
+)
+from headline.cli.output import tell
+from headline.cli.paths import CORPUS, FOLDER
+from headline.errors import ConfigError
+from headline.settings.commands import FormatConfig, MachineConfig
+from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
+
+
+@command("prepare")
+@argument("files", nargs=-1, required=True, type=CORPUS)
+@option(
+    "-o",
+    "--output",
+    "data_dir",
+    type=FOLDER,
+    required=True,
+    metavar="DATA_DIR",
+    group="Output",
+    help="Folder for the dataset.",
+)
+@overwrite_option("Replace the dataset in DATA_DIR.")
+@option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="FILE=FACTOR",
+    group="Input files",
+    advanced=True,
+    help="Show each pair of FILE this often per epoch: 2 is twice, 0.3 a different 30%"
+    " of the pairs each epoch. Repeatable; 1 for the other files.",
+)
+@option(
+    "--unpaired",
+    multiple=True,
+    type=CORPUS,
+    metavar="FILE",
+    group="Input files",
+    help="Articles without headlines, to train on before the pairs. Repeatable.",
+)
+@settings_options(
+    part(FormatConfig), part(PrepareConfig), part(MachineConfig, only=("workers",))
+)
+def prepare(
+    asked: Asked,
+    files: Sequence[Path],
+    data_dir: Path,
+    weights: Sequence[str],
+    unpaired: Sequence[Path],
+    overwrite: bool,
+) -> None:
+    """Turn a corpus of articles and headlines into a dataset.
+
+    FILES are CSV, TSV or JSON Lines, each plain or .gz, with a column of headlines
+    (title, headline, 标题) and one of articles (content, article, text, 正文). Rows
+    that cannot be used are listed with their reasons in DATA_DIR/rejects.csv; the
+    held-out pairs are written as text to DATA_DIR/valid.csv and DATA_DIR/test.csv.
+
+    From each article of an --unpaired file, the sentence that best matches the rest
+    becomes a headline for what is left: such pseudo-pairs are trained on first.
+
+    \b
+    Example:
+        headline prepare news.csv -o prepared/news
+        headline prepare a.csv.gz b.jsonl -o prepared/both --encoding gb18030
+        headline prepare a.csv b.csv --weight b.csv=0.3 -o prepared/weighted
+        headline prepare news.csv --unpaired archive.csv -o prepared/more
+    """
+    config, form = asked.over(PrepareConfig()), asked.over(FormatConfig())
+    machine = asked.over(MachineConfig())
+    if asked.printing:
+        return asked.show(config, form, machine)
+    refuse_idle(asked, format_rules([*files, *unpaired]))
+    from headline.cli.places import check_preparation
+    from headline.data.prepare import Job
+    from headline.data.prepare import prepare as prepare_corpus
+    from headline.data.report import summary_table
+    from headline.formats.tables import total_bytes
+    from headline.system.progress import Meter
+    from headline.system.workers import cores
+
+    check_preparation(data_dir, [*files, *unpaired])
+    job = Job(
+        files=files,
+        data_dir=data_dir,
+        format=corpus_format(form),
+        config=config,
+        overwrite=overwrite,
+        weights=weights_of(weights, files),
+        unpaired=unpaired,
+        workers=machine.workers or cores(),
+    )
+    size = total_bytes([*files, *unpaired])
+    with Meter("read", "B", tell, size) as read, Meter("write", "pairs", tell) as wrote:
+        summary = prepare_corpus(job, read.advance, wrote.advance)
+    click.echo(summary_table(summary), err=True)
+    click.echo(data_dir)
+
+
+def weights_of(values: Iterable[str], files: Sequence[Path]) -> dict[Path, float]:
+    """Reads what ``--weight`` says: FILE=FACTOR.
+
+    Raises:
+        ConfigError: it is written otherwise, a file is none of ``files`` or stands
+            there twice, or a factor is no number above 0 and at most ``MOST_WEIGHT``.
+    """
+    weights: dict[Path, float] = {}
+    for value in values:
+        name, found, factor = value.rpartition("=")
+        path = Path(name)
+        if not found:
+            raise ConfigError(f"it is written FILE=FACTOR; got {value!r}", "weight")
+        if path not in files:
+            known = ", ".join(map(str, files))
+            raise ConfigError(f"{name!r} is none of the corpora: {known}", "weight")
+        if path in weights:
+            raise ConfigError(f"{name!r} has two weights", "weight")
+        weights[path] = _factor(name, factor)
+    return weights
+
+
+def _factor(name: str, written: str) -> float:
+    try:
+        factor = float(written)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= MOST_WEIGHT:
+        message = (
+            f"the factor of {name!r} must be a number above 0, at most "
+            f"{MOST_WEIGHT:g}; got {written!r}"
+        )
+        raise ConfigError(message, "weight")
+    return factor

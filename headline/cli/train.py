@@ -1,0 +1,156 @@
+"""``headline train``."""
+
+from pathlib import Path
+
+import click
+
+from headline.cli.asked import Asked, part
+from headline.cli.effects import refuse_idle, training_rules
+from headline.cli.older import FIND_LR, tell_newer
+from headline.cli.options import (
+    argument,
+    command,
+    model_option,
+    option,
+    overwrite_option,
+    settings_options,
+)
+from headline.cli.output import tell
+from headline.cli.paths import FOLDER
+from headline.settings.model import ModelConfig
+from headline.settings.presets import PRESETS, PresetConfig, Run
+from headline.settings.train import TrainConfig
+
+Settings = tuple[PresetConfig, TrainConfig, ModelConfig]
+
+init_option = option(
+    "--init-from",
+    type=FOLDER,
+    metavar="MODEL_DIR",
+    group="Starting point",
+    help="Start from the weights of this model, with its network.",
+)
+
+
+@command("train")
+@argument("data_dir", type=FOLDER, required=True)
+@model_option(
+    "-o",
+    "--output",
+    help="Folder for the model.",
+    reads=False,
+    required=True,
+    group="Output",
+)
+@overwrite_option("Replace the model in MODEL_DIR.")
+@option(
+    "--resume",
+    is_flag=True,
+    group="Output",
+    help="Continue the interrupted training in MODEL_DIR where it stopped.",
+)
+@option(
+    "--tensorboard",
+    type=FOLDER,
+    metavar="DIR",
+    group="Output",
+    advanced=True,
+    help="Write losses, scores and samples for TensorBoard into this folder.",
+)
+@init_option
+@settings_options(part(PresetConfig), part(TrainConfig), part(ModelConfig))
+@option(
+    "--find-lr", is_flag=True, advanced=True, help="Older form of `headline find-lr`."
+)
+def train(
+    asked: Asked,
+    data_dir: Path,
+    model_dir: Path,
+    init_from: Path | None,
+    overwrite: bool,
+    resume: bool,
+    tensorboard: Path | None,
+    find_lr: bool,
+) -> None:
+    """Train a model on the prepared DATA_DIR.
+
+    After each epoch it writes headlines for a sample of the valid split, with the
+    search that `headline generate` uses, and keeps the weights with the best ROUGE-L;
+    if it cannot tell epochs apart, it keeps the last of them.
+    Pseudo-pairs, which `headline prepare --unpaired` makes, are trained on first.
+    The Keras backend is TensorFlow, or what KERAS_BACKEND says (tensorflow, jax).
+    Defaults shown below are those of the preset pointer.
+
+    \b
+    Example:
+        headline train prepared/news -m models/news --max-minutes 10
+        headline train prepared/own -m models/own --init-from models/news
+    """
+    if find_lr and (resume or tensorboard is not None):
+        other = "--resume" if resume else "--tensorboard"
+        raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
+    settings = settings_of(asked, init_from)
+    if asked.printing:
+        return asked.show(*settings)
+    preset, config, model = settings
+    run = Run(
+        data_dir=data_dir,
+        model_dir=model_dir,
+        preset=preset.preset,
+        model=model,
+        train=config,
+        decode=PRESETS[preset.preset].decode,
+        init_from=init_from,
+        overwrite=overwrite,
+        resume=resume,
+        tensorboard=tensorboard,
+    )
+    start(run, find_lr)
+    if find_lr:
+        tell_newer(FIND_LR)
+
+
+def settings_of(asked: Asked, init_from: Path | None) -> Settings:
+    """Returns the settings of a training: the preset's, but for what is asked for.
+
+    Args:
+        init_from: the model whose network it has, if not the preset's.
+
+    Raises:
+        ConfigError: they do not go together.
+        click.UsageError: one that was given has no effect.
+    """
+    preset = asked.over(PresetConfig())
+    chosen = PRESETS[preset.preset]
+    network = chosen.model if init_from is None else network_of(init_from)
+    model, config = asked.over(network), asked.over(chosen.train)
+    refuse_idle(asked, training_rules(model, config))
+    return preset, config, model
+
+
+def start(run: Run, find_lr: bool) -> None:
+    """Trains, or finds a learning rate, and prints what comes out."""
+    from headline.cli.places import check_training
+
+    check_training(run, find_lr)
+    click.echo(run_training(run, find_lr))
+
+
+def run_training(run: Run, find_lr: bool) -> str:
+    """Trains, or finds a learning rate, and returns what is printed in the end."""
+    from headline.network.backend import muted_native_stderr
+
+    with muted_native_stderr():
+        from headline.training.train import find_learning_rate, train_model
+
+        if find_lr:
+            return f"{find_learning_rate(run, tell):g}"
+        train_model(run, tell)
+    return str(run.model_dir)
+
+
+def network_of(model_dir: Path) -> ModelConfig:
+    """Returns the network of a trained model."""
+    from headline.bundle import load_bundle
+
+    return load_bundle(model_dir).model
