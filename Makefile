@@ -50,10 +50,10 @@ $(DATA)/data.json: $(CORPUS) | $(INSTALLED)
 	$(HEADLINE) prepare $(CORPUS) -o $(DATA) --overwrite
 
 train: $(DATA)/data.json ## train MODEL on CORPUS for MINUTES
-	$(HEADLINE) train $(DATA) -o $(MODEL) --preset $(PRESET) --max-minutes $(MINUTES) --overwrite
+	$(HEADLINE) train $(DATA) -m $(MODEL) --preset $(PRESET) --max-minutes $(MINUTES) --overwrite
 
 evaluate: $(INSTALLED) ## score MODEL on the held-out test split of CORPUS
-	$(HEADLINE) evaluate $(MODEL) $(DATA)/test.csv
+	$(HEADLINE) evaluate -m $(MODEL) $(DATA)/test.csv
 
 generate: $(INSTALLED) ## write headlines for ARTICLES with MODEL
 	$(HEADLINE) generate -m $(MODEL) $(ARTICLES)

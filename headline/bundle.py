@@ -230,7 +230,7 @@ def write_report(model_dir: Path, page: str) -> None:
 
 
 def write_range_test(model_dir: Path, page: str) -> Path:
-    """Writes the page of ``--find-lr``, beside whatever is there; returns its path."""
+    """Writes the page of ``find-lr``, beside whatever is there; returns its path."""
     path = model_dir / RANGE_TEST
     write_text(path, page)
     return path

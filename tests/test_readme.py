@@ -50,7 +50,7 @@ def test_every_headline_command_runs_as_it_stands(folder: Path) -> None:
         # A smaller model and fewer epochs: the command is what is tested, not news.
         command = command.replace(
             "--max-minutes 10", "--max-minutes 10 --epochs 2 --width 16"
-        ).replace("--find-lr", "--find-lr --width 16")
+        ).replace("headline find-lr ", "headline find-lr --width 16 ")
         shell = command.replace("headline ", f"{sys.executable} -m headline ", 1)
         if command.startswith("cat "):
             shell = re.sub(r"\| headline ", f"| {sys.executable} -m headline ", command)

@@ -1,4 +1,4 @@
-"""``headline evaluate --score``: how likely a model finds the headlines of a file."""
+"""``headline score``: how likely a model finds the headlines of a file."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``train --find-lr``: a learning rate from a short range test.
+"""``headline find-lr``: a learning rate from a short range test.
 
 The rate rises from update to update until the loss explodes. The loss falls the faster
 the higher the rate, up to where the steps are too long; the rate to train with lies
@@ -72,8 +72,7 @@ class Curve:
         """
         if self.best == 0:
             raise TrainingError(
-                "--find-lr finds no rate at which the loss falls: "
-                "choose a --learning-rate yourself"
+                "no learning rate lets the loss fall: choose a --learning-rate yourself"
             )
         return float(f"{rate_at(self.best) / 10:.1e}")
 

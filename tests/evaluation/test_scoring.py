@@ -107,7 +107,7 @@ def test_scores_are_written_as_a_table(tmp_path: Path) -> None:
         "--prefix 囧天 --must-include 荒 --length-penalty 1 --target-length 5",
     ],
 )
-def test_evaluate_gives_the_scores_that_generate_wrote(
+def test_score_gives_the_scores_that_generate_wrote(
     tmp_path: Path, options: str
 ) -> None:
     save_bundle(tmp_path / "model", BUNDLE)
@@ -128,14 +128,14 @@ def test_evaluate_gives_the_scores_that_generate_wrote(
         # There may be fewer headlines than were asked for.
         rows = [row for row in every if row[column]]
         assert len(rows) >= (20 if column == "headline" else 15)
-        evaluate = ("evaluate", tmp_path / "model", written, "--score")
+        score = ("score", "-m", tmp_path / "model", written)
         names = ("--target-column", column, "--source-column", "text")
         scores = tmp_path / "scores.csv"
-        found = json.loads(headline(*evaluate, *names, "--json", "-o", scores))
+        found = json.loads(headline(*score, *names, "--json", "-o", scores))
         expected = [float(row[f"{column}_score"]) for row in rows]
         assert found["scores"] == pytest.approx(expected, abs=2e-4)
         assert [float(row["score"]) for row in rows_of(scores)] == found["scores"]
         assert [row["headline"] for row in rows_of(scores)] == [
             row[column] for row in rows
         ]
-    assert f"{len(rows)} headlines" in headline(*evaluate, *names)
+    assert f"{len(rows)} headlines" in headline(*score, *names)

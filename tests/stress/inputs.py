@@ -142,7 +142,7 @@ class Inputs:
             path.write_bytes(content)
             self._prepare(path)
             self._generate(path)
-            self._ends(["evaluate", self.model, path, "--json"], "evaluate")
+            self._ends(["evaluate", "-m", self.model, path, "--json"], "evaluate")
             self._ends(["generate", "-m", self.model, path, "--strict"], "strict")
         self._foreign()
         self._lines(self.spoilt((self.text() + "\n" + self.text()).encode("utf-8")))
@@ -183,7 +183,9 @@ class Inputs:
         output = self.folder / f"out{path.suffix}"
         output.unlink(missing_ok=True)
         args: list[str | Path] = ["generate", "-m", self.model, path, "-o", output]
-        plain = ["--headline-column", "new", "--delimiter", ","]
+        plain = ["--headline-column", "new"]
+        if path.suffix == ".csv":
+            plain += ["--delimiter", ","]
         result = self._ends([*args, *plain], "generate")
         assert output.exists() == (result.exit_code == 0)
         if result.exit_code:
@@ -255,7 +257,7 @@ def no_files(folder: Path) -> None:
     for name in ("folder.csv", "empty.csv", "header.csv"):
         for args in (
             ["prepare", str(folder / name), "-o", str(folder / "x")],
-            ["evaluate", str(model), str(folder / name)],
+            ["evaluate", "-m", str(model), str(folder / name)],
         ):
             result = runner.invoke(headline, args)
             assert result.exit_code in (1, 2), result.output

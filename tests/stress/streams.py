@@ -177,9 +177,9 @@ class Streams:
             "none": (["wrong"], 2),
             "no model": (["generate"], 2),
             "prepare": (["prepare", corpus, "-o", data, "--test-size", "0"], 0),
-            "evaluate": (["evaluate", model, corpus], 0),
-            "evaluate twice": (["evaluate", model, "-"], 1),
-            "score": (["evaluate", model, corpus, "--score", "--json"], 0),
+            "evaluate": (["evaluate", "-m", model, corpus], 0),
+            "evaluate twice": (["evaluate", "-m", model, "-"], 1),
+            "score": (["score", "-m", model, corpus, "--json"], 0),
             "stdin": (self.generate, 0),
             "dash": ([*self.generate, "-", "--lines"], 0),
             "table": ([*self.generate, corpus], 0),
@@ -337,7 +337,7 @@ class Streams:
         workers = ["--workers", "4", "--batch-size", "4"]
         commands: list[Command] = [
             ["prepare", self.corpus, "-o", data],
-            ["evaluate", self.model, self.corpus, *workers, "-o", out],
+            ["evaluate", "-m", self.model, self.corpus, *workers, "-o", out],
             [*self.generate, self.corpus, *workers, "-o", out],
         ]
         args = self.rng.choice(commands)

@@ -240,11 +240,11 @@ def contents(folder: Path) -> dict[str, bytes]:
         "generate -m m -o d",
         "generate -m m --explain newdir/",
         "generate -m m --explain d",
-        "evaluate m a.csv -o d",
-        "evaluate m a.csv -o a.csv",
-        "evaluate m a.csv -o newdir/",
-        "evaluate m a.csv -o link/vocab.json",
-        "evaluate m a.csv --compare a.txt -o a.txt",
+        "evaluate -m m a.csv -o d",
+        "evaluate -m m a.csv -o a.csv",
+        "evaluate -m m a.csv -o newdir/",
+        "evaluate -m m a.csv -o link/vocab.json",
+        "evaluate -m m a.csv --compare a.txt -o a.txt",
         "prepare d/test.csv -o d --overwrite",
         "prepare a.csv --unpaired d/valid.csv -o d --overwrite",
         "train d -o d",
@@ -253,7 +253,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         "train d -o x --tensorboard d",
         "train d -o m --init-from link --overwrite",
         # What is no file.
-        "evaluate m -",
+        "evaluate -m m -",
         "prepare - -o x",
         "prepare a.csv --unpaired - -o x",
         "generate -m m - a.txt",
@@ -275,7 +275,9 @@ def test_a_command_refuses_in_one_line_what_would_be_lost(
 def test_other_files_may_lie_in_the_folder_of_a_model(places: Path) -> None:
     output = places / "m" / "predictions.csv"
     for _ in range(2):  # also where it is there
-        result = headline("evaluate", places / "m", places / "a.csv", "-o", output)
+        result = headline(
+            "evaluate", "-m", places / "m", places / "a.csv", "-o", output
+        )
         assert result.exit_code == 0, result.output
     assert output.read_text("utf-8").startswith("reference,")
     assert {path.name for path in model_files(places / "m")} >= {"vocab.json"}
@@ -298,7 +300,7 @@ def test_a_table_may_take_its_own_place_if_no_row_is_lost(places: Path) -> None:
 
 
 def test_predictions_on_stdout_come_alone(places: Path) -> None:
-    result = headline("evaluate", places / "m", places / "a.csv", "-o", STDOUT)
+    result = headline("evaluate", "-m", places / "m", places / "a.csv", "-o", STDOUT)
     assert result.exit_code == 0 and "ROUGE-L" in result.stderr
     assert len(result.stdout.splitlines()) == 61
     assert result.stdout.startswith("reference,headline")

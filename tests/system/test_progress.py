@@ -131,5 +131,5 @@ def test_commands_show_a_bar_on_a_terminal_and_the_same_result(tmp_path: Path) -
     assert b"generate" in shown and b" articles" in shown
     assert done.stderr == b""
     assert plain.read_bytes() == (tmp_path / "b.csv").read_bytes()
-    table, shown = on_terminal("evaluate", model, file, *quick)
+    table, shown = on_terminal("evaluate", "-m", model, file, *quick)
     assert b"evaluate" in shown and b"ROUGE-L" in table

@@ -31,8 +31,8 @@ COMMANDS = [
     "evaluate --help",
     "generate --help",
     "prepare c.csv -o d --overwrite",
-    "evaluate m c.csv",
-    "evaluate m c.csv -o -",
+    "evaluate -m m c.csv",
+    "evaluate -m m c.csv -o -",
     "generate -m m",
     "generate -m m --lines",
     "generate -m m -o /dev/stdout",
@@ -71,7 +71,7 @@ def test_a_result_that_cannot_be_delivered_is_told(command: str) -> None:
     assert not Path("page.html").exists()
 
 
-@pytest.mark.parametrize("command", ["--help", "generate -m m", "evaluate m c.csv"])
+@pytest.mark.parametrize("command", ["--help", "generate -m m", "evaluate -m m c.csv"])
 def test_a_reader_that_has_gone_ends_it_silently(command: str) -> None:
     assert run(command.split(), stdout="gone") == Done(1)
 
@@ -182,7 +182,7 @@ def test_what_a_signal_has_interrupted_is_never_written_twice() -> None:
     "command",
     [
         "prepare c.csv -o few",
-        "evaluate m c.csv --workers 9 --batch-size 1",
+        "evaluate -m m c.csv --workers 9 --batch-size 1",
         "generate -m m c.csv --workers 9 --batch-size 1 -o few",
     ],
 )
