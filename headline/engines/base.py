@@ -12,6 +12,7 @@ Floats = NDArray[np.float32]
 State = TypeVar("State")
 
 IMPOSSIBLE = float("-inf")
+TINY = np.float32(1e-38)  # the least probability that has a logarithm
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from keras import ops
 
 from headline.engines.base import (
     IMPOSSIBLE,
+    TINY,
     Floats,
     Ids,
     SourceBatch,
@@ -29,7 +30,6 @@ from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
 from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS
 
-TINY = 1e-38  # log of it is finite in float32
 # Sizes are padded so that there are few shapes to compile: articles at least to the
 # length, and the wanted tokens to multiples.
 LEAST_LENGTH = 64

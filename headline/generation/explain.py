@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from headline.bundle import Bundle, load_bundle
-from headline.engines.base import Floats, SourceBatch
-from headline.engines.numpy_engine import NumpyEngine, Trace
-from headline.engines.numpy_output import TINY
+from headline.engines.base import TINY, Floats, SourceBatch
+from headline.engines.numpy.engine import NumpyEngine
+from headline.engines.numpy.trace import Trace, traces
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
 from headline.text.source import Readable, Source
@@ -122,12 +122,12 @@ class Explainer:
         copy_ids = source.encoded.ids[None]
         batch = SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
         targets = [headline.ids for headline in headlines]
-        traces = self.engine.trace(batch, targets)
+        found = traces(self.engine, batch, targets)
         return [
             ExplainedHeadline(
                 headline.text, headline.score, self._tokens(headline, trace)
             )
-            for headline, trace in zip(headlines, traces, strict=True)
+            for headline, trace in zip(headlines, found, strict=True)
         ]
 
     def _tokens(self, headline: Headline, trace: Trace) -> tuple[Token, ...]:

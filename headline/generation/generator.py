@@ -251,6 +251,6 @@ def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]
 
         select_device("gpu")
         return KerasEngine.from_weights(bundle.model, bundle.weights, config.shortlist)
-    from headline.engines.numpy_engine import NumpyEngine
+    from headline.engines.numpy.engine import NumpyEngine
 
     return NumpyEngine(bundle.model, bundle.weights, config.shortlist)

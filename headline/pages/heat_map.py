@@ -7,8 +7,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import Floats
-from headline.engines.numpy_output import TINY
+from headline.engines.base import TINY, Floats
 from headline.generation.explain import Token
 
 FAINT = 1 / 20  # of a token's greatest weight: a lesser one is not shown

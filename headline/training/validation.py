@@ -15,7 +15,7 @@ from headline.data.corpus import Pair
 from headline.data.store import evenly
 from headline.engines.base import Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.evaluation.metrics import Facts, Marks, Rouge, mark, rates
 from headline.generation.generator import Generator
 from headline.network.backend import device_in_use

@@ -7,7 +7,7 @@ from functools import partial
 from statistics import fmean
 
 from headline.bundle import Bundle
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.evaluation.metrics import rouge
 from headline.generation.batching import windows
 from headline.generation.generator import Generator

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from headline.bundle import Bundle
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.generation.batching import windows
 from headline.generation.generator import Generator
 from headline.generation.parallel import ParallelGenerator

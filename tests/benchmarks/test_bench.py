@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from headline.bundle import Bundle, load_bundle, save_bundle
 from headline.data.corpus import Pair
 from headline.engines.base import Engine
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.generation.generator import Generator
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig

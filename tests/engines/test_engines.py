@@ -8,7 +8,7 @@ import pytest
 
 from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.generation.generator import Generator
 from headline.network.model import HeadlineModel, weight_arrays
 from headline.search.beam_search import beam_search

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.generation.explain import Explainer, Explanation
 from headline.generation.generator import Generator
 from headline.settings.presets import PRESETS

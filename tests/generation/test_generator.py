@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.errors import ConfigError
 from headline.generation.batching import WINDOW
 from headline.generation.generator import Generator

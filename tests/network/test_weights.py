@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headline.engines.base import SourceBatch, Step
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.errors import BundleError
 from headline.network.weights import (
     GROUPS,

@@ -17,7 +17,7 @@ from typing import Any
 
 from headline.bundle import Bundle
 from headline.engines.base import Engine
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.errors import ConfigError
 from headline.generation.generator import Generator
 from headline.settings.search import DecodeConfig

@@ -15,7 +15,7 @@ import pytest
 from headline.bundle import load_bundle
 from headline.data.prepare import Job, prepare
 from headline.data.store import DATA, open_dataset
-from headline.engines.numpy_engine import NumpyEngine
+from headline.engines.numpy.engine import NumpyEngine
 from headline.errors import BundleError, LockedError, TrainingError
 from headline.evaluation.metrics import Facts, mark, rates
 from headline.formats.tables import CorpusFormat

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from headline.engines.base import Ids, SourceBatch
-from headline.engines.numpy_engine import NumpyEngine, Trace
+from headline.engines.numpy.engine import NumpyEngine
+from headline.engines.numpy.trace import Trace, traces
 from headline.network.weights import Weights
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis
@@ -40,9 +41,9 @@ def searched(
     for place, hypotheses in enumerate(every):
         found = hypotheses[: DECODE.num_headlines]
         targets = [hypothesis.ids for hypothesis in found]
-        traces = engine.trace(article(config, copy_ids[place]), targets)
+        replayed = traces(engine, article(config, copy_ids[place]), targets)
         row = [copy_ids[place]] * len(found)
-        results += list(zip(row, found, traces, strict=True))
+        results += list(zip(row, found, replayed, strict=True))
     return results
 
 
@@ -121,10 +122,10 @@ def test_padding_and_other_targets_change_no_trace(preset: str) -> None:
     padded = np.pad(copy_ids, (0, 3), constant_values=PAD)
     targets = [[8, 20], [], [int(copy_ids[0])] * 3]
 
-    together = engine.trace(article(config, padded), targets)
+    together = traces(engine, article(config, padded), targets)
 
     for target, expected in zip(targets, together, strict=True):
-        (alone,) = engine.trace(article(config, copy_ids), [target])
+        (alone,) = traces(engine, article(config, copy_ids), [target])
         for name, value in vars(alone).items():
             wanted = getattr(expected, name)
             if value.ndim == 2:

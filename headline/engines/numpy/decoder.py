@@ -1,0 +1,129 @@
+"""Reads targets token by token.
+
+Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
+S source length, H width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headline.engines.base import Floats, Ids
+from headline.engines.numpy.layers import Cell, dense, lstm_step, norm, scaled_norm
+from headline.engines.numpy.matches import Matches
+from headline.engines.rows import Rows
+from headline.network.weights import Weights
+from headline.settings.model import ModelConfig
+from headline.text.ids import UNK
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the decoder remembers of the target of each row."""
+
+    hidden: tuple[Floats, ...]  # of each layer, (R, H)
+    cell: tuple[Floats, ...]
+    matches: Matches | None  # of what has been written, with a ``match_length``
+
+    def take(self, rows: Ids) -> "Memory":
+        """Returns the given rows."""
+        return Memory(
+            tuple(layer[rows] for layer in self.hidden),
+            tuple(layer[rows] for layer in self.cell),
+            None if self.matches is None else self.matches.take(rows),
+        )
+
+
+@dataclass(frozen=True)
+class Articles:
+    """What the decoder knows of the articles, and which of them each row belongs to."""
+
+    rows: Rows
+    condition: Floats | None  # (B, H): with a ``conditional_norm``
+    copy_ids: Ids | None  # (B, S): what each position can write; None without pointer
+
+
+class Decoder:
+    """The weights of the decoder, its LSTMs laid out."""
+
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        self.config, self.weights = config, weights
+        self.layers = [
+            Cell.of(weights, f"decoder_{layer}")
+            for layer in range(config.decoder_layers)
+        ]
+
+    def condition(self, states: Floats, bias: Floats) -> Floats | None:
+        """Returns what a ``ConditionalNorm`` knows of the articles, (B, H), if needed.
+
+        Args:
+            states: of the encoder, shape ``(S, B, H)``.
+            bias: shape ``(B, S)``: 0 on real tokens, LOWEST on padding.
+        """
+        if not self.config.conditional_norm:
+            return None
+        condition: Floats = (states + bias.T[:, :, None]).max(axis=0)
+        return condition
+
+    def start(self, copy_ids: Ids) -> Memory:
+        """Returns the memory before BOS of a row for each article, (B, S)."""
+        zeros = np.zeros((len(copy_ids), self.config.width), np.float32)
+        layers = (zeros,) * self.config.decoder_layers
+        matches = Matches.none(copy_ids) if self.config.match_length else None
+        return Memory(layers, layers, matches)
+
+    def read(
+        self, memory: Memory, tokens: Ids, articles: Articles
+    ) -> tuple[Floats, Memory]:
+        """Each row reads its token, (R,); the outputs are (R, H)."""
+        embeddings = self.weights["embedding/embeddings"]
+        known = np.where(tokens < self.config.vocab_size, tokens, UNK)
+        outputs, hidden, cells = embeddings[known], [], []
+        for layer in range(self.config.decoder_layers):
+            values = self._norm(layer, outputs, articles)
+            outputs, cell = self._cell(
+                layer, values, memory.hidden[layer], memory.cell[layer]
+            )
+            hidden.append(outputs)
+            cells.append(cell)
+        outputs = self._norm("last", outputs, articles)
+        matches = self._extended(memory.matches, tokens, articles)
+        return outputs, Memory(tuple(hidden), tuple(cells), matches)
+
+    def _cell(
+        self, layer: int, values: Floats, hidden: Floats, cell: Floats
+    ) -> tuple[Floats, Floats]:
+        weights = self.layers[layer]
+        gates = values @ weights.kernel
+        gates += hidden @ weights.recurrent
+        gates += weights.bias
+        return lstm_step(gates, cell)
+
+    def _extended(
+        self, matches: Matches | None, tokens: Ids, articles: Articles
+    ) -> Matches | None:
+        if matches is None or articles.copy_ids is None:
+            return None
+        own = articles.copy_ids[articles.rows.articles]
+        return matches.extended(tokens, own, self.config.match_length)
+
+    def features(self, memory: Memory, rows: Rows) -> Floats | None:
+        """Returns what each position matches, (B K, features, S): see ``Matches``."""
+        if memory.matches is None:
+            return None
+        return memory.matches.by_article(rows).features(self.config.match_length)
+
+    def _norm(self, layer: int | str, values: Floats, articles: Articles) -> Floats:
+        name = f"decoder_norm_{layer}"
+        if articles.condition is None:
+            return scaled_norm(self.weights, name, values)
+        rows = articles.rows.articles
+        beta, gamma = (
+            self._modulate(f"{name}/{which}", articles.condition)[rows]
+            for which in ("beta", "gamma")
+        )
+        return norm(values) * (1 + gamma) + beta
+
+    def _modulate(self, name: str, condition: Floats) -> Floats:
+        hidden = np.maximum(dense(self.weights, f"{name}_hidden", condition), 0)
+        return dense(self.weights, f"{name}_output", hidden)

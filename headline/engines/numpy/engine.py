@@ -1,0 +1,125 @@
+"""The engine that runs a bundle with NumPy: its parts wired, and its rows kept.
+
+Shape letters: B articles, R rows, one for each live hypothesis, H width.
+"""
+
+from copy import copy as shallow_copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.engines.base import (
+    IMPOSSIBLE,
+    Floats,
+    Ids,
+    SourceBatch,
+    Step,
+    refuse_condition,
+)
+from headline.engines.numpy.decoder import Articles, Decoder, Memory
+from headline.engines.numpy.encoder import Encoder
+from headline.engines.numpy.layers import LOWEST
+from headline.engines.numpy.readout import Projected, Queries, Readout
+from headline.engines.rows import Rows
+from headline.network.weights import Weights
+from headline.settings.model import ModelConfig
+from headline.text.ids import PAD
+
+
+@dataclass(frozen=True)
+class NumpyState:
+    """The articles, and of each live row its article and what the decoder remembers."""
+
+    projected: Projected
+    condition: Floats | None  # (B, H): see ``Decoder.condition``
+    rows: Rows
+    places: Ids  # of each row of the search: which of the R it is
+    memory: Memory
+
+
+class NumpyEngine:
+    """Runs the weights of a bundle.
+
+    Args:
+        config: the network.
+        weights: those of such a network, which whoever reads them has checked:
+            float32 arrays by the names of ``weight_specs``.
+        shortlist: how many of the most frequent tokens a pointer model may write
+            beside those of the article; 0 for all, as the model was trained.
+    """
+
+    def __init__(
+        self, config: ModelConfig, weights: Weights, shortlist: int = 0
+    ) -> None:
+        self.config = config
+        self.encoder = Encoder(config, weights)
+        self.decoder = Decoder(config, weights)
+        self.readout = Readout(config, weights, shortlist)
+
+    def without_shortlist(self) -> "NumpyEngine":
+        """Returns an engine on the same arrays that looks at all of the vocab."""
+        engine = shallow_copy(self)
+        engine.readout = self.readout.without_shortlist()
+        return engine
+
+    def encode(self, sources: SourceBatch) -> NumpyState:
+        refuse_condition(sources)
+        mask = sources.source_ids.T != PAD
+        bias = np.where(mask.T, np.float32(0), LOWEST)
+        states = self.encoder.read(sources.source_ids, mask)
+        articles = np.arange(len(sources))
+        return NumpyState(
+            self.readout.project(states, bias, sources),
+            self.decoder.condition(states, bias),
+            Rows(articles),
+            articles.astype(np.int32),
+            self.decoder.start(sources.copy_ids),
+        )
+
+    def step(self, state: NumpyState, step: Step) -> tuple[Floats, Ids, NumpyState]:
+        live = np.flatnonzero(step.tokens != PAD)
+        queries, state = self.read(
+            _continued(state, step.parents, live), step.tokens[live]
+        )
+        asked = None if step.wanted is None else step.wanted[live]
+        log_probs, ids = self.readout.best(
+            state.projected, queries, step.num_candidates, asked
+        )
+        if len(live) == len(step.tokens):
+            return log_probs, ids, state
+        shape = len(step.tokens), log_probs.shape[1]
+        all_log_probs = np.full(shape, np.float32(IMPOSSIBLE))
+        all_ids = np.full(shape, PAD, np.int32)
+        all_log_probs[live], all_ids[live] = log_probs, ids
+        return all_log_probs, all_ids, state
+
+    def read(self, state: NumpyState, tokens: Ids) -> tuple[Queries, NumpyState]:
+        """Each of the R rows reads its token; what it asks then, and the new state."""
+        copying = state.projected.copying
+        copy_ids = None if copying is None else copying.ids
+        articles = Articles(state.rows, state.condition, copy_ids)
+        outputs, memory = self.decoder.read(state.memory, tokens, articles)
+        matches = self.decoder.features(memory, state.rows)
+        return Queries(state.rows, outputs, matches), replace(state, memory=memory)
+
+
+def _continued(state: NumpyState, parents: Ids, live: NDArray[np.intp]) -> NumpyState:
+    """Goes on with the live rows, and drops the articles that none of them belongs to.
+
+    Args:
+        parents: of each row of the search, see ``Step``.
+        live: which of these rows are.
+    """
+    chosen = state.places[parents[live]]
+    articles = state.rows.articles[chosen]
+    first = np.ones(len(articles), bool)  # of the rows of its article
+    first[1:] = articles[1:] != articles[:-1]
+    left, projected, condition = articles[first], state.projected, state.condition
+    if len(left) < state.rows.batch:
+        projected = projected.take(left)
+        condition = None if condition is None else condition[left]
+    places = np.zeros(len(parents), np.int32)
+    places[live] = np.arange(len(live))
+    rows, memory = Rows(first.cumsum() - 1), state.memory.take(chosen)
+    return NumpyState(projected, condition, rows, places, memory)

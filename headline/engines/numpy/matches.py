@@ -1,0 +1,59 @@
+"""What a target has written last, looked for in its article.
+
+Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
+S source length.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.engines.base import Floats, Ids
+from headline.engines.rows import Rows
+from headline.text.ids import EOS
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What has been written last, looked for in the article; for each of R rows.
+
+    See ``network.matches.match_runs``.
+    """
+
+    run: NDArray[np.int8]  # (R, S): tokens written last that stand before the position
+    written: NDArray[np.bool_]  # (R, S): whether the position's token is written
+
+    @classmethod
+    def none(cls, copy_ids: Ids) -> "Matches":
+        """Before anything is written; ``copy_ids`` are of shape ``(R, S)``."""
+        return cls(
+            np.zeros(copy_ids.shape, np.int8), np.zeros(copy_ids.shape, np.bool_)
+        )
+
+    def take(self, rows: Ids) -> "Matches":
+        """Returns the given rows."""
+        return Matches(self.run[rows], self.written[rows])
+
+    def by_article(self, rows: Rows) -> "Matches":
+        """Returns them as (B K, S), with empty rows where an article has fewer."""
+        shape = -1, self.run.shape[1]
+        run, written = map(rows.by_article, (self.run, self.written))
+        return Matches(run.reshape(shape), written.reshape(shape))
+
+    def extended(self, tokens: Ids, copy_ids: Ids, most: int) -> "Matches":
+        """Each row writes its token, ``(R,)``, beside its article, ``(R, S)``."""
+        holds = (copy_ids == tokens[:, None]) & (copy_ids > EOS)
+        run = np.zeros_like(self.run)
+        longer = np.minimum(self.run[:, :-1] + np.int8(1), np.int8(most))
+        run[:, 1:] = np.where(holds[:, :-1], longer, np.int8(0))
+        return Matches(run, self.written | holds)
+
+    def features(self, most: int) -> Floats:
+        """Returns ``match_features`` of each row, (R, most + 1, S)."""
+        lengths = np.arange(1, most + 1, dtype=np.int8)[:, None]
+        rows, length = self.run.shape
+        features = np.empty((rows, most + 1, length), np.float32)
+        features[:, :most] = self.run[:, None] >= lengths
+        features[:, most] = self.written
+        return features

@@ -1,0 +1,206 @@
+"""Says what may come next: looks into the article, and scores vocab and positions.
+
+Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
+S source length, V vocab size, H width.
+"""
+
+from copy import copy as shallow_copy
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.engines.base import Floats, Ids, SourceBatch
+from headline.engines.numpy.candidates import best_columns
+from headline.engines.numpy.layers import dense, log_softmax, product, softmax
+from headline.engines.numpy.mixture import Mixture
+from headline.engines.numpy.output import Logits, OutputLayer, OwnTokens
+from headline.engines.rows import Rows
+from headline.network.weights import Weights
+from headline.settings.model import LEAKY_SLOPE, ModelConfig
+from headline.text.ids import PAD
+
+
+@dataclass(frozen=True)
+class Copying:
+    """What the pointer keeps of the articles."""
+
+    keys: Floats  # (B, H, S), scaled by 1 / sqrt(H)
+    ids: Ids  # (B, S): what each position writes
+    own: OwnTokens
+
+    def take(self, articles: NDArray[np.intp]) -> "Copying":
+        """Returns the given articles alone."""
+        return Copying(self.keys[articles], self.ids[articles], self.own.take(articles))
+
+
+@dataclass(frozen=True)
+class Projected:
+    """What the read-out keeps of the articles; each array begins with the B of them."""
+
+    bias: Floats  # (B, S): 0 on real tokens, LOWEST on padding
+    keys: Floats  # (B, heads, H / heads, S), scaled by 1 / sqrt(H / heads)
+    values: Floats  # (B, heads, S, H / heads)
+    copying: Copying | None
+    prior_logits: Floats | None  # (B, V)
+
+    def take(self, articles: NDArray[np.intp]) -> "Projected":
+        """Returns the given articles alone."""
+        return Projected(
+            self.bias[articles],
+            self.keys[articles],
+            self.values[articles],
+            None if self.copying is None else self.copying.take(articles),
+            None if self.prior_logits is None else self.prior_logits[articles],
+        )
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What is asked at a step: the outputs of the decoder."""
+
+    rows: Rows
+    outputs: Floats  # (R, H)
+    matches: Floats | None  # (B K, features, S): see ``Matches``
+
+
+class Readout:
+    """Attention, the output layer and, by the config, a pointer or a source prior.
+
+    Args:
+        shortlist: see ``NumpyEngine``.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Weights, shortlist: int) -> None:
+        self.config, self.weights = config, weights
+        self.output = OutputLayer.of(
+            weights["output/kernel"],
+            weights["output/bias"],
+            shortlist if config.pointer else 0,
+        )
+
+    def without_shortlist(self) -> "Readout":
+        """Returns a read-out on the same arrays that looks at all of the vocab."""
+        readout = shallow_copy(self)
+        readout.output = OutputLayer.of(self.output.kernel, self.output.bias)
+        return readout
+
+    # --- what is kept of the articles -------------------------------------------------
+
+    def project(self, states: Floats, bias: Floats, sources: SourceBatch) -> Projected:
+        """Keeps of the encoder states, (S, B, H), what each step asks for.
+
+        Args:
+            bias: shape ``(B, S)``: 0 on real tokens, LOWEST on padding.
+        """
+        config = self.config
+        keys = self._keys("attention", states, config.width // config.heads)
+        values = product(states, self.weights["attention/value/kernel"])
+        return Projected(
+            bias,
+            keys.reshape(len(keys), config.heads, -1, len(states)),
+            np.ascontiguousarray(self._by_head(values).transpose(1, 2, 0, 3)),
+            self._copying(states, sources.copy_ids) if config.pointer else None,
+            self._prior(sources.source_ids) if config.source_prior else None,
+        )
+
+    def _by_head(self, values: Floats) -> Floats:
+        """Splits the last axis, H, into heads and H / heads."""
+        heads = self.config.heads
+        return values.reshape(*values.shape[:-1], heads, self.config.width // heads)
+
+    def _copying(self, states: Floats, copy_ids: Ids) -> Copying:
+        own = OwnTokens.of(copy_ids, self.output)
+        return Copying(self._keys("pointer", states, self.config.width), copy_ids, own)
+
+    def _keys(self, name: str, states: Floats, width: int) -> Floats:
+        """The keys of each article, scaled by the width of a query, (B, H, S)."""
+        scale = np.float32(width**-0.5)
+        kernel: Floats = self.weights[f"{name}/key/kernel"].T * scale
+        keys: Floats = kernel @ states.transpose(1, 2, 0)
+        return keys
+
+    def _prior(self, source_ids: Ids) -> Floats:
+        """Logits that favour the article's characters (J. Su 2018), (B, V)."""
+        bag = np.zeros((len(source_ids), self.config.vocab_size), np.float32)
+        bag[np.arange(len(source_ids))[:, None], source_ids] = 1
+        bag[:, PAD] = 0
+        scale = np.exp(self.weights["prior/log_scale"])
+        prior: Floats = scale * bag + self.weights["prior/shift"]
+        return prior
+
+    # --- what may come next -----------------------------------------------------------
+
+    def best(
+        self,
+        projected: Projected,
+        queries: Queries,
+        num_candidates: int,
+        wanted: Ids | None,
+    ) -> tuple[Floats, Ids]:
+        """Returns the best next tokens and the wanted ones; see ``Engine.step``."""
+        features, _ = self.attend(projected, queries)
+        if projected.copying is None:
+            log_probs = self.log_probs(projected, queries, features)
+            return best_columns(log_probs, num_candidates, wanted)
+        mixture = self.mixture(projected, projected.copying, queries, features)
+        return mixture.best(num_candidates, wanted)
+
+    def attend(self, projected: Projected, queries: Queries) -> tuple[Floats, Floats]:
+        """Looks into the article: Vaswani et al. 2017, eq. 1.
+
+        Returns:
+            features: each output with its context, (R, 2 H); and the weights of the
+            heads, (B, heads, K, S).
+        """
+        rows, matches = queries.rows, queries.matches
+        asked = queries.outputs @ self.weights["attention/query/kernel"]
+        by_head = self._by_head(rows.by_article(asked))
+        scores = by_head.transpose(0, 2, 1, 3) @ projected.keys
+        scores += projected.bias[:, None, None, :]
+        if matches is not None:
+            match = dense(self.weights, "attention/match", queries.outputs)
+            match = rows.by_article(match)
+            match = match.reshape(len(matches), self.config.heads, -1)
+            bonus = (match @ matches).reshape(*by_head.shape[:3], -1)
+            scores += bonus.transpose(0, 2, 1, 3)
+        weights = softmax(scores)
+        context = (weights @ projected.values).transpose(0, 2, 1, 3)
+        context = rows.flat(context.reshape(*by_head.shape[:2], -1))
+        return np.concatenate([queries.outputs, context], axis=1), weights
+
+    def log_probs(
+        self, projected: Projected, queries: Queries, features: Floats
+    ) -> Floats:
+        """Returns log P of every token without a pointer, (R, V)."""
+        return log_softmax(self._logits(projected, queries, features).listed())
+
+    def mixture(
+        self, projected: Projected, copying: Copying, queries: Queries, features: Floats
+    ) -> Mixture:
+        """Returns what vocab and article say together, with a pointer."""
+        copy = self._copy(projected, copying, queries, features)
+        gate = dense(self.weights, "pointer/gate", features)
+        logits = self._logits(projected, queries, features)
+        return Mixture.of(logits, copying.own, gate, copy)
+
+    def _logits(
+        self, projected: Projected, queries: Queries, features: Floats
+    ) -> Logits:
+        values = dense(self.weights, "hidden", features)
+        hidden = np.maximum(values, LEAKY_SLOPE * values)  # leaky ReLU
+        return Logits(self.output, queries.rows, hidden, projected.prior_logits)
+
+    def _copy(
+        self, projected: Projected, copying: Copying, queries: Queries, features: Floats
+    ) -> Floats:
+        """The weight of each position if something is copied, (R, S)."""
+        rows, matches = queries.rows, queries.matches
+        asked = rows.by_article(features @ self.weights["pointer/query/kernel"])
+        scores: Floats = np.matmul(asked, copying.keys)
+        scores += projected.bias[:, None, :]
+        if matches is not None:
+            weights = rows.by_article(dense(self.weights, "pointer/match", features))
+            bonus = weights.reshape(len(matches), 1, -1) @ matches
+            scores += bonus.reshape(scores.shape)
+        return rows.flat(softmax(scores))
