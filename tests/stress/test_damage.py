@@ -18,16 +18,16 @@ from tests.stress.damage import (
 
 def test_a_damaged_model_is_opened_or_refused_in_one_line(tmp_path: Path) -> None:
     trial = Trial(make_model(tmp_path / "m"), use_model, forge_model)
-    trial.run(flips=20, share=0.03)
+    trial.run(flips=8, share=0.015)
     assert trial.faults == []
-    assert trial.outcomes["refused"] > 30 and trial.outcomes["opened"] > 3
+    assert trial.outcomes["refused"] > 15 and trial.outcomes["opened"] > 1
 
 
 def test_a_damaged_dataset_is_opened_or_refused_in_one_line(tmp_path: Path) -> None:
     trial = Trial(make_dataset(tmp_path / "d"), use_dataset, forge_dataset)
-    trial.run(flips=20, share=0.03)
+    trial.run(flips=8, share=0.015)
     assert trial.faults == []
-    assert trial.outcomes["refused"] > 30 and trial.outcomes["opened"] > 3
+    assert trial.outcomes["refused"] > 15 and trial.outcomes["opened"] > 1
 
 
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ def test_hostile_files_are_read_or_told_and_every_row_is_counted(
     tmp_path: Path,
 ) -> None:
     inputs = Inputs(tmp_path, seed=3)
-    for _ in range(60):
+    for _ in range(40):
         inputs.run()
     for command in ("prepare", "evaluate", "generate", "strict"):
-        assert inputs.outcomes[f"{command}: told"] > 5
-        assert inputs.outcomes[f"{command}: worked"] > 5
+        assert inputs.outcomes[f"{command}: told"] > 3
+        assert inputs.outcomes[f"{command}: worked"] > 3
 
 
 def test_what_is_no_corpus_is_told(tmp_path: Path) -> None:

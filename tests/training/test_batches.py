@@ -26,14 +26,14 @@ from headline.training.train import label_counter
 from tests.corpora import bracket_pairs, write_pairs
 from tests.models import TINY, without_dropout
 
-SMALL = without_dropout(replace(TINY["pointer"], decoder_layers=1))
+SMALL = without_dropout(replace(TINY["pointer"], encoder_layers=1, decoder_layers=1))
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("data")
     job = Job(
-        files=[write_pairs(folder / "corpus.csv", bracket_pairs(30))],
+        files=[write_pairs(folder / "corpus.csv", bracket_pairs(20))],
         data_dir=folder / "prepared",
         format=CorpusFormat(),
         config=PrepareConfig(valid_size=0.1, test_size=0.0),

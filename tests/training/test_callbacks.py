@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
+import keras
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from headline.training.callbacks import (
     Clock,
     Cooldown,
     EpochMeter,
+    Schedule,
     Training,
     dropout_strength,
     learning_rate,
@@ -22,6 +24,9 @@ from headline.training.callbacks import (
 )
 from headline.training.phases import ONLY_PAIRS, Phase
 from headline.training.progress import TrainingState
+from tests.models import TINY, random_model
+
+PHASE = Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates=1000, epoch_updates=10)
 
 
 def test_learning_rate_warms_up_then_falls_or_stays() -> None:
@@ -42,6 +47,19 @@ def test_dropout_rises_and_is_the_stronger_the_more_epochs_there_are() -> None:
     assert ends == [0.0, 0.0, 0.25, 0.75, 1.0, 1.0]
     for always in (0.0, 1.0):
         assert dropout_strength(TrainConfig(dropout_epochs=always), 0, 0.2) == 1.0
+
+
+def test_the_model_drops_as_much_as_the_epoch_is_to_drop() -> None:
+    model = random_model(TINY["seed"])
+    model.compile(keras.optimizers.SGD(1.0))
+    config, found = TrainConfig(epochs=100, dropout_epochs=5.0), []
+    state = TrainingState()
+    schedule = Schedule(config, PHASE, Clock(None, state), state)
+    schedule.set_model(model)
+    for state.update in (0, 10, 40, 50, 90):  # an epoch has 10
+        schedule.on_train_batch_begin(0)
+        found.append(float(model.strength))
+    assert found == pytest.approx([0.0, 0.2, 0.8, 1.0, 1.0])
 
 
 def test_the_rate_falls_from_what_it_was_to_nothing() -> None:
@@ -84,9 +102,6 @@ def test_the_clock_leaves_room_for_the_last_validation(
     assert clock.share() == pytest.approx(25 / 30)
     now[0] += math.inf
     assert clock.share() == 1 and endless.share() == 0
-
-
-PHASE = Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates=1000, epoch_updates=10)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ from tests.trainings import small_run
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, learning_rate=0.01, warmup_updates=5, valid_articles=20
 )
+# An update takes two batches, and each of them is read twice.
+PARTED = replace(CONFIG, epochs=2, accumulate=2, r_drop=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +130,7 @@ def stopping(run: Run, checks: list[int], monkeypatch: pytest.MonkeyPatch) -> No
         quietly(run)
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again_it_comes_to_the_same(
     straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,16 +143,26 @@ def test_stopped_again_and_again_it_comes_to_the_same(
         quietly(replace(run, resume=True))
 
 
-def test_so_it_does_where_an_update_takes_several_batches_read_twice(
+def test_a_crash_and_a_stop_change_nothing(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = replace(CONFIG, epochs=1, accumulate=2, r_drop=1.0)
-    whole, parted = (tiny_run(data_dir, tmp_path / name, train) for name in "ab")
+    """It crashes between two files of an epoch, then stops within the next update."""
+    whole, broken = (tiny_run(data_dir, tmp_path / name, PARTED) for name in "ab")
     quietly(whole)
-    stopping(parted, [2], monkeypatch)
-    assert_same(parted.model_dir, whole.model_dir)
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("headline.training.validation.write_report", second_time_fails())
+        quietly(broken)
+    broken = replace(broken, resume=True)
+    stopping(broken, [4], monkeypatch)
+    assert_same(broken.model_dir, whole.model_dir)
+    updates = -(-len(open_dataset(data_dir).splits["train"]) // 16)
+    rows = history_of(broken.model_dir)
+    assert [int(row["updates"]) for row in rows] == [updates, 2 * updates]
+    with pytest.raises(TrainingError, match="come to its end"):
+        quietly(broken)
 
 
+@pytest.mark.slow
 def test_a_crash_between_two_files_changes_nothing(
     straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +212,7 @@ def test_what_is_compared_with_a_checkpoint_are_the_epochs_that_hold(
         assert settings(run, dataset)["train.epochs"] == expected
 
 
+@pytest.mark.slow
 def test_without_memory_for_a_batch_its_halves_make_the_same_update(
     straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,9 +242,21 @@ def test_without_memory_for_a_batch_its_halves_make_the_same_update(
     assert one.weights.keys() == other.weights.keys()
 
 
-def test_numbers_that_are_none_end_the_training(data_dir: Path, tmp_path: Path) -> None:
+def test_numbers_that_are_none_end_the_training(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where there was no memory for whole batches, and it goes on with halves."""
+    begin, lines = Schedule.on_train_batch_begin, list[str]()
+
+    def cramped(self: Schedule, batch: int, logs: Any = None) -> None:
+        if self.config.batch_size > 4:
+            raise MemoryError
+        begin(self, batch, logs)
+
+    monkeypatch.setattr(Schedule, "on_train_batch_begin", cramped)
     train = replace(CONFIG, learning_rate=9.0, optimizer="sgd", clip_norm=0.0)
     with pytest.raises(
         TrainingError, match=r"batch \d+ of epoch \d .*lower --learning-rate"
     ):
-        quietly(tiny_run(data_dir, tmp_path / "m", train))
+        train_model(tiny_run(data_dir, tmp_path / "m", train), lines.append)
+    assert "out of memory: from now on batches of 4 pairs, 2 of them" in lines[1]

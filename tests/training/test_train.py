@@ -15,12 +15,11 @@ import pytest
 from headline.bundle import load_bundle
 from headline.data.prepare import Job, prepare
 from headline.data.store import DATA, open_dataset
-from headline.engines.numpy.engine import NumpyEngine
 from headline.errors import BundleError, LockedError, TrainingError
 from headline.evaluation.metrics import Facts, mark, rates
 from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
-from headline.network.model import assign_weights, build_model
+from headline.network.model import COLUMNS, assign_weights, build_model
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, Run
 from headline.settings.train import Schedule, TrainConfig
@@ -100,6 +99,7 @@ def test_history_has_a_row_for_each_epoch_and_the_loss_falls(
     assert all(a["seconds"] < b["seconds"] for a, b in pairwise(rows))
 
 
+@pytest.mark.slow
 def test_a_training_of_one_epoch_drops_nothing_unless_told(
     data_dir: Path, tmp_path: Path
 ) -> None:
@@ -116,6 +116,7 @@ def test_a_training_of_one_epoch_drops_nothing_unless_told(
     assert losses[1] > 1.05 * losses[2]
 
 
+@pytest.mark.slow
 def test_a_softmax_over_some_tokens_comes_to_about_the_same(
     data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_softmax_over_some_tokens_comes_to_about_the_same(
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
 
 
+@pytest.mark.slow
 def test_r_drop_brings_two_passes_nearer_to_each_other(
     data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
@@ -146,9 +148,12 @@ def test_few_pairs_are_read_twice_and_the_first_line_says_so(
     data_dir: Path, trained: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     run = quick_run(data_dir, tmp_path / "m", replace(QUICK, epochs=1))
-    lines: list[str] = []
-    train_model(replace(run, train=replace(run.train, r_drop=None)), lines.append)
-    assert "each batch read twice (--r-drop 1)" in lines[0]
+
+    def only_the_first(line: str) -> None:
+        raise KeyboardInterrupt(line)
+
+    with pytest.raises(KeyboardInterrupt, match=r"each batch read twice \(--r-drop 1"):
+        train_model(replace(run, train=replace(run.train, r_drop=None)), only_the_first)
     assert "twice" not in trained[1][0]
 
 
@@ -185,9 +190,18 @@ def test_the_kept_weights_score_what_their_epoch_scored(
 ) -> None:
     """The saved model, run with NumPy alone, scores what that epoch scored."""
     model_dir, _ = trained
+    scores = assert_scored_as_told(data_dir, model_dir, QUICK.valid_articles)
+    copied = f"Characters from the article{scores['copy_rate']:.1f} %"
+    assert "for 20 articles" in writing(model_dir) and copied in writing(model_dir)
+
+
+def assert_scored_as_told(
+    data_dir: Path, model_dir: Path, articles: int
+) -> dict[str, float]:
+    """Returns what the saved model scores, which is what the history says."""
     epoch = load_bundle(model_dir).provenance["epoch"]
     kept = history_of(model_dir)[epoch - 1]
-    pairs = open_dataset(data_dir).sample("valid", QUICK.valid_articles)
+    pairs = open_dataset(data_dir).sample("valid", articles)
 
     generator = Generator.load(model_dir)
     found = generator.generate([pair.source for pair in pairs])
@@ -198,26 +212,33 @@ def test_the_kept_weights_score_what_their_epoch_scored(
     )
     for name in RECORDED:
         assert round(scores[name], 2) == kept[name]
-    copied = f"Characters from the article{scores['copy_rate']:.1f} %"
-    assert "for 20 articles" in writing(model_dir) and copied in writing(model_dir)
+    return scores
 
 
+@pytest.mark.slow
 def test_on_another_device_the_engine_of_keras_tells_the_same(
     data_dir: Path,
     trained: tuple[Path, list[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: list[NumpyEngine] = []
-    monkeypatch.setattr("headline.training.validation.NumpyEngine", made.append)
-    monkeypatch.setattr("headline.training.validation.device_in_use", lambda: "H100")
+    pretend_another_device(monkeypatch)
     train_model(quick_run(data_dir, tmp_path / "m"), lambda line: None)
 
-    for one, other in zip(
-        history_of(trained[0]), history_of(tmp_path / "m"), strict=True
-    ):
+    rows = history_of(tmp_path / "m")
+    assert len(rows) == QUICK.most_epochs
+    for one, other in zip(history_of(trained[0]), rows, strict=True):
         assert all(one[name] == other[name] for name in RECORDED)
-    assert not made
+
+
+def pretend_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: the headlines of the validation are not NumPy's."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("the engine of NumPy was made")
+
+    monkeypatch.setattr("headline.training.validation.NumpyEngine", refused)
+    monkeypatch.setattr("headline.training.validation.device_in_use", lambda: "H100")
 
 
 def test_samples_are_shown_and_written_beside_their_references(
@@ -308,6 +329,7 @@ def test_of_two_trainings_into_one_folder_the_second_is_refused(
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_another_gives_another(
     data_dir: Path, tmp_path: Path
 ) -> None:
@@ -332,6 +354,7 @@ def test_resume_names_the_settings_that_differ(
         train_model(replace(run, model_dir=tmp_path), print)
 
 
+@pytest.mark.slow
 def test_max_minutes_ends_an_epoch_early_and_leaves_a_model(
     data_dir: Path, tmp_path: Path
 ) -> None:
@@ -358,7 +381,10 @@ def test_no_epoch_begins_once_the_time_is_over(
     assert [row["epoch"] for row in history_of(tmp_path)] == [1]
 
 
-def test_seed_preset_trains(data_dir: Path, tmp_path: Path) -> None:
+def test_seed_preset_trains_and_is_scored_where_it_trains(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_another_device(monkeypatch)
     preset = PRESETS["seed"]
     model = replace(preset.model, width=32, heads=4)
     train = replace(preset.train, epochs=2, batch_size=32, valid_articles=5)
@@ -376,6 +402,8 @@ def test_seed_preset_trains(data_dir: Path, tmp_path: Path) -> None:
     # The prior is nothing at first, and nothing has no ratio.
     assert [row["update_ratio_prior"] > 0 for row in rows] == [False, True]
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-3])
+    monkeypatch.undo()
+    assert_scored_as_told(data_dir, tmp_path / "m", 5)
 
 
 def test_an_empty_valid_split_is_refused(tmp_path: Path) -> None:
@@ -441,7 +469,10 @@ def rows(batches: Batches) -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.parametrize("schedule, epochs", [("linear", 6), ("constant", 4)])
+@pytest.mark.parametrize(
+    "schedule, epochs",
+    [("linear", 6), pytest.param("constant", 4, marks=pytest.mark.slow)],
+)
 def test_a_training_without_progress_comes_to_its_end_and_keeps_the_last(
     data_dir: Path, tmp_path: Path, schedule: Schedule, epochs: int
 ) -> None:
@@ -468,6 +499,13 @@ def test_a_training_without_progress_comes_to_its_end_and_keeps_the_last(
         train_model(replace(run, resume=True), print)
 
 
+def test_the_validation_is_over_the_whole_vocab(data_dir: Path) -> None:
+    dataset, config = open_dataset(data_dir), replace(QUICK, shortlist=12)
+    assert COLUMNS in Batches(dataset, "train", config, epoch=0)[0][0]
+    (valid,) = Batches(dataset, "valid", config)[0]
+    assert COLUMNS not in valid and valid["labels"].max() >= 12
+
+
 def test_a_short_training_warms_up_for_a_fifth_of_it() -> None:
     config = TrainConfig(learning_rate=1.0, warmup_updates=1000)
     rates = [learning_rate(config, update, update / 50) for update in range(50)]
@@ -475,6 +513,7 @@ def test_a_short_training_warms_up_for_a_fifth_of_it() -> None:
     assert max(rates) == pytest.approx(0.8)
 
 
+@pytest.mark.slow
 def test_updates_are_counted_and_planned_in_groups_of_batches(
     data_dir: Path, tmp_path: Path
 ) -> None:

@@ -137,7 +137,9 @@ def test_kept_weights_and_the_report_are_of_the_pairs(
     assert f"{score:.2f} after epoch {kept['epoch']}<" in report
 
 
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize(
+    "stop", [pytest.param(STOPS[0], marks=pytest.mark.slow), STOPS[1]]
+)
 def test_interrupted_training_goes_on_as_if_it_had_never_stopped(
     dataset: Dataset, trained: tuple[Path, list[str]], stop: str
 ) -> None:

@@ -10,7 +10,6 @@ import pytest
 from headline.bundle import Bundle, load_bundle, save_bundle
 from headline.data.prepare import Job, prepare
 from headline.data.store import Dataset, open_dataset
-from headline.engines.keras_engine import KerasEngine
 from headline.errors import TrainingError
 from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
@@ -158,7 +157,7 @@ def test_words_and_characters_do_not_mix(dataset: Dataset) -> None:
 def test_training_from_a_model_goes_on_where_it_stood(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    """With all weights frozen but one bias, it writes what the base writes."""
+    """With all weights frozen but the biases, the others are the base's."""
     base_dir, model_dir = tmp_path / "base", tmp_path / "m"
     base = base_bundle(replace(TINY["pointer"], dropout=0.0))
     save_bundle(base_dir, base)
@@ -179,16 +178,10 @@ def test_training_from_a_model_goes_on_where_it_stood(
     train_model(run, lines.append)
     assert "weights carried over" in lines[0] and "tokens" in lines[0]
     trained = load_bundle(model_dir)
-    for name, weight in base.weights.items():
-        if name in ("hidden/kernel", "encoder_0/forward/lstm_cell/kernel"):
-            np.testing.assert_array_equal(trained.weights[name], weight)
-    # What either engine makes of it is the same.
+    for name in ("hidden/kernel", "encoder_0/forward/lstm_cell/kernel"):
+        np.testing.assert_array_equal(trained.weights[name], base.weights[name])
     article = ["丁天地玄黄「甲乙」宇宙"]
-    engine = KerasEngine.from_weights(trained.model, trained.weights)
-    other = Generator(trained.tokenizer, engine, trained.decode, 400)
-    assert Generator.load(model_dir).generate(article)[0][0].text == (
-        other.generate(article)[0][0].text
-    )
+    assert Generator.load(model_dir).generate(article)[0][0].text
     resumed = replace(run, resume=True, init_from=None)
     with pytest.raises(TrainingError, match="the model of --init-from is another"):
         train_model(resumed, print)
