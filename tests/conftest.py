@@ -20,8 +20,8 @@ from hypothesis import settings
 # `make test` tries the same few examples each time; `make stress` has many more, and
 # others each time: `--hypothesis-profile stress`. CI takes a share of those.
 settings.register_profile("test", derandomize=True, deadline=None, max_examples=50)
-settings.register_profile("share", deadline=None, max_examples=200, print_blob=True)
-settings.register_profile("stress", deadline=None, max_examples=5000, print_blob=True)
+settings.register_profile("share", deadline=None, max_examples=100, print_blob=True)
+settings.register_profile("stress", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("test")
 
 # What was started by nohup, or behind a shell script's &, ignores some signals, and so

@@ -695,7 +695,9 @@ def test_a_seed_gives_the_same_headlines_in_any_batch(untrained: Path) -> None:
 
 def test_options_of_the_search_are_obeyed(untrained: Path) -> None:
     words = ("--must-include", "囧", "--must-include", "5G", "--avoid", "天")
-    for line in lines_of(untrained, "--prefix", "北京", *words, "--num-headlines", "2"):
+    found = lines_of(untrained, "--prefix", "北京", *words, "--num-headlines", "2")
+    assert len(found) == 9
+    for line in found:
         assert len(line.split("\t")) == 2
         for text in line.split("\t"):
             assert text.startswith("北京") and "囧" in text and "5G" in text

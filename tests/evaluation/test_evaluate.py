@@ -350,6 +350,7 @@ def test_several_headlines_are_compared_with_each_other(tmp_path: Path) -> None:
     several = evaluated(tmp_path, num_headlines=2)
 
     of_each = [choice([h.text for h in p.headlines]) for p in several.predictions]
+    assert "different" in several.choices
     for name, value in several.choices.items():
         assert value == pytest.approx(sum(one[name] for one in of_each) / len(PAIRS))
     assert f"{several.choices['different']:.2f} different" in several.table()

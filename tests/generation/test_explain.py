@@ -27,9 +27,14 @@ articles = st.text(HAN + "１ <b>\n罕😀", min_size=1, max_size=60)
 
 
 def explained(article: str, bundle: Bundle = BUNDLE) -> Explanation:
-    """Writes headlines for an article and explains them."""
+    """Writes headlines for an article and explains them: each token of each."""
     (headlines,) = Generator.from_bundle(bundle, DECODE).generate([article])
-    return Explainer.from_bundle(bundle).explain(article, headlines)
+    explanation = Explainer.from_bundle(bundle).explain(article, headlines)
+    if normalise(article):
+        written = [(headline.text, headline.score) for headline in headlines]
+        assert [(one.text, one.score) for one in explanation.headlines] == written
+        assert written and all(one.tokens for one in explanation.headlines)
+    return explanation
 
 
 def test_the_engine_of_the_generator_explains_what_it_wrote(
@@ -131,7 +136,7 @@ def test_a_word_is_one_token() -> None:
 
     assert "宣布" in explanation.source and "".join(explanation.source) == HAN
     texts = {t.text for headline in explanation.headlines for t in headline.tokens}
-    assert texts <= {*explanation.source, ""} and max(map(len, texts)) > 1
+    assert "" in texts <= {*explanation.source, ""} and max(map(len, texts)) > 1
 
 
 def test_what_is_past_the_most_that_is_read_is_told_apart() -> None:
@@ -167,4 +172,7 @@ def test_presets_are_explained() -> None:
             preset.model, vocab_size=BUNDLE.model.vocab_size, width=8, heads=2
         )
         bundle = replace(BUNDLE, model=model, weights=random_weights(model))
-        assert explained(HAN, bundle).pointer == model.pointer
+        explanation = explained(HAN, bundle)
+        assert explanation.pointer == model.pointer
+        shares = [t.copy_share for one in explanation.headlines for t in one.tokens]
+        assert any(shares) == model.pointer

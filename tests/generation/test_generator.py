@@ -219,8 +219,8 @@ def test_the_space_behind_a_prefix_stays_and_the_headline_goes_on(
 @pytest.mark.parametrize("bundle", [BUNDLE, tiny_bundle(SPACED), word_bundle(SPACED)])
 def test_a_word_may_have_a_space_in_it(bundle: Bundle) -> None:
     for word, expected in (("囧 囧", "囧 囧"), (" 囧\u3000 囧 ", "囧 囧")):
-        for headline in random_model(bundle, must_include=(word,)).generate([HAN])[0]:
-            assert expected in headline.text
+        (headline,) = random_model(bundle, must_include=(word,)).generate([HAN])[0]
+        assert expected in headline.text
     first = random_model(bundle, prefix="今 天").generate([HAN])[0][0].text
     assert first.startswith("今 天")
     avoided = {
@@ -287,7 +287,9 @@ def test_a_space_that_the_vocab_lacks_is_one_all_the_same(least: int) -> None:
 def test_what_is_asked_for_may_repeat_ngrams(asked: dict[str, Any]) -> None:
     generator = random_model(**asked, no_repeat_ngram_size=1, num_headlines=3)
 
-    for headline in generator.generate([HAN])[0]:
+    found = generator.generate([HAN])[0]
+    assert len(found) == 3
+    for headline in found:
         assert str(asked.get("prefix", "央央央")) in headline.text
         again = headline.text.replace("央央央", "", 1).replace("2020", "")
         assert len(set(again)) == len(again)

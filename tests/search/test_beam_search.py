@@ -415,9 +415,9 @@ def test_a_word_of_n_characters_is_an_ngram_by_itself() -> None:
     config = DecodeConfig(beam_size=300, num_headlines=300, max_length=4)
 
     rules = plain_rules(config, 20, names)
-    for found in beam_search(
-        ScriptedEngine(scattered), SourceBatch(ids, ids), rules, config
-    ):
+    every = beam_search(ScriptedEngine(scattered), SourceBatch(ids, ids), rules, config)
+    assert len(every) == len(ids)
+    for found in every:
         texts = {one.ids for one in found}
         assert not any(ids.count(A) > 1 for ids in texts)
         assert any(ids.count(B) > 1 for ids in texts)  # b c b has no bigram twice
@@ -429,6 +429,7 @@ def test_the_target_length_is_a_wish_that_the_score_pays_for() -> None:
     for target in (1, 3, 6):
         wished = search(scattered, 40, beam_size=50, max_length=6, target_length=target)
         lengths.append(np.mean([len(found[0].ids) for found in wished]))
+        assert len(wished) == 40
         for article, (best, *_) in enumerate(wished):
             assert best.log_prob == pytest.approx(log_prob(article + A, best.ids))
             missed = WISH * abs(len(best.ids) - target)
@@ -483,7 +484,7 @@ def test_groups_choose_other_tokens_and_scores_stay_log_probabilities() -> None:
     plain = search(scattered, 30, **settings)
     diverse = search(scattered, 30, **settings, diversity=3.0)
 
-    assert first_tokens(diverse) > first_tokens(plain)
+    assert first_tokens(diverse) > first_tokens(plain) and len(diverse) == 30
     for article, headlines in enumerate(diverse):
         assert len({one.ids for one in headlines}) == 4
         assert headlines == sorted(headlines)

@@ -103,8 +103,10 @@ def test_a_seed_gives_the_same_in_any_batch_and_another_seed_another() -> None:
 
 def test_samples_differ_and_their_scores_are_log_probabilities() -> None:
     config = replace(CONFIG, num_headlines=6, temperature=0.7, top_p=0.9)
-    for found in sample(config, list(range(A, A + 30))):
-        assert len({one.ids for one in found}) == len(found)
+    every = sample(config, list(range(A, A + 30)))
+    assert len(every) == 30
+    for found in every:
+        assert 1 < len({one.ids for one in found}) == len(found)
         for one in found:
             steps = [(one.ids[:place], token) for place, token in enumerate(one.ids)]
             steps.append((one.ids, EOS))

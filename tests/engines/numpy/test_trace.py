@@ -44,6 +44,7 @@ def searched(
         replayed = traces(engine, article(config, copy_ids[place]), targets)
         row = [copy_ids[place]] * len(found)
         results += list(zip(row, found, replayed, strict=True))
+    assert len(results) == len(LENGTHS) * DECODE.num_headlines
     return results
 
 
@@ -56,7 +57,6 @@ def article(config: ModelConfig, copy_ids: Ids) -> SourceBatch:
 def test_log_probs_sum_to_the_score_of_the_search(preset: str) -> None:
     found = searched(TINY[preset], mild_weights(TINY[preset]))
 
-    assert len(found) == len(LENGTHS) * DECODE.num_headlines
     assert max(len(hypothesis.ids) for _, hypothesis, _ in found) > 2
     for _, hypothesis, trace in found:
         assert len(trace.log_probs) == len(hypothesis.ids) + 1
