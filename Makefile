@@ -14,6 +14,8 @@ ARTICLES ?= $(firstword $(wildcard data/articles/*.txt))
 TESTS ?= tests
 # Processes of `make test`: one for each core, and no more than there is memory for.
 JOBS ?= auto --maxprocesses 8
+PYTEST = $(BIN)/python -m pytest
+SIDE_BY_SIDE = -n $(JOBS) --dist worksteal
 
 BIN = $(VENV)/bin
 HEADLINE = $(BIN)/headline
@@ -22,7 +24,7 @@ INSTALLED = $(VENV)/.installed
 CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: stress help setup demo prepare train evaluate generate test test-jax check lint types \
+.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax check lint types \
 	format bench controls clean
 
 help: ## list the targets
@@ -58,19 +60,17 @@ evaluate: $(INSTALLED) ## score MODEL on the held-out test split of CORPUS
 generate: $(INSTALLED) ## write headlines for ARTICLES with MODEL
 	$(HEADLINE) generate -m $(MODEL) $(ARTICLES)
 
-# Those that fork run by themselves: they use several cores, and need no other threads.
-PYTEST = $(BIN)/python -m pytest
-SIDE_BY_SIDE = -n $(JOBS) --dist worksteal
-# What takes long is `make stress`; there may be none that fork among TESTS.
+# What takes long is left to `make stress`. Those that fork run by themselves: they use
+# several cores, and need no other threads. Among some TESTS there may be none (5).
 test: $(INSTALLED) ## run the test suite
 	$(PYTEST) $(TESTS) -m 'not slow and not forks' $(SIDE_BY_SIDE)
 	$(PYTEST) $(TESTS) -m 'not slow and forks' || test $$? = 5
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,jax]'
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/engines tests/network \
+	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
-		tests/training/test_resume.py::test_stopped_again_and_again_it_comes_to_the_same
+		tests/training/test_resume.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
 
 check: lint types ## ruff and mypy, as CI runs them
 
@@ -94,13 +94,22 @@ bench: $(INSTALLED) ## measure speed and memory with MODEL and CORPUS: a table, 
 controls: $(INSTALLED) ## tables of what the controls of the search cost and give
 	$(BIN)/python -m tests.benchmarks.controls $(MODEL) $(DATA)/test.csv
 
-stress: $(INSTALLED) ## break things on purpose for two hours: kills, full disks, odd inputs
+# What takes long, and random examples, by other seeds each time.
+stress: $(INSTALLED) ## break things on purpose for hours: kills, full disks, odd inputs
+	$(PYTEST) tests -m slow $(SIDE_BY_SIDE)
+	$(PYTEST) tests -m hypothesis --hypothesis-profile stress $(SIDE_BY_SIDE)
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills
 	$(BIN)/python -m tests.stress.inputs --large
 	$(BIN)/python -m tests.stress.numbers
 	$(BIN)/python -m tests.stress.streams
 	$(BIN)/python -m tests.stress.soak
+
+TODAY = $(shell date +%Y%m%d)
+stress-share: $(INSTALLED) ## minutes of what `make stress` does for hours
+	$(PYTEST) tests -m hypothesis --hypothesis-profile share $(SIDE_BY_SIDE)
+	$(BIN)/python -m tests.stress.inputs --minutes 0.3 --seed $(TODAY)
+	$(BIN)/python -m tests.stress.streams --minutes 0.3 --trainings 0 --seed $(TODAY)
 
 clean: ## remove all that these targets make
 	rm -rf $(VENV) prepared models build dist bench.json *.egg-info \
