@@ -19,19 +19,18 @@ from headline.network.objective import (
     label_weights,
 )
 from headline.network.readout import Columns, Readout, Tensors
+from headline.network.train_step import DIVISOR, TrainStep
 from headline.network.weights import Weights, count_weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.text.ids import PAD
 
-DIVISOR = "divisor"
 # The tokens that the softmax of an update is over, see ``shortlist``: (1, C) both.
 COLUMNS, LOG_SHARES = "columns", "log_shares"
 LABEL_COLUMNS = "label_columns"  # which of them each label is, (B, T)
-POINTER_METRICS = ("gate", "copy_entropy")
 
 
 @keras.saving.register_keras_serializable(package="headline")
-class HeadlineModel(keras.Model):
+class HeadlineModel(TrainStep):
     """Encoder-decoder with attention and, by its config, a pointer or a source prior.
 
     Call arguments: a dict of int arrays
@@ -48,24 +47,17 @@ class HeadlineModel(keras.Model):
         ``log_probs``: log P(label), the teacher-forced log-probability.
         ``gate``, with a pointer: the share of generating, 0 to 1.
         ``copy_entropy``, with a pointer: entropy of the copy distribution, in nats.
-        Of two passes, see ``r_drop``: ``log_probs``, the mean of both, and
-        ``divergence``, how far they are apart.
+        Of two passes, where the ``objective`` of a training wants them, by what the
+        dropout leaves: ``log_probs``, the mean of both, and ``divergence``, how far
+        they are apart.
 
     Attributes:
-        r_drop: weight of that divergence in the loss of a training (Liang et al.
-            2021); above 0 each batch is read twice, by what the dropout leaves.
         strength: of all dropout in a training, 0 to 1; a variable.
     """
 
-    r_drop = 0.0
-
     def __init__(self, config: ModelConfig, name: str = "headline", **kwargs: Any):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name, config.pointer, **kwargs)
         self.config = config
-        self.token_loss = keras.metrics.Mean(name="token_loss")
-        self.source_tokens = keras.metrics.Sum(name="source_tokens")
-        names = POINTER_METRICS if config.pointer else ()
-        self.pointer_means = [keras.metrics.Mean(name=name) for name in names]
         policy = self.dtype_policy
         self.embedding = TokenEmbedding(config, policy)
         self.encoder = Encoder(config, self.embedding, policy)
@@ -90,6 +82,11 @@ class HeadlineModel(keras.Model):
         """Returns every weight that is saved, those that are frozen included."""
         names = weight_specs(self.config)
         return [weight for weight in self.weights if weight_name(weight) in names]
+
+    def weight_groups(self) -> list[str]:
+        """Returns the group of layers of each of the ``network_weights``."""
+        specs = weight_specs(self.config)
+        return [specs[weight_name(weight)].group for weight in self.network_weights()]
 
     # --- encode, decode, step ---------------------------------------------------------
 
@@ -168,7 +165,7 @@ class HeadlineModel(keras.Model):
     # --- training ----------------------------------------------------------------
 
     def call(self, inputs: Tensors, training: bool = False) -> Tensors:
-        twice = training and self.r_drop > 0
+        twice = training and self.objective.passes > 1
         if twice:
             inputs = {name: _twice(name, rows) for name, rows in inputs.items()}
         strength = ops.convert_to_tensor(self.strength) if training else None
@@ -199,67 +196,11 @@ class HeadlineModel(keras.Model):
         copied = copy_ids if self.config.pointer else None
         return label_weights(labels, copied, self.config.vocab_size)
 
-    def compute_loss(
-        self,
-        x: Tensors,
-        y: Any = None,
-        y_pred: Tensors | None = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> KerasTensor:
-        """Returns minus the mean of log P(label) over the labels that count, and of
-        two passes the mean of their divergence.
-
-        Of one of several batches of an update, which hold unlike numbers of labels,
-        ``x`` has the mean number in ``DIVISOR`` (1, 1): so the mean of their losses is
-        that of all their labels.
-        """
-        assert y_pred is not None
-        weights = self.label_weights(x["labels"], x["copy_ids"])
-        total, loss = ops.sum(weights), -ops.sum(y_pred["log_probs"] * weights)
-        # A batch of unreachable labels alone has the loss 0, not 0 / 0.
-        mean = loss / ops.maximum(total, 1.0)
-        self.token_loss.update_state(mean, sample_weight=total)
-        self._update_means(x, y_pred, training)
-        if "divergence" in y_pred:
-            loss = loss + self.r_drop * ops.sum(y_pred["divergence"] * weights)
-        labels = x[DIVISOR][0, 0] if DIVISOR in x else total
-        return loss / ops.maximum(ops.cast(labels, loss.dtype), 1.0)
-
-    def _update_means(self, x: Tensors, outputs: Tensors, training: bool) -> None:
-        """Counts what the epoch tells beside its loss."""
-        if training:
-            self.source_tokens.update_state(_is_real(x["source_ids"]))
-            return
-        # Of the validation alone: no update need wait for these. Flat: of rows, Keras
-        # would first take the means, padding included.
-        written = ops.reshape(_is_real(x["labels"]), (-1,))
-        for metric in self.pointer_means:
-            values = ops.reshape(outputs[metric.name], (-1,))
-            metric.update_state(values, sample_weight=written)
-
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        """Returns figures of the epoch so far, not of the batch.
-
-        ``loss`` is the mean per label, and so are ``gate`` and ``copy_entropy``, in
-        validation only; ``source_tokens`` is how many were trained on.
-        """
-        means = {metric.name: metric.result() for metric in self.pointer_means}
-        tokens = self.source_tokens.result()
-        return {"loss": self.token_loss.result(), "source_tokens": tokens, **means}
-
 
 def _twice(name: str, rows: KerasTensor) -> KerasTensor:
     """Puts a second copy of an input's rows behind them, if it has rows."""
     shared = name in (COLUMNS, LOG_SHARES, DIVISOR)
     return rows if shared else ops.concatenate([rows, rows], axis=0)
-
-
-def _is_real(ids: KerasTensor) -> KerasTensor:
-    """Returns 1.0 for each token and 0.0 for padding."""
-    return ops.cast(ops.not_equal(ids, PAD), "float32")
 
 
 def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:

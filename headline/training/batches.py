@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from headline.data.batches import buckets_of, make_batch, plan_batches
 from headline.data.store import Dataset
-from headline.network.model import COLUMNS, DIVISOR, LABEL_COLUMNS, LOG_SHARES
+from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES
 from headline.network.shapes import rung
+from headline.network.train_step import DIVISOR
 from headline.settings.train import TrainConfig
 from headline.text.ids import PAD
 from headline.training.shortlist import Shortlist

@@ -1,22 +1,65 @@
 """The optimizers that a training can choose, with a rate of its own for each weight."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, weight_name
 from headline.settings.train import RATES, TrainConfig
 
-KINDS: Mapping[str, tuple[type[keras.Optimizer], dict[str, Any]]] = {
-    "adam": (keras.optimizers.Adam, {}),
-    "adamw": (keras.optimizers.AdamW, {}),
-    "rmsprop": (keras.optimizers.RMSprop, {}),
-    "lion": (keras.optimizers.Lion, {}),
-    "sgd": (keras.optimizers.SGD, {"momentum": 0.9}),
+
+class Layerwise:
+    """Gives each trainable variable a learning rate of its own.
+
+    Not ``keras.optimizers.MultiOptimizer``: each of its optimizers clips its own
+    gradients, so that there is no norm of all together, and it has no learning rate
+    for a schedule to set.
+
+    Args:
+        factors: of the rate, one for each trainable variable.
+    """
+
+    def __init__(self, *args: Any, factors: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.factors = tuple(factors)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
+        # What the class beside this one has: each of them is an optimizer, too.
+        optimizer: Any = super()
+        factor = self.factors[optimizer._get_variable_index(variable)]
+        return optimizer.update_step(gradient, variable, learning_rate * factor)
+
+
+# Variables of an optimizer are named after its class, here and in the checkpoints.
+class Adam(Layerwise, keras.optimizers.Adam):
+    """Kingma and Ba 2015."""
+
+
+class AdamW(Layerwise, keras.optimizers.AdamW):
+    """Loshchilov and Hutter 2019."""
+
+
+class RMSprop(Layerwise, keras.optimizers.RMSprop):
+    """Tieleman and Hinton 2012."""
+
+
+class Lion(Layerwise, keras.optimizers.Lion):
+    """Chen et al. 2023."""
+
+
+class SGD(Layerwise, keras.optimizers.SGD):
+    """Gradient descent, with momentum by its settings."""
+
+
+KINDS: Mapping[str, tuple[Callable[..., keras.Optimizer], dict[str, Any]]] = {
+    "adam": (Adam, {}),
+    "adamw": (AdamW, {}),
+    "rmsprop": (RMSprop, {}),
+    "lion": (Lion, {}),
+    "sgd": (SGD, {"momentum": 0.9}),
 }
 assert KINDS.keys() == RATES.keys()
 CLIPS = {"model": "global_clipnorm", "weight": "clipnorm"}
@@ -30,15 +73,15 @@ def make_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optimizer
     """
     _freeze(model, config.freeze)
     kind, settings = KINDS[config.optimizer]
-    optimizer = _layerwise(kind)(
+    optimizer = kind(
         config.peak_rate,
+        factors=_factors(model, config.multipliers),
         gradient_accumulation_steps=config.accumulate
         if config.accumulate > 1
         else None,
         **{CLIPS[config.clip_scope]: config.clip_norm or None},
         **settings,
     )
-    optimizer.factors = _factors(model, config.multipliers)
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -63,37 +106,6 @@ def exchange_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optim
 def _kept(model: HeadlineModel) -> list[keras.Variable]:
     sums = "gradient_accumulator"  # nothing between two updates
     return [one for one in model.optimizer.variables if sums not in one.name]
-
-
-def _layerwise(kind: type[keras.Optimizer]) -> Any:
-    """Returns the optimizer with ``factors``: one for each trainable variable.
-
-    Not ``keras.optimizers.MultiOptimizer``: each of its optimizers clips its own
-    gradients, so that there is no norm of all together, and it has no learning rate
-    for a schedule to set.
-    """
-
-    class Layerwise(kind):
-        factors: tuple[float, ...]
-
-        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-            # TensorFlow leaves the gradient of an embedding in pieces, one for each
-            # token that was read, and their norm is not that of their sum. Added to
-            # zeros, it becomes whole.
-            variables = trainable_variables or self._trainable_variables
-            grads = [
-                ops.add(gradient, ops.zeros(variable.shape, variable.dtype))
-                for gradient, variable in zip(grads, variables, strict=True)
-            ]
-            super().apply(grads, trainable_variables)
-
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
-            factor = self.factors[self._get_variable_index(variable)]
-            return super().update_step(gradient, variable, learning_rate * factor)
-
-    # Its variables are named after it, here and in the checkpoints.
-    Layerwise.__name__ = kind.__name__
-    return Layerwise
 
 
 def _freeze(model: HeadlineModel, patterns: Iterable[str]) -> None:

@@ -184,7 +184,7 @@ def restore(
         BundleError: the checkpoint is not of such a model.
     """
     _check_same(checkpoint.state.get("settings", {}), settings)
-    variables, arrays = _variables(model), checkpoint.arrays
+    variables, arrays = _variables(model), _kept(checkpoint.arrays)
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     if expected != {name: array.shape for name, array in arrays.items()}:
         raise BundleError("the checkpoint is of another model")
@@ -193,11 +193,21 @@ def restore(
     return TrainingState.from_dict(checkpoint.state["state"])
 
 
+def _kept(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out what older versions kept: the last gradient norm, behind all else."""
+    return {
+        name: array
+        for name, array in arrays.items()
+        if not name.endswith(" gradient_norm")
+    }
+
+
 def _variables(model: HeadlineModel) -> dict[str, Any]:
     """Every variable of the model, its seeds, metrics and optimizer, by names."""
     model.optimizer.build(model.trainable_variables)
-    metrics = model.metrics_variables
-    found = [*model.variables, *metrics, *model.optimizer.variables]
+    # Each update is told anew whether it is looked at.
+    own = [one for one in model.variables if one is not model.looks]
+    found = [*own, *model.metrics_variables, *model.optimizer.variables]
     # Not the whole path: Keras numbers the models of a process in it.
     return {f"{place:03d} {one.name}": one for place, one in enumerate(found)}
 

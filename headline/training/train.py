@@ -23,6 +23,7 @@ from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingErr
 from headline.evaluation.metrics import Rouge
 from headline.network.backend import is_out_of_memory, select_device
 from headline.network.model import HeadlineModel, build_model
+from headline.network.train_step import make_objective
 from headline.settings.presets import Run
 from headline.settings.train import EPOCHS, TrainConfig
 from headline.system.folders import locked
@@ -45,7 +46,7 @@ from headline.training.progress import TrainingState, halvings_of, restore, sett
 from headline.training.tensorboard import EventFile, Events
 from headline.training.transfer import carry_weights, with_base_vocab
 from headline.training.validation import Validation
-from headline.training.watch import Watch, watched
+from headline.training.watch import Watch
 
 
 def train_model(run: Run, report: Report) -> Rouge:
@@ -193,17 +194,20 @@ def _halve_batches(training: Training) -> None:
     except ConfigError as error:
         raise TrainingError(f"there is no memory for a batch: {error}") from error
     epoch.batches = updates * config.accumulate
-    _compile(training.model, exchange_optimizer(training.model, config))
+    _compile(training.model, exchange_optimizer(training.model, config), config)
     training.report(
         f"out of memory: from now on batches of {config.batch_size} pairs, "
         f"{config.accumulate} of them for an update"
     )
 
 
-def _compile(model: HeadlineModel, optimizer: keras.Optimizer) -> None:
+def _compile(
+    model: HeadlineModel, optimizer: keras.Optimizer, config: TrainConfig
+) -> None:
+    objective = make_objective(config.r_drop or 0.0)
     # Not XLA under TensorFlow: it would compile each shape of a batch anew.
     jit = keras.backend.backend() == "jax"
-    model.compile(watched(optimizer), jit_compile=jit)
+    model.compile(optimizer, objective, jit_compile=jit)
 
 
 def find_learning_rate(run: Run, report: Report) -> float:
@@ -277,7 +281,8 @@ def _starting_state(
     same = settings(run, dataset)
     checkpoint = load_checkpoint(run.model_dir)
     if halvings := halvings_of(checkpoint):
-        _compile(model, make_optimizer(model, run.train.halved(halvings)))
+        config = run.train.halved(halvings)
+        _compile(model, make_optimizer(model, config), config)
     state = restore(model, checkpoint, same)
     minutes = run.train.max_minutes
     if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
@@ -323,10 +328,9 @@ def _fresh_model(
     vocab = dataset.tokenizer.vocab
     policy = "mixed_bfloat16" if run.train.mixed_precision else "float32"
     model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
-    model.r_drop = run.train.r_drop or 0.0
     if base is not None:
         report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
-    _compile(model, make_optimizer(model, run.train))
+    _compile(model, make_optimizer(model, run.train), run.train)
     return dataset, model
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from headline.engines.base import Ids
 from headline.network.model import (
-    DIVISOR,
     HeadlineModel,
     assign_weights,
     build_model,
     weight_arrays,
 )
+from headline.network.train_step import DIVISOR, make_objective
 from headline.network.weights import weight_specs
 from headline.text.ids import PAD
 from tests.models import (
@@ -143,7 +143,7 @@ def test_two_passes_that_drop_nothing_are_as_one(preset: str) -> None:
     model = random_model(without_dropout(TINY[preset]))
     batch = batch_of(model, [[7, 9, 12], [11]])
     expected = losses_of_an_update(model, batch)
-    model.r_drop = 4.0
+    model.objective = make_objective(r_drop=4.0)
     model.token_loss.reset_state()
     assert losses_of_an_update(model, batch) == pytest.approx(expected, rel=1e-5)
 
@@ -151,7 +151,7 @@ def test_two_passes_that_drop_nothing_are_as_one(preset: str) -> None:
 @PRESETS
 def test_what_dropout_puts_apart_is_weighed_and_not_told(preset: str) -> None:
     model = random_model(replace(TINY[preset], dropout=0.3))
-    model.r_drop = 4.0
+    model.objective = make_objective(r_drop=4.0)
     batch = batch_of(model, [[7, 9, 12], [11]])
     outputs = {name: array(v) for name, v in model(batch, training=True).items()}
     counted = batch["labels"] != PAD
@@ -168,7 +168,7 @@ def test_what_dropout_puts_apart_is_weighed_and_not_told(preset: str) -> None:
 
 def test_two_passes_of_a_batch_of_several_weigh_as_its_labels() -> None:
     model = random_model(TINY["pointer"])
-    model.r_drop = 4.0
+    model.objective = make_objective(r_drop=4.0)
     batch = batch_of(model, [[7, 9, 12], [11]])
     outputs = model(batch, training=True)
     whole = float(model.compute_loss(batch, y_pred=outputs))

@@ -12,11 +12,11 @@ from headline.data.store import Dataset, open_dataset
 from headline.formats.tables import CorpusFormat
 from headline.network.model import (
     COLUMNS,
-    DIVISOR,
     HeadlineModel,
     build_model,
     weight_arrays,
 )
+from headline.network.train_step import DIVISOR
 from headline.settings.prepare import PrepareConfig
 from headline.settings.train import ClipScope, TrainConfig
 from headline.text.ids import PAD

@@ -20,6 +20,7 @@ from headline.evaluation.metrics import Facts, mark, rates
 from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
 from headline.network.model import COLUMNS, assign_weights, build_model
+from headline.network.train_step import make_objective
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, Run
 from headline.settings.train import Schedule, TrainConfig
@@ -179,7 +180,7 @@ def mean_divergence(data_dir: Path, model_dir: Path) -> float:
     bundle, dataset = load_bundle(model_dir), open_dataset(data_dir)
     model = build_model(bundle.model)
     assign_weights(model, bundle.weights)
-    model.r_drop = 1.0
+    model.compile(keras.optimizers.SGD(), make_objective(r_drop=1.0))
     (batch,) = Batches(dataset, "train", QUICK, epoch=0)[0]
     outputs = model(batch, training=True)
     return float(keras.ops.mean(outputs["divergence"]))

@@ -1,0 +1,332 @@
+"""What an update of a training computes, under TensorFlow and under JAX.
+
+The losses, the gradients and how far they move the weights are known within a train
+step alone, so the step tells them: they are logs of each batch.
+
+Shape letters: B batch, T target length.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import KerasTensor, ops
+
+from headline.text.ids import PAD
+
+Tensors = dict[str, KerasTensor]
+# A factor, or what returns it from the number of updates that are over, an int tensor.
+Weight = float | Callable[[KerasTensor], KerasTensor]
+
+DIVISOR = "divisor"
+POINTER_METRICS = ("gate", "copy_entropy")
+NORM = "gradient_norm"
+RATIO = "update_ratio_"  # what the logs of the groups of layers begin with
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One of the losses that a training minimises.
+
+    Args:
+        name: what the logs call it.
+        output: the output of the model that it is worked out from; where there is no
+            such output, as in a validation, there is no such loss.
+        total: returns its sum over a batch from that output and from which labels
+            count, float of shape ``(B, T)``, 1.0 or 0.0.
+        weight: its factor in what is minimised; a function for one with a schedule.
+        passes: how often it needs each batch to be read.
+    """
+
+    name: str
+    output: str
+    total: Callable[[KerasTensor, KerasTensor], KerasTensor]
+    weight: Weight = 1.0
+    passes: int = 1
+
+    def factor(self, update: KerasTensor) -> Any:
+        """Returns the weight after so many updates."""
+        return self.weight(update) if callable(self.weight) else self.weight
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a training minimises: the weighted sum of losses, each of its own name."""
+
+    losses: tuple[Loss, ...]
+
+    @property
+    def passes(self) -> int:
+        """How often each batch is read."""
+        return max(loss.passes for loss in self.losses)
+
+
+def _over_labels(values: KerasTensor, counted: KerasTensor) -> KerasTensor:
+    return ops.sum(values * counted)
+
+
+CROSS_ENTROPY = Loss("cross_entropy", "log_probs", lambda *both: -_over_labels(*both))
+
+
+def make_objective(r_drop: float = 0.0) -> Objective:
+    """Returns the cross-entropy, and R-Drop if its weight is above 0: how far apart two
+    passes are, by what the dropout leaves (Liang et al. 2021)."""
+    if not r_drop:
+        return Objective((CROSS_ENTROPY,))
+    apart = Loss("divergence", "divergence", _over_labels, r_drop, passes=2)
+    return Objective((CROSS_ENTROPY, apart))
+
+
+class TrainStep(keras.Model):
+    """A model that tells of each update what it did.
+
+    A subclass has ``label_weights``, which says what labels count, ``network_weights``,
+    and ``weight_groups``, the group of layers of each of these. Its outputs have the
+    ``log_probs`` of the labels, and in a training what else the losses of its
+    ``objective`` need.
+
+    Logs of a batch: ``loss``, ``source_tokens`` and the metrics of the pointer, all of
+    the epoch so far; the mean of each loss over its labels, by name; ``gradient_norm``
+    of all gradients together, before clipping; ``update_ratio_GROUP`` of each group of
+    layers, 0 unless ``looks`` is true.
+
+    Attributes:
+        objective: see ``compile``.
+        looks: whether an update tells how far it moves the weights, which costs time;
+            a variable.
+    """
+
+    def __init__(self, name: str, has_pointer: bool, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.objective = make_objective()
+        self.looks = self.add_weight(
+            (), "zeros", dtype="bool", trainable=False, name="looks"
+        )
+        self.token_loss = keras.metrics.Mean(name="token_loss")
+        self.source_tokens = keras.metrics.Sum(name="source_tokens")
+        names = POINTER_METRICS if has_pointer else ()
+        self.pointer_means = [keras.metrics.Mean(name=name) for name in names]
+
+    def compile(
+        self, optimizer: Any, objective: Objective | None = None, **kwargs: Any
+    ) -> None:
+        """Makes the model ready for a training.
+
+        Args:
+            objective: what to minimise; the cross-entropy if left out.
+            kwargs: as for any Keras model, but for losses and metrics.
+        """
+        super().compile(optimizer, **kwargs)
+        self.objective = objective or make_objective()
+
+    def train_step(self, *given: Any) -> Any:
+        """Makes an update, or gathers the gradients of a part of one.
+
+        Args:
+            given: under TensorFlow the data of a batch; under JAX the values of all
+                variables, which go before it, and are returned behind the logs.
+
+        Returns:
+            the logs.
+        """
+        if keras.backend.backend() == "jax":
+            return self._jax_step(*given)
+        return self._tensorflow_step(*given)
+
+    def _tensorflow_step(self, data: Any) -> Tensors:
+        import tensorflow as tf
+
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        weights, network = self.trainable_weights, self.network_weights()
+        looks = tf.convert_to_tensor(self.looks)
+        with tf.GradientTape() as tape:
+            outputs = self(inputs, training=True)
+            counted = self._counted(inputs)
+            update = self.optimizer.iterations
+            loss, logs = self._weigh_losses(inputs, outputs, counted, update)
+        # TensorFlow leaves the gradient of an embedding in pieces, one for each token
+        # that was read, and their norm is not that of their sum. Here it becomes whole.
+        gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
+        # Without a look nothing is held, so that the update may write where it lies.
+        before = tf.cond(
+            looks,
+            lambda: [tf.reshape(weight, (-1,)) for weight in network],
+            lambda: [tf.zeros((0,)) for _ in network],
+        )
+        self.optimizer.apply(gradients, weights)
+        logs |= self._movement(looks, before, network) | {NORM: global_norm(gradients)}
+        self._count(inputs, outputs, counted, training=True)
+        return self.compute_metrics(inputs, None, outputs) | logs
+
+    def _jax_step(self, state: Any, data: Any) -> tuple[Tensors, Any]:
+        import jax
+
+        trainable, others, optimizer, metrics = state
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        counted = self._counted(inputs)
+        mapping = list(zip(self.optimizer.variables, optimizer, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            update = ops.convert_to_tensor(self.optimizer.iterations)
+
+        def minimised(trainable: Any) -> tuple[KerasTensor, Any]:
+            outputs, left = self.stateless_call(
+                trainable, others, inputs, training=True
+            )
+            loss, logs = self._weigh_losses(inputs, outputs, counted, update)
+            return loss, (outputs, left, logs)
+
+        grad: Any = jax.value_and_grad(minimised, has_aux=True)
+        (_, (outputs, left, logs)), gradients = grad(trainable)
+        moved, optimizer = self.optimizer.stateless_apply(
+            optimizer, gradients, trainable
+        )
+        before, after = (self._network_values(one, left) for one in (trainable, moved))
+        looks = dict(zip(map(id, self.non_trainable_variables), left, strict=True))
+        logs |= self._movement(looks[id(self.looks)], before, after)
+        logs[NORM] = global_norm(gradients)
+        mapping = list(zip(self.metrics_variables, metrics, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            self._count(inputs, outputs, counted, training=True)
+            logs = self.compute_metrics(inputs, None, outputs) | logs
+            metrics = [variable.value for variable in self.metrics_variables]
+        return logs, (moved, left, optimizer, metrics)
+
+    def _network_values(self, trainable: Any, others: Any) -> list[KerasTensor]:
+        """Returns the weights of the network among the values of all variables."""
+        names = self.trainable_variables, self.non_trainable_variables
+        mapping = [
+            pair
+            for variables, values in zip(names, (trainable, others), strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=mapping):
+            return [weight.value for weight in self.network_weights()]
+
+    def _movement(
+        self, looks: KerasTensor, before: Sequence[Any], after: Sequence[Any]
+    ) -> Tensors:
+        """Returns the logs of how far an update moved the weights; 0 without a look."""
+        groups = self.weight_groups()
+        names = list(dict.fromkeys(groups))
+        ratios = ops.cond(
+            looks,
+            lambda: ops.stack(update_ratios(groups, before, after)),
+            lambda: ops.zeros((len(names),), "float32"),
+        )
+        return {RATIO + name: ratios[place] for place, name in enumerate(names)}
+
+    # --- the loss ----------------------------------------------------------------
+
+    def _counted(self, inputs: Tensors) -> KerasTensor:
+        counted: KerasTensor = self.label_weights(inputs["labels"], inputs["copy_ids"])
+        return counted
+
+    def _weigh_losses(
+        self,
+        inputs: Tensors,
+        outputs: Tensors,
+        counted: KerasTensor,
+        update: KerasTensor = 0,
+    ) -> tuple[KerasTensor, Tensors]:
+        """Returns what to minimise, and the mean of each loss over the labels.
+
+        Of one of several batches of an update, which hold unlike numbers of labels,
+        ``inputs`` have the mean number in ``DIVISOR`` (1, 1): so the mean of what they
+        minimise is that of all their labels.
+
+        Args:
+            counted: which labels count, float of shape ``(B, T)``.
+            update: how many are over; one of several batches counts once.
+        """
+        present = [one for one in self.objective.losses if one.output in outputs]
+        sums = {one.name: one.total(outputs[one.output], counted) for one in present}
+        total = sum(one.factor(update) * sums[one.name] for one in present)
+        # A batch of unreachable labels alone has the loss 0, not 0 / 0.
+        labels = ops.maximum(ops.sum(counted), 1.0)
+        means = {name: value / labels for name, value in sums.items()}
+        if DIVISOR in inputs:
+            labels = ops.maximum(ops.cast(inputs[DIVISOR][0, 0], total.dtype), 1.0)
+        return total / labels, means
+
+    def compute_loss(
+        self,
+        x: Tensors,
+        y: Any = None,
+        y_pred: Tensors | None = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> KerasTensor:
+        """Returns what is minimised, and counts what the epoch tells of the batch."""
+        assert y_pred is not None
+        counted = self._counted(x)
+        loss, _ = self._weigh_losses(x, y_pred, counted)
+        self._count(x, y_pred, counted, training)
+        return loss
+
+    # --- what an epoch tells -----------------------------------------------------
+
+    def _count(
+        self, x: Tensors, outputs: Tensors, counted: KerasTensor, training: bool
+    ) -> None:
+        """Adds a batch to what the epoch tells."""
+        total = ops.sum(counted)
+        loss = CROSS_ENTROPY.total(outputs["log_probs"], counted)
+        self.token_loss.update_state(loss / ops.maximum(total, 1.0), total)
+        if training:
+            self.source_tokens.update_state(_is_real(x["source_ids"]))
+            return
+        # Of the validation alone: no update need wait for these. Flat: of rows, Keras
+        # would first take the means, padding included.
+        written = ops.reshape(_is_real(x["labels"]), (-1,))
+        for metric in self.pointer_means:
+            values = ops.reshape(outputs[metric.name], (-1,))
+            metric.update_state(values, sample_weight=written)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Returns figures of the epoch so far, not of the batch.
+
+        ``loss`` is the mean per label, and so are ``gate`` and ``copy_entropy``, in
+        validation only; ``source_tokens`` is how many were trained on.
+        """
+        means = {metric.name: metric.result() for metric in self.pointer_means}
+        tokens = self.source_tokens.result()
+        return {"loss": self.token_loss.result(), "source_tokens": tokens, **means}
+
+
+def _is_real(ids: KerasTensor) -> KerasTensor:
+    """Returns 1.0 for each token and 0.0 for padding."""
+    return ops.cast(ops.not_equal(ids, PAD), "float32")
+
+
+def global_norm(gradients: Sequence[KerasTensor]) -> KerasTensor:
+    """Returns the Euclidean norm of all gradients together."""
+    flat = [ops.reshape(gradient, (-1,)) for gradient in gradients]
+    return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in flat))
+
+
+def update_ratios(
+    groups: Sequence[str], before: Sequence[Any], after: Sequence[Any]
+) -> list[KerasTensor]:
+    """Returns |change| / |weights| of each group of layers, both Euclidean norms.
+
+    Args:
+        groups: of each weight.
+        before, after: its value, of whatever shape.
+
+    Returns:
+        float scalars, in the order in which ``groups`` first has them; 0 of weights
+        that were all 0.
+    """
+    changes: dict[str, Any] = dict.fromkeys(groups, 0.0)
+    sizes: dict[str, Any] = dict.fromkeys(groups, 0.0)
+    for group, old, new in zip(groups, before, after, strict=True):
+        change = ops.reshape(new, (-1,)) - ops.reshape(old, (-1,))
+        changes[group] += ops.sum(ops.square(change))
+        sizes[group] += ops.sum(ops.square(old))
+    return [
+        ops.sqrt(ops.where(size > 0, changes[group] / ops.maximum(size, 1e-30), 0.0))
+        for group, size in sizes.items()
+    ]
