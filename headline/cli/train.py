@@ -20,6 +20,7 @@ from headline.cli.paths import FOLDER
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, Run
 from headline.settings.train import TrainConfig
+from headline.system.interrupt import Interrupt
 
 Settings = tuple[PresetConfig, TrainConfig, ModelConfig]
 
@@ -138,14 +139,17 @@ def start(run: Run, find_lr: bool) -> None:
 
 def run_training(run: Run, find_lr: bool) -> str:
     """Trains, or finds a learning rate, and returns what is printed in the end."""
-    from headline.network.backend import muted_native_stderr
+    from headline.network.backend import muted_native_stderr, share_cores
 
     with muted_native_stderr():
         from headline.training.train import find_learning_rate, train_model
 
+        share_cores()
         if find_lr:
             return f"{find_learning_rate(run, tell):g}"
-        train_model(run, tell)
+        interrupt = Interrupt(tell)
+        with interrupt.listening():
+            train_model(run, tell, interrupt)
     return str(run.model_dir)
 
 

@@ -247,9 +247,10 @@ def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]
     if cpu_or_gpu(device) == "gpu":
         # Loads Keras, which only ``auto`` and ``gpu`` may do.
         from headline.engines.keras_engine import KerasEngine
-        from headline.network.backend import select_device
+        from headline.network.backend import select_device, share_cores
 
         select_device("gpu")
+        share_cores()
         return KerasEngine.from_weights(bundle.model, bundle.weights, config.shortlist)
     from headline.engines.numpy.engine import NumpyEngine
 

@@ -83,8 +83,6 @@ def select_device(device: Device) -> None:
             f"--device gpu: the backend {backend} finds no GPU; "
             "use --device cpu, or install its GPU build"
         )
-    if backend == "tensorflow":
-        _share_cores()
 
 
 def find_device() -> Device:
@@ -103,12 +101,17 @@ def share_gpu() -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
-def _share_cores() -> None:
-    """Leaves half of the cores to an operation, since two often run side by side.
+def share_cores() -> None:
+    """Makes TensorFlow leave half of the cores to an operation, for the whole process.
 
-    The directions of the encoder are such two: with both cores of two for each of
-    them, an update takes a tenth longer. Whoever sets TF_NUM_INTRAOP_THREADS decides.
+    Two often run side by side. The directions of the encoder are such two: with both
+    cores of two for each of them, an update takes a tenth longer. Whoever sets
+    TF_NUM_INTRAOP_THREADS decides.
     """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return
     import tensorflow as tf
 
     if "TF_NUM_INTRAOP_THREADS" not in os.environ:

@@ -26,6 +26,33 @@ SOON = 0.01  # seconds
 
 
 class Wish:
+    """Whether somebody wants a training to stop: any thread may say so, or ask.
+
+    It is for one training.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Says so: it ends after the update that is on, and a checkpoint is written.
+
+        Args:
+            number: the signal that asks for it, or that it is like.
+        """
+        self.received = number
+
+    def check(self) -> None:
+        """Stops if somebody wants it.
+
+        Raises:
+            Interrupted: with the signal that came.
+        """
+        if self.received is not None:
+            raise Interrupted(self.received)
+
+
+class _First:
     """The first signal that came; whether a later one says more than it did."""
 
     def __init__(self) -> None:
@@ -44,21 +71,19 @@ class Wish:
         return not is_hangup and time.monotonic() - self._since > ECHO
 
 
-class Interrupt:
-    """Whether somebody wants a training to stop: soon, or at the second signal at once.
+class Interrupt(Wish):
+    """Signals as the wish to stop: soon, or at the second signal at once.
+
+    Only the main thread can listen to signals.
 
     Args:
         report: called with a line for the person who waits.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        self._wish = Wish()
+        super().__init__()
+        self._first = _First()
         self._report = report
-
-    @property
-    def received(self) -> signal.Signals | None:
-        """The signal that came."""
-        return self._wish.signal
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -67,23 +92,15 @@ class Interrupt:
             yield
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        is_second = self._wish.signal is not None
-        if not self._wish.is_new(number):
+        is_second = self._first.signal is not None
+        if not self._first.is_new(number):
             return
         if is_second:
             os._exit(128 + number)  # files are replaced whole, so none is half
+        self.stop(signal.Signals(number))
         name = signal.Signals(number).name
         with suppress(RuntimeError):  # it came in the middle of another line
             self._report(f"{name}: finishing the batch; again to leave now")
-
-    def check(self) -> None:
-        """Stops if somebody wants it.
-
-        Raises:
-            Interrupted: with the signal that came.
-        """
-        if self.received is not None:
-            raise Interrupted(self.received)
 
 
 class Leaving(SystemExit):
@@ -93,15 +110,15 @@ class Leaving(SystemExit):
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
     """Lets signals end the program as an exception does: what is open is cleaned up."""
-    wish = Wish()
+    first = _First()
 
     def leave(number: int, frame: FrameType | None) -> None:
-        if wish.is_new(number):
+        if first.is_new(number):
             raise Leaving(128 + number)
 
     def leave_again() -> None:
-        if wish.signal is not None:
-            raise Leaving(128 + wish.signal)
+        if first.signal is not None:
+            raise Leaving(128 + first.signal)
 
     with _handling(leave), _insisting(leave_again):
         yield

@@ -1,6 +1,8 @@
 """What ``fit`` reads: the batches of an epoch, planned by its number alone."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import keras
@@ -150,30 +152,63 @@ class EndlessBatches(Batches):
         self._parts = -1, []
 
 
-def pipeline(batches: Batches) -> Any:
-    """Returns what ``fit`` reads the batches from.
+@contextmanager
+def pipeline(batches: Batches) -> Iterator[Any]:
+    """Lends what ``fit`` reads the batches from.
 
     Under TensorFlow, Keras takes the widths of the first two batches for those of all
     others, and fails at the third. So there the shapes are said.
+
+    Yields:
+        which, once the body is left, makes no batch any more: TensorFlow reads ahead
+        in threads of its own, as long as anything holds on to what it reads, be it the
+        traceback of an error. At the end of the program they must not call Python.
     """
     if keras.backend.backend() != "tensorflow":
-        return batches
+        yield batches
+        return
+    source = _Source(batches)
+    try:
+        yield _stream(source, batches)
+    finally:
+        source.close()
+
+
+class _Source:
+    """Makes batches for the threads of TensorFlow, until it is closed."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches: Batches | None = batches
+        self._making = Lock()
+
+    def __call__(self, index: np.int64) -> list[NDArray[Any]]:
+        with self._making:
+            if self._batches is None:
+                raise StopIteration
+            (batch,) = self._batches[int(index)]
+            if index + 1 == len(self._batches):
+                self._batches.on_epoch_end()
+        return list(batch.values())
+
+    def close(self) -> None:
+        """Waits for the batch that is being made, and lets go of the dataset."""
+        with self._making:
+            self._batches = None
+
+
+def _stream(source: _Source, batches: Batches) -> Any:
     import tensorflow as tf
 
-    def epoch() -> Iterator[tuple[Batch]]:
-        yield from (batches[index] for index in range(len(batches)))
-        batches.on_epoch_end()
+    types = {name: array.dtype for name, array in batches[0][0].items()}
 
-    signature = (
-        {
-            name: tf.TensorSpec((None, None), array.dtype)
-            for name, array in batches[0][0].items()
-        },
-    )
-    stream = tf.data.Dataset.from_generator(epoch, output_signature=signature)
-    counted = tf.data.experimental.assert_cardinality(len(batches))
+    def read(index: Any) -> tuple[Any]:
+        arrays = tf.numpy_function(source, [index], list(types.values()))
+        shaped = [tf.ensure_shape(array, (None, None)) for array in arrays]
+        return (dict(zip(types, shaped, strict=True)),)
+
     options = tf.data.Options()
     # There is nothing to tune, and at the end of an epoch an iterator may wait for its
     # tuner to wake up, which sleeps ever longer: up to two fifths of the epoch's time.
     options.autotune.enabled = False
-    return stream.apply(counted).prefetch(2).with_options(options)
+    stream = tf.data.Dataset.range(len(batches)).map(read)
+    return stream.prefetch(2).with_options(options)

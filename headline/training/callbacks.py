@@ -1,199 +1,108 @@
-"""What happens during the updates: the learning rate, the bar, checkpoints, alarms."""
+"""What happens around the updates: figures, the bar, checkpoints, alarms."""
 
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import keras
 
-from headline.bundle import save_checkpoint
-from headline.data.store import Dataset
 from headline.errors import TrainingError
 from headline.network.model import HeadlineModel, read_back
-from headline.settings.presets import Run
-from headline.settings.train import TrainConfig
-from headline.system.interrupt import Interrupt
-from headline.system.progress import Report, Ticker, bar, clock, on_terminal
+from headline.network.train_step import NORM, POINTER_METRICS, RATIO
+from headline.system.interrupt import Wish
+from headline.system.progress import bar, clock, on_terminal
 from headline.training.phases import Phase
-from headline.training.progress import TrainingState, capture, settings
-from headline.training.watch import set_rate
+from headline.training.progress import EpochState, TrainingState
+from headline.training.schedule import Cooldown, seconds_left
+from headline.training.training import Training
 
-LONGEST_WARMUP = 0.2  # share of a training
+EVERY = 20  # updates, one of which is looked at for how far it moves the weights
 
+SPEED = "source_tokens_per_second"
 
-class Clock:
-    """The wall time of a training, and how much of it there is.
-
-    Args:
-        max_minutes: how much.
-        state: where the training starts; some of the time may be over, and some is
-            reserved for the last validation.
-    """
-
-    def __init__(self, max_minutes: float | None, state: TrainingState) -> None:
-        self.limit = math.inf if max_minutes is None else max_minutes * 60
-        self._state = state
-        self._start = time.monotonic() - state.seconds
-
-    def seconds(self) -> float:
-        """Returns the seconds since the training began."""
-        return time.monotonic() - self._start
-
-    def share(self) -> float:
-        """Returns the share of the time for updates that has gone by, at most 1."""
-        # A validation as long as half of the time leaves the other half for updates.
-        room = max(self.limit - self._state.reserved, self.limit / 2)
-        return min(1.0, self.seconds() / room) if math.isfinite(room) else 0.0
+Logs = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Training:
-    """One training under way."""
-
-    run: Run
-    dataset: Dataset
-    model: HeadlineModel
-    state: TrainingState
-    clock: Clock
-    interrupt: Interrupt
-    report: Report
-    ticker: Ticker = field(default_factory=Ticker)  # of lines within an epoch
-
-    @property
-    def config(self) -> TrainConfig:
-        """The settings, with the batches that there is memory for."""
-        return self.run.train.halved(self.state.halvings)
-
-    def save_checkpoint(self) -> None:
-        """Keeps all that going on from here needs."""
-        read_back(self.model)
-        self.state.seconds = self.clock.seconds()
-        same = settings(self.run, self.dataset)
-        save_checkpoint(self.run.model_dir, capture(self.model, self.state, same))
+def columns(logs: Mapping[str, float]) -> dict[str, float]:
+    """Returns what history.csv has of the logs of an epoch, to four digits."""
+    found = {
+        name: value
+        for name, value in logs.items()
+        if name in (NORM, SPEED) or name.startswith(RATIO)
+    }
+    for name in POINTER_METRICS:
+        if f"val_{name}" in logs:  # not of a model without a pointer
+            found[name] = logs[f"val_{name}"]
+    return {name: float(f"{value:.4g}") for name, value in found.items()}
 
 
-def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
-    """Returns the learning rate of an update.
+class Watch(keras.callbacks.Callback):
+    """Gathers what the train step tells, for the callbacks that stand behind it.
 
-    Linear rise over the warm-up, or a fifth of the training if that is less; then, by
-    ``config.schedule``, a linear fall to 0 at the end, or nothing.
+    Logs of a batch: it leaves the ``update_ratio_GROUP`` in only where the step has
+    looked at them, one time in ``EVERY``, and then adds ``recent_loss``, the mean per
+    label since the last time.
+
+    Logs of an epoch: the means of each loss, of ``gradient_norm`` and of the
+    ``update_ratio_GROUP``, and ``source_tokens_per_second`` of wall time without the
+    validation. They are kept in the state of the epoch, and so is what leads to them.
 
     Args:
-        update: its number, from 0.
-        progress: share of the training that is over, by updates or by time,
-            whichever ends first; between 0 and 1.
-    """
-    # A short training has no time for a long warm-up.
-    risen = max((update + 1) / (config.warmup_updates + 1), progress / LONGEST_WARMUP)
-    warmup = min(1.0, risen)
-    fall = 1.0 - progress if config.schedule == "linear" else 1.0
-    return config.peak_rate * warmup * fall
-
-
-def dropout_strength(config: TrainConfig, over: float, expected: float) -> float:
-    """Returns how strong the dropout is, 0 to 1.
-
-    What is read once cannot be learned by heart, and dropout then only makes it harder
-    to learn: so it rises over the first epochs (curriculum dropout, Morerio et al.
-    2017), and a training of few epochs has less of it.
-
-    Args:
-        over: epochs that are over.
-        expected: epochs that there will have been at the end.
-    """
-    rise = config.dropout_epochs or 0.0
-    if rise <= 1:
-        return 1.0
-    return min(1.0, over / rise, max(0.0, expected - 1) / (rise - 1))
-
-
-@dataclass(frozen=True)
-class Cooldown:
-    """The end of a training that gets no better: the rate falls to 0 in few epochs.
-
-    The last updates, at low rates, bring what those at high rates cannot.
+        epoch: which has begun, or is about to.
     """
 
-    begin: int  # updates before it
-    updates: int
-    rate: float  # when it began
-
-    @classmethod
-    def of(
-        cls, config: TrainConfig, phase: Phase, state: TrainingState
-    ) -> "Cooldown | None":
-        """Finds where it began; None as long as it has not."""
-        row = state.stale_epoch(config.patience)
-        if row is None:
-            return None
-        updates = config.cooldown_epochs * phase.epoch_updates
-        return cls(int(row["updates"]), updates, row["learning_rate"])
-
-    def rate_at(self, update: int) -> float:
-        """Returns the highest learning rate of an update, ``begin`` or later."""
-        return self.rate * (1 - (update - self.begin) / self.updates)
-
-    def is_over(self, update: int) -> bool:
-        """Tells whether it has had its updates."""
-        return update >= self.begin + self.updates
-
-
-class Schedule(keras.callbacks.Callback):
-    """Sets the learning rate and the strength of the dropout before each update, and
-    stops when the phase is over."""
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        phase: Phase,
-        clock: Clock,
-        state: TrainingState,
-    ) -> None:
+    def __init__(self, epoch: EpochState) -> None:
         super().__init__()
-        self.config = config
-        self.phase = phase
-        self.clock = clock
-        self.state = state
-        self.cooldown = Cooldown.of(config, phase, state)
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        groups = dict.fromkeys(self.model.weight_groups())
+        losses = [loss.name for loss in self.model.objective.losses]
+        self.ratios = [RATIO + name for name in groups]
+        self.figures = [NORM, *losses]
+        for name in (NORM, *self.ratios, *losses):
+            self.epoch.measured.setdefault(name, [])
+        self._look(False)
+        self.begin = time.monotonic() - self.epoch.seconds
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        config, phase, model = self.config, self.phase, self.model
-        update, over = self.state.update, (self.state.phase_update, self.clock.share())
-        rate = learning_rate(config, update, phase.progress(*over))
-        if self.cooldown is not None:
-            rate = min(rate, self.cooldown.rate_at(update))
-        set_rate(model, rate)
-        epochs = over[0] / phase.epoch_updates, phase.expected_epochs(*over)
-        model.strength.assign(dropout_strength(config, *epochs))
+        if self.epoch.batches % EVERY == 0 and not self.looks:
+            self._look(True)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if (batch + 1) % self.config.accumulate:
-            return  # the gradients of the update are not together yet
-        self.state.update += 1
-        cooled = self.cooldown is not None and self.cooldown.is_over(self.state.update)
-        if cooled or self.phase.is_over(self.state.phase_update, self.clock.share()):
-            self.state.phase_over = True
-            self.model.stop_training = True
+    def _look(self, looks: bool) -> None:
+        read_back(self.model)
+        self.model.looks.assign(looks)
+        self.looks = looks
 
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        ratios = {name: logs.pop(name) for name in self.ratios}
+        for name in self.figures:
+            self.epoch.measured[name].append(logs[name])
+        # Else gradients are being summed up: look on until the weights move.
+        if self.looks and any(ratios.values()):
+            self._look(False)
+            for name, value in ratios.items():
+                self.epoch.measured[name].append(value)
+            logs |= ratios | {"recent_loss": self._recent_loss()}
+        self.epoch.batches += 1
+        self.epoch.seconds = time.monotonic() - self.begin
 
-def seconds_left(
-    phase: Phase,
-    state: TrainingState,
-    clock: Clock,
-    cooldown: Cooldown | None = None,
-) -> float:
-    """Returns how long a training still takes, by its updates or by its time.
+    def _recent_loss(self) -> float:
+        mean = self.model.token_loss
+        losses, labels = float(mean.total), float(mean.count)
+        labels_since = max(labels - self.epoch.labels, 1.0)
+        recent = (losses - self.epoch.losses) / labels_since
+        self.epoch.losses, self.epoch.labels = losses, labels
+        return recent
 
-    What ends first counts, at the pace so far; infinity before the first update.
-    """
-    over, elapsed = phase.share_of_updates(state.phase_update), clock.seconds()
-    left = elapsed * (1 - over) / over if over > 0 else math.inf
-    if cooldown is not None and state.update:
-        updates = cooldown.begin + cooldown.updates - state.update
-        left = min(left, elapsed * updates / state.update)
-    return max(0.0, min(left, clock.limit - elapsed))
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for name, values in self.epoch.measured.items():
+            logs.pop(name, None)  # of the last batch, and in an order of its own
+            logs[name] = fmean(values) if values else 0.0
+        logs[SPEED] = float(logs["source_tokens"]) / self.epoch.seconds
+        self.epoch.logs = {name: float(value) for name, value in logs.items()}
 
 
 class EpochMeter(keras.callbacks.Callback):
@@ -238,6 +147,9 @@ class EpochMeter(keras.callbacks.Callback):
             place = f"epoch {self.epoch}: update {update:,} of {self.updates:,}"
             self.training.report(f"{place}, {self._story(logs)}")
 
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.close()  # the validation has lines of its own to tell
+
     def close(self) -> None:
         """Takes the bar away."""
         if self.bar is not None:
@@ -252,12 +164,12 @@ class EpochMeter(keras.callbacks.Callback):
 class Guard(keras.callbacks.Callback):
     """Stops after a batch of an evaluation if somebody wants it."""
 
-    def __init__(self, interrupt: Interrupt) -> None:
+    def __init__(self, wish: Wish) -> None:
         super().__init__()
-        self.interrupt = interrupt
+        self.wish = wish
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.interrupt.check()
+        self.wish.check()
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -276,7 +188,7 @@ class Checkpoints(keras.callbacks.Callback):
         ends_epoch = batch + 1 == self.params["steps"] or self.model.stop_training
         if ends_epoch or (batch + 1) % config.accumulate:
             return  # the validation comes next; or the update is not whole
-        training.interrupt.check()
+        training.wish.check()
         seconds = training.clock.seconds()
         if seconds - self.last >= 60 * config.checkpoint_minutes:
             training.save_checkpoint()

@@ -20,7 +20,7 @@ from headline.pages.axis import number
 from headline.pages.chart import Chart, line_chart
 from headline.pages.rendering import fill
 from headline.system.progress import bar
-from headline.training.watch import set_rate
+from headline.training.training import set_rate
 
 LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # of the rates
 SMOOTHING = 0.9  # of the moving mean of the losses

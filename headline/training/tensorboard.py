@@ -15,7 +15,7 @@ import keras
 from headline.errors import TrainingError
 from headline.network.train_step import RATIO
 from headline.training.progress import TrainingState
-from headline.training.watch import rate_of
+from headline.training.training import rate_of
 
 COUNTS = ("epoch", "updates", "seconds")  # columns that need no curve
 VERSION = "brain.Event:2"  # the first record of such a file

@@ -2,9 +2,8 @@
 
 import gc
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
-from traceback import walk_stack, walk_tb
 from typing import Any
 
 import keras
@@ -19,7 +18,7 @@ from headline.bundle import (
     write_range_test,
 )
 from headline.data.store import UNPAIRED, Dataset, open_dataset
-from headline.errors import ConfigError, HeadlineError, Interrupted, TrainingError
+from headline.errors import ConfigError, Interrupted, TrainingError
 from headline.evaluation.metrics import Rouge
 from headline.network.backend import is_out_of_memory, select_device
 from headline.network.model import HeadlineModel, build_model
@@ -27,33 +26,29 @@ from headline.network.train_step import make_objective
 from headline.settings.presets import Run
 from headline.settings.train import EPOCHS, TrainConfig
 from headline.system.folders import locked
-from headline.system.interrupt import Interrupt
+from headline.system.interrupt import Wish
 from headline.system.progress import Report
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
-from headline.training.callbacks import (
-    Alarm,
-    Checkpoints,
-    Clock,
-    EpochMeter,
-    Restored,
-    Schedule,
-    Training,
-)
+from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored, Watch
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.phases import Phase, plan_phases
 from headline.training.progress import TrainingState, halvings_of, restore, settings
+from headline.training.schedule import Schedule
+from headline.training.stopper import Stopper
 from headline.training.tensorboard import EventFile, Events
+from headline.training.training import Clock, Training
 from headline.training.transfer import carry_weights, with_base_vocab
 from headline.training.validation import Validation
-from headline.training.watch import Watch
 
 
-def train_model(run: Run, report: Report) -> Rouge:
-    """Trains on a DATA_DIR and writes MODEL_DIR.
+def train_model(run: Run, report: Report, wish: Wish | None = None) -> Rouge:
+    """Trains on a DATA_DIR and writes MODEL_DIR, in whatever thread.
 
     Args:
         report: called with each line for the person who waits.
+        wish: to stop, which another thread may have; asked for after each update and
+            in between the steps of a validation.
 
     Returns:
         the scores of the model that was kept, on the sample of the valid split.
@@ -61,7 +56,7 @@ def train_model(run: Run, report: Report) -> Rouge:
     Raises:
         TrainingError: MODEL_DIR holds a model, or there is nothing to train on.
         DataError: the DATA_DIR is missing or damaged.
-        Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+        Interrupted: somebody wished it; a checkpoint was written.
     """
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
@@ -69,10 +64,10 @@ def train_model(run: Run, report: Report) -> Rouge:
     with locked(run.model_dir):
         _check_folder(run)
         tidy_model(run.model_dir)
-        return _train(run, dataset, report)
+        return _train(run, dataset, report, wish or Wish())
 
 
-def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
+def _train(run: Run, dataset: Dataset, report: Report, wish: Wish) -> Rouge:
     run = as_begun(run)
     select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
@@ -85,55 +80,37 @@ def _train(run: Run, dataset: Dataset, report: Report) -> Rouge:
         model=model,
         state=state,
         clock=Clock(run.train.max_minutes, state),
-        interrupt=Interrupt(report),
+        wish=wish,
         report=report,
     )
     report(f"{_opening(run, dataset, model, phases)}; {ending(run.train)}")
-    with training.interrupt.listening():
-        try:
-            _fit_phases(training, state.to_come(phases))
-        except HeadlineError as error:
-            if isinstance(error, Interrupted):
-                training.save_checkpoint()
-                report(
-                    f"stopped after {state.update:,} updates: the same command with "
-                    "--resume goes on from here"
-                )
-            _release(error)
-            raise
-        finally:
-            # A pipeline that was left half-way must go before the interpreter does,
-            # or TensorFlow prints an error at the exit.
-            gc.collect()
+    try:
+        _fit_phases(training, state.to_come(phases))
+    except Interrupted:
+        training.save_checkpoint()
+        report(
+            f"stopped after {state.update:,} updates: the same command with "
+            "--resume goes on from here"
+        )
+        raise
     assert state.best is not None  # the last epoch, even if cut short, is scored
     return state.best
 
 
-def _release(error: BaseException | None) -> None:
-    """Empties the frames that an error came through: they hold the pipeline."""
-    while error is not None:
-        for frame, _ in walk_tb(error.__traceback__):
-            # Keras leaves its own frames out, but they are still behind the others.
-            for caller, _ in walk_stack(frame):
-                with suppress(RuntimeError):  # it is still running
-                    caller.clear()
-        error = error.__cause__
-
-
 def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
     run, state = training.run, training.state
-    validation, events = Validation(training), None
+    stopper, events = Stopper(training), None
+    validation = Validation(training, stopper)
     if run.tensorboard is not None:
         events = Events(EventFile(run.tensorboard, state.update), state)
     for phase in phases:
         state.enter(phase)
         while not state.phase_over or state.current.batches:
-            if not state.current.logs:
-                _fit_epoch(training, phase, events)
-            validation.end_epoch()
-            # With no time for an update more, another epoch would only be validated.
-            over = phase.is_over(state.phase_update, training.clock.share())
-            state.phase_over = state.phase_over or over
+            if state.current.logs:  # it was stopped in its validation
+                validation.end_epoch()
+            else:
+                _fit_epoch(training, phase, validation, events)
+            stopper.end_late(phase)
             training.save_checkpoint()
             if events is not None:
                 events.write_epoch()
@@ -141,28 +118,34 @@ def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
         events.file.close()
 
 
-def _fit_epoch(training: Training, phase: Phase, events: Events | None) -> None:
+def _fit_epoch(
+    training: Training, phase: Phase, validation: Validation, events: Events | None
+) -> None:
     """Trains for an epoch, or what is left of it; in halves if memory is short."""
     while True:
         try:
-            return _fit_batches(training, phase, events)
+            return _fit_batches(training, phase, validation, events)
         except Exception as error:
-            if not is_out_of_memory(error):
+            # In the validation, smaller batches would be of no help.
+            if not is_out_of_memory(error) or training.state.current.logs:
                 raise
-            _release(error)
+        # The error is gone, and all that its traceback held but for circles.
+        gc.collect()
         _halve_batches(training)
 
 
-def _fit_batches(training: Training, phase: Phase, events: Events | None) -> None:
+def _fit_batches(
+    training: Training, phase: Phase, validation: Validation, events: Events | None
+) -> None:
     config, state, model = training.config, training.state, training.model
     counter = label_counter(model) if config.accumulate > 1 else None
     epoch = state.current
     batches = Batches(
         training.dataset, phase.split, config, state.epoch, counter, epoch.batches
     )
-    with closing(EpochMeter(training, phase)) as meter:
+    with closing(EpochMeter(training, phase)) as meter, pipeline(batches) as stream:
         model.fit(
-            pipeline(batches),
+            stream,
             initial_epoch=state.epoch,
             epochs=state.epoch + 1,
             callbacks=[
@@ -173,6 +156,7 @@ def _fit_batches(training: Training, phase: Phase, events: Events | None) -> Non
                 meter,
                 *([events] if events is not None else []),
                 Checkpoints(training),
+                validation,
             ],
             verbose=0,
             shuffle=False,  # the plan of batches is shuffled already
@@ -232,10 +216,8 @@ def find_learning_rate(run: Run, report: Report) -> float:
     report(_opening(run, dataset, model, plan_phases(run.train, dataset.splits)[-1:]))
     test = RangeTest()
     # As many epochs as it takes: the test ends the training.
-    callbacks, stream = [test], pipeline(batches)
-    model.fit(stream, epochs=UPDATES, callbacks=callbacks, verbose=0, shuffle=False)
-    del stream
-    gc.collect()  # as after a training
+    with pipeline(batches) as stream:
+        model.fit(stream, epochs=UPDATES, callbacks=[test], verbose=0, shuffle=False)
     rate = test.curve.proposal
     report(story(test.curve))
     page = find_lr_page(test.curve, _test_settings(run))

@@ -78,10 +78,10 @@ def test_a_gpu_that_is_not_there_is_an_error_with_a_way_out(
 def test_operations_share_the_cores_unless_somebody_says_how() -> None:
     code = """
 import tensorflow as tf
-from headline.network.backend import select_device
-select_device("cpu")
+from headline.network.backend import share_cores
+share_cores()
 print(tf.config.threading.get_intra_op_parallelism_threads())
-select_device("cpu")
+share_cores()
 """
     asked = {"TF_NUM_INTRAOP_THREADS": "3"}
     # The tests themselves say how.

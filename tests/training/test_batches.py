@@ -169,5 +169,5 @@ def test_where_each_shape_is_compiled_an_epoch_has_few(
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data alone")
 def test_no_tuner_keeps_the_end_of_an_epoch_waiting(dataset: Dataset) -> None:
-    stream = pipeline(Batches(dataset, "train", TrainConfig(batch_size=9)))
-    assert stream.options().autotune.enabled is False
+    with pipeline(Batches(dataset, "train", TrainConfig(batch_size=9))) as stream:
+        assert stream.options().autotune.enabled is False

@@ -12,18 +12,17 @@ import pytest
 
 from headline.settings.train import TrainConfig
 from headline.system.progress import Ticker
-from headline.training.callbacks import (
-    Clock,
+from headline.training.callbacks import EpochMeter
+from headline.training.phases import ONLY_PAIRS, Phase
+from headline.training.progress import TrainingState
+from headline.training.schedule import (
     Cooldown,
-    EpochMeter,
     Schedule,
-    Training,
     dropout_strength,
     learning_rate,
     seconds_left,
 )
-from headline.training.phases import ONLY_PAIRS, Phase
-from headline.training.progress import TrainingState
+from headline.training.training import Clock, Training
 from tests.models import TINY, random_model
 
 PHASE = Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates=1000, epoch_updates=10)
@@ -91,7 +90,7 @@ def test_the_clock_leaves_room_for_the_last_validation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("headline.training.callbacks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("headline.training.training.time.monotonic", lambda: now[0])
     state = TrainingState()
     clock, endless = Clock(1.0, state), Clock(None, TrainingState())
     now[0] += 25
@@ -123,7 +122,7 @@ def test_the_time_left_is_that_of_what_ends_first(
     left: float,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("headline.training.callbacks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("headline.training.training.time.monotonic", lambda: now[0])
     state = TrainingState(update=updates)
     clock = Clock(minutes, state)
     now[0] += elapsed

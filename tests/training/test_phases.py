@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from headline.data.store import UNPAIRED, Corpus, Side, Split
 from headline.settings.train import MOST_EPOCHS, TrainConfig
-from headline.training.callbacks import learning_rate
 from headline.training.phases import ONLY_PAIRS, PAIRS, PSEUDO_PAIRS, Phase, plan_phases
+from headline.training.schedule import learning_rate
 
 
 def split_of(pairs: int) -> Split:

@@ -25,11 +25,11 @@ from headline.formats.tables import CorpusFormat
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import Run
 from headline.settings.train import MOST_EPOCHS, TrainConfig
-from headline.system.interrupt import Interrupt
-from headline.training.callbacks import Schedule
+from headline.system.interrupt import Wish
+from headline.training.callbacks import SPEED
 from headline.training.progress import settings
+from headline.training.schedule import Schedule
 from headline.training.train import as_begun, train_model
-from headline.training.watch import SPEED
 from tests.corpora import bracket_pairs, write_pairs
 from tests.trainings import small_run
 
@@ -59,8 +59,8 @@ def tiny_run(data_dir: Path, model_dir: Path, train: TrainConfig = CONFIG) -> Ru
     return small_run(data_dir, model_dir, train, width=16, heads=2, bigrams=50)
 
 
-def quietly(run: Run) -> None:
-    train_model(run, lambda line: None)
+def quietly(run: Run, wish: Wish | None = None) -> None:
+    train_model(run, lambda line: None, wish)
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +101,11 @@ def assert_same(model_dir: Path, expected: Path) -> None:
     assert (model_dir / samples).read_bytes() == (expected / samples).read_bytes()
 
 
-class Stops:
+class Stops(Wish):
     """Stops a training at given checks for a wish, counted from the last stop."""
 
     def __init__(self, checks: list[int]) -> None:
+        super().__init__()
         self.checks = checks
         self.left = 0
 
@@ -118,26 +119,24 @@ class Stops:
             raise Interrupted(SIGTERM)
 
 
-def stopping(run: Run, checks: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def stopping(run: Run, checks: list[int]) -> None:
     """Trains with a stop at each of the checks, counted from the stop before."""
     stops = Stops(list(checks))
-    with monkeypatch.context() as patch:
-        patch.setattr(Interrupt, "check", lambda self: stops.check())
-        while stops.checks:
-            with pytest.raises(Interrupted):
-                quietly(run)
-            run = replace(run, resume=True)
-        quietly(run)
+    while stops.checks:
+        with pytest.raises(Interrupted):
+            quietly(run, stops)
+        run = replace(run, resume=True)
+    quietly(run)
 
 
 @pytest.mark.slow
 def test_stopped_again_and_again_it_comes_to_the_same(
-    straight: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    straight: Run, tmp_path: Path
 ) -> None:
     run = replace(straight, model_dir=tmp_path / "m")
     # Fifteen updates of an epoch are as many checks; then come the batches of the valid
     # split, and each step of the search.
-    stopping(run, [1, 3, 13, 25], monkeypatch)
+    stopping(run, [1, 3, 13, 25])
     assert_same(run.model_dir, straight.model_dir)
     with pytest.raises(TrainingError, match="come to its end"):
         quietly(replace(run, resume=True))
@@ -150,10 +149,10 @@ def test_a_crash_and_a_stop_change_nothing(
     whole, broken = (tiny_run(data_dir, tmp_path / name, PARTED) for name in "ab")
     quietly(whole)
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr("headline.training.validation.write_report", second_time_fails())
+        patch.setattr("headline.training.keeper.write_report", second_time_fails())
         quietly(broken)
     broken = replace(broken, resume=True)
-    stopping(broken, [4], monkeypatch)
+    stopping(broken, [4])
     assert_same(broken.model_dir, whole.model_dir)
     updates = -(-len(open_dataset(data_dir).splits["train"]) // 16)
     rows = history_of(broken.model_dir)
@@ -168,7 +167,7 @@ def test_a_crash_between_two_files_changes_nothing(
 ) -> None:
     run = replace(straight, model_dir=tmp_path / "m")
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr("headline.training.validation.write_report", second_time_fails())
+        patch.setattr("headline.training.keeper.write_report", second_time_fails())
         quietly(run)
     quietly(replace(run, resume=True))
     assert_same(run.model_dir, straight.model_dir)
@@ -228,9 +227,8 @@ def test_without_memory_for_a_batch_its_halves_make_the_same_update(
     stops = Stops([6])
     with monkeypatch.context() as patch:
         patch.setattr(Schedule, "on_train_batch_begin", cramped)
-        patch.setattr(Interrupt, "check", lambda self: stops.check())
         with pytest.raises(Interrupted):
-            train_model(run, lines.append)
+            train_model(run, lines.append, stops)
         quietly(replace(run, resume=True))
     assert "out of memory: from now on batches of 4 pairs, 2 of them" in lines[1]
     one, other = load_bundle(run.model_dir), load_bundle(straight.model_dir)

@@ -26,10 +26,11 @@ from headline.settings.presets import PRESETS, Run
 from headline.settings.train import Schedule, TrainConfig
 from headline.system.folders import locked
 from headline.training.batches import Batches, pipeline
-from headline.training.callbacks import Clock, learning_rate
+from headline.training.callbacks import SPEED
+from headline.training.keeper import RECORDED
+from headline.training.schedule import learning_rate
 from headline.training.train import ending, train_model
-from headline.training.validation import RECORDED
-from headline.training.watch import SPEED
+from headline.training.training import Clock
 from tests.corpora import bracket_pairs, write_pairs
 from tests.events import read_events
 from tests.markup import parse
@@ -238,8 +239,8 @@ def pretend_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise AssertionError("the engine of NumPy was made")
 
-    monkeypatch.setattr("headline.training.validation.NumpyEngine", refused)
-    monkeypatch.setattr("headline.training.validation.device_in_use", lambda: "H100")
+    monkeypatch.setattr("headline.training.scorer.NumpyEngine", refused)
+    monkeypatch.setattr("headline.training.scorer.device_in_use", lambda: "H100")
 
 
 def test_samples_are_shown_and_written_beside_their_references(
@@ -455,11 +456,11 @@ def test_weights_repeat_pairs_and_a_resume_knows_them(
 
 def rows(batches: Batches) -> list[np.ndarray]:
     """One epoch's pairs as ``fit`` reads them: label row, then source row, unpadded."""
-    stream = pipeline(batches)
-    if stream is batches:  # another backend reads the batches themselves
-        found = [batches[index] for index in range(len(batches))]
-    else:
-        found = list(stream)
+    with pipeline(batches) as stream:
+        if stream is batches:  # another backend reads the batches themselves
+            found = [batches[index] for index in range(len(batches))]
+        else:
+            found = list(stream)
     labels = [keras.ops.convert_to_numpy(batch[0]["labels"]) for batch in found]
     sources = [keras.ops.convert_to_numpy(batch[0]["copy_ids"]) for batch in found]
     return [

@@ -13,8 +13,8 @@ from headline.network.train_step import RATIO, Objective, make_objective
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
 from headline.text.ids import Ids
+from headline.training.callbacks import SPEED, Watch, columns
 from headline.training.progress import EpochState
-from headline.training.watch import SPEED, Watch, columns
 from tests.models import random_model, random_sources, training_batch
 
 RATE = 0.01
@@ -94,7 +94,7 @@ def decoder_ratio(before: Weights, after: Weights) -> float:
 def plain() -> Iterator[Recorder]:
     """Three updates by plain SGD, whose step is the rate times the gradient."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headline.training.watch.EVERY", EVERY)
+        patch.setattr("headline.training.callbacks.EVERY", EVERY)
         yield fitted(keras.optimizers.SGD(RATE), batches(3), eagerly=False)
 
 

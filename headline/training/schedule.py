@@ -1,0 +1,136 @@
+"""How fast a training learns: the learning rate and the dropout of each update."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from headline.settings.train import TrainConfig
+from headline.training.phases import Phase
+from headline.training.progress import TrainingState
+from headline.training.training import Clock, set_rate
+
+LONGEST_WARMUP = 0.2  # share of a training
+
+
+def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
+    """Returns the learning rate of an update.
+
+    Linear rise over the warm-up, or a fifth of the training if that is less; then, by
+    ``config.schedule``, a linear fall to 0 at the end, or nothing.
+
+    Args:
+        update: its number, from 0.
+        progress: share of the training that is over, by updates or by time,
+            whichever ends first; between 0 and 1.
+    """
+    # A short training has no time for a long warm-up.
+    risen = max((update + 1) / (config.warmup_updates + 1), progress / LONGEST_WARMUP)
+    warmup = min(1.0, risen)
+    fall = 1.0 - progress if config.schedule == "linear" else 1.0
+    return config.peak_rate * warmup * fall
+
+
+def dropout_strength(config: TrainConfig, over: float, expected: float) -> float:
+    """Returns how strong the dropout is, 0 to 1.
+
+    What is read once cannot be learned by heart, and dropout then only makes it harder
+    to learn: so it rises over the first epochs (curriculum dropout, Morerio et al.
+    2017), and a training of few epochs has less of it.
+
+    Args:
+        over: epochs that are over.
+        expected: epochs that there will have been at the end.
+    """
+    rise = config.dropout_epochs or 0.0
+    if rise <= 1:
+        return 1.0
+    return min(1.0, over / rise, max(0.0, expected - 1) / (rise - 1))
+
+
+@dataclass(frozen=True)
+class Cooldown:
+    """The end of a training that gets no better: the rate falls to 0 in few epochs.
+
+    The last updates, at low rates, bring what those at high rates cannot.
+    """
+
+    begin: int  # updates before it
+    updates: int
+    rate: float  # when it began
+
+    @classmethod
+    def of(
+        cls, config: TrainConfig, phase: Phase, state: TrainingState
+    ) -> "Cooldown | None":
+        """Finds where it began; None as long as it has not."""
+        row = state.stale_epoch(config.patience)
+        if row is None:
+            return None
+        updates = config.cooldown_epochs * phase.epoch_updates
+        return cls(int(row["updates"]), updates, row["learning_rate"])
+
+    def rate_at(self, update: int) -> float:
+        """Returns the highest learning rate of an update, ``begin`` or later."""
+        return self.rate * (1 - (update - self.begin) / self.updates)
+
+    def is_over(self, update: int) -> bool:
+        """Tells whether it has had its updates."""
+        return update >= self.begin + self.updates
+
+
+class Schedule(keras.callbacks.Callback):
+    """Sets the learning rate and the strength of the dropout before each update, and
+    stops when the phase is over."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        phase: Phase,
+        clock: Clock,
+        state: TrainingState,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.phase = phase
+        self.clock = clock
+        self.state = state
+        self.cooldown = Cooldown.of(config, phase, state)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        config, phase, model = self.config, self.phase, self.model
+        update, over = self.state.update, (self.state.phase_update, self.clock.share())
+        rate = learning_rate(config, update, phase.progress(*over))
+        if self.cooldown is not None:
+            rate = min(rate, self.cooldown.rate_at(update))
+        set_rate(model, rate)
+        epochs = over[0] / phase.epoch_updates, phase.expected_epochs(*over)
+        model.strength.assign(dropout_strength(config, *epochs))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if (batch + 1) % self.config.accumulate:
+            return  # the gradients of the update are not together yet
+        self.state.update += 1
+        cooled = self.cooldown is not None and self.cooldown.is_over(self.state.update)
+        if cooled or self.phase.is_over(self.state.phase_update, self.clock.share()):
+            self.state.phase_over = True
+            self.model.stop_training = True
+
+
+def seconds_left(
+    phase: Phase,
+    state: TrainingState,
+    clock: Clock,
+    cooldown: Cooldown | None = None,
+) -> float:
+    """Returns how long a training still takes, by its updates or by its time.
+
+    What ends first counts, at the pace so far; infinity before the first update.
+    """
+    over, elapsed = phase.share_of_updates(state.phase_update), clock.seconds()
+    left = elapsed * (1 - over) / over if over > 0 else math.inf
+    if cooldown is not None and state.update:
+        updates = cooldown.begin + cooldown.updates - state.update
+        left = min(left, elapsed * updates / state.update)
+    return max(0.0, min(left, clock.limit - elapsed))

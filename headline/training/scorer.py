@@ -1,0 +1,123 @@
+"""How good the weights of an epoch are: their loss, their headlines, their scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from headline.engines.base import Engine, Floats, Ids, SourceBatch, Step
+from headline.engines.keras_engine import KerasEngine
+from headline.engines.numpy.engine import NumpyEngine
+from headline.evaluation.metrics import Facts, Marks, mark, rates
+from headline.generation.generator import Generator
+from headline.network.backend import device_in_use
+from headline.network.model import weight_arrays
+from headline.settings.search import GPU_BATCH
+from headline.system.interrupt import Wish
+from headline.training.batches import Batches, pipeline
+from headline.training.callbacks import Guard
+from headline.training.training import Training
+
+
+@dataclass(frozen=True)
+class Interruptible:
+    """An engine that asks before each step whether somebody wants to stop."""
+
+    engine: Engine[Any]
+    wish: Wish
+
+    def encode(self, sources: SourceBatch) -> Any:
+        self.wish.check()
+        return self.engine.encode(sources)
+
+    def step(self, state: Any, step: Step) -> tuple[Floats, Ids, Any]:
+        self.wish.check()
+        return self.engine.step(state, step)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Headlines for the articles of the sample, and what is known of each."""
+
+    headlines: Sequence[str]
+    marks: Sequence[Marks]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of all of them together."""
+        return rates(self.marks)
+
+    @property
+    def rouge_l(self) -> list[float]:
+        """The ROUGE-L of each."""
+        return [one.rouge.rouge_l for one in self.marks]
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """What the report tells of them: lengths, and the rates of faults."""
+        return {"lengths": [one.length for one in self.marks], **self.scores}
+
+
+class Scorer:
+    """Writes headlines for a fixed sample of the valid split, and scores them.
+
+    They come from the same ``Generator`` as those of ``headline generate``.
+
+    Attributes:
+        pairs: the sample.
+        references: its own headlines.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.run, self.dataset = training.run, training.dataset
+        self.model, self.wish = training.model, training.wish
+        self.pairs = self.dataset.sample("valid", self.run.train.valid_articles)
+        self.references = self._marked([one.target for one in self.pairs])
+        self.keras_engine: KerasEngine | None = None
+        if device_in_use() != "CPU":
+            self.keras_engine = KerasEngine(self.model, self.run.decode.shortlist)
+
+    def losses(self) -> dict[str, float]:
+        """Returns what the model says of the whole valid split.
+
+        Raises:
+            Interrupted: somebody asked to stop.
+        """
+        with pipeline(Batches(self.dataset, "valid", self.run.train)) as stream:
+            logs = self.model.evaluate(
+                stream, callbacks=[Guard(self.wish)], return_dict=True, verbose=0
+            )
+        return {f"val_{name}": float(value) for name, value in logs.items()}
+
+    def write(self) -> Written:
+        """Writes the headlines of the sample.
+
+        Raises:
+            Interrupted: somebody asked to stop.
+        """
+        decode = replace(self.run.decode, num_headlines=1)
+        if self.keras_engine is not None:
+            decode = replace(decode, batch_size=GPU_BATCH)
+        generator = Generator(
+            self.dataset.tokenizer,
+            Interruptible(self._engine(), self.wish),
+            decode,
+            self.dataset.config.max_source_length,
+        )
+        found = generator.generate([pair.source for pair in self.pairs])
+        return self._marked([headlines[0].text for headlines in found])
+
+    def _engine(self) -> Engine[Any]:
+        """Returns what runs the weights as they are now, where the training runs.
+
+        Of the two engines, which agree, NumPy's is the faster on a CPU, and the one
+        that users have; on another device the weights stay where they are.
+        """
+        if self.keras_engine is not None:
+            return self.keras_engine
+        weights, shortlist = weight_arrays(self.model), self.run.decode.shortlist
+        return NumpyEngine(self.model.config, weights, shortlist)
+
+    def _marked(self, headlines: Sequence[str]) -> Written:
+        both = zip(self.pairs, headlines, strict=True)
+        marks = [mark(text, pair.target, Facts.of(pair.source)) for pair, text in both]
+        return Written(headlines, marks)
