@@ -110,7 +110,7 @@ def test_an_optimizer_that_is_exchanged_between_two_updates_goes_on(
 def test_parts_hold_every_pair_once_and_an_empty_one_counts_nothing(
     dataset: Dataset,
 ) -> None:
-    config = TrainConfig(batch_size=4, accumulate=7)
+    config = TrainConfig(batch_size=1, accumulate=7)
     model = fresh_model(dataset, config)
     batches = Batches(dataset, "train", config, 0, label_counter(model))
     assert len(batches) % 7 == 0

@@ -1,6 +1,7 @@
 """A training off the main thread, what another thread may say, and what it leaves."""
 
 import gc
+import os
 import subprocess
 import sys
 import weakref
@@ -29,6 +30,7 @@ from headline.training.train import train_model
 from tests.corpora import bracket_pairs, write_pairs
 from tests.trainings import small_run
 
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # with it, the notes of TensorFlow are wanted
 ENDLESS = TrainConfig(
     epochs=10_000, batch_size=8, learning_rate=1e-6, patience=0, valid_articles=2
 )
@@ -151,6 +153,7 @@ def test_an_error_in_the_middle_of_an_epoch_is_all_that_is_told(
         [sys.executable, "-m", "headline", "train", data_dir, "-o", tmp_path, *options],
         capture_output=True,
         text=True,
+        env={name: value for name, value in os.environ.items() if name != LOG_LEVEL},
     )
     assert done.returncode == 1 and done.stdout == ""
     *lines, last = done.stderr.splitlines()
