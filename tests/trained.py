@@ -6,6 +6,7 @@ makes ``tests/golden/trained`` anew; a test of ``make stress`` does the same els
 """
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ PAIRS = 1200
 NETWORK = "--width 24 --heads 2 --bigrams 50 --encoder-layers 1 --decoder-layers 1"
 TRAINING = "--epochs 6 --batch-size 32 --learning-rate 0.01 --warmup-updates 20"
 VALIDATION = "--valid-articles 30 --patience 0 --samples 0 --r-drop 0"
+Command = Sequence[str | Path]
 FILES = ("config.json", "manifest.json", "vocab.json", "weights.safetensors")
 
 
@@ -25,15 +27,8 @@ def prepare(folder: Path) -> Path:
     """Makes the dataset that the model is trained on; returns its folder."""
     corpus = write_pairs(folder / "news.csv", bracket_pairs(PAIRS))
     data_dir = folder / "prepared"
-    command: list[str | Path] = [
-        *HEADLINE,
-        "prepare",
-        corpus,
-        "-o",
-        data_dir,
-        "--test-size",
-        "0.1",
-    ]
+    command: Command = [*HEADLINE, "prepare", corpus, "-o", data_dir]
+    command = [*command, "--test-size", "0.1"]
     subprocess.run(command, check=True, capture_output=True)
     return data_dir
 
@@ -41,14 +36,7 @@ def prepare(folder: Path) -> Path:
 def train(data_dir: Path, model_dir: Path) -> subprocess.CompletedProcess[str]:
     """Trains the model by the command, in a process of its own."""
     options = f"{NETWORK} {TRAINING} {VALIDATION}".split()
-    command: list[str | Path] = [
-        *HEADLINE,
-        "train",
-        data_dir,
-        "-o",
-        model_dir,
-        *options,
-    ]
+    command: Command = [*HEADLINE, "train", data_dir, "-o", model_dir, *options]
     return subprocess.run(command, capture_output=True, text=True, check=True)
 
 

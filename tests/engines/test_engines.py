@@ -113,7 +113,7 @@ def test_dead_rows_change_nothing_for_the_others(
     np.testing.assert_array_equal(dead_ids, ids)
 
 
-@SHORTLISTS
+@pytest.mark.parametrize("shortlist", [0, pytest.param(12, marks=pytest.mark.slow)])
 @PRESETS
 def test_engines_write_the_same_headlines_for_200_articles(
     preset: str, shortlist: int
@@ -137,7 +137,7 @@ def test_engines_write_the_same_headlines_for_200_articles(
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
-@SHORTLISTS
+@pytest.mark.parametrize("shortlist", [pytest.param(0, marks=pytest.mark.slow), 12])
 @PRESETS
 def test_engines_write_the_same_headlines_whatever_is_asked_of_them(
     preset: str, shortlist: int

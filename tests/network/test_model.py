@@ -180,7 +180,7 @@ def test_two_passes_of_a_batch_of_several_weigh_as_its_labels() -> None:
 
 def test_a_batch_of_unreachable_labels_has_loss_zero_and_finite_gradients() -> None:
     model = random_model(TINY["pointer"])
-    model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
     batch = training_batch(model.config, np.array([[5, 6]], np.int32), [[50, 51]])
     batch["labels"][batch["labels"] == 3] = 52  # not even the end is reachable
     before = weight_arrays(model)
@@ -224,7 +224,7 @@ def test_gate_and_copy_entropy_are_those_of_the_scores() -> None:
 
 def test_validation_tells_gate_and_copy_entropy_as_means_over_the_labels() -> None:
     model = random_model(TINY["pointer"])
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     batches = [batch_of(model, [[7, 9, 12], [11]]), batch_of(model, [[20]])]
 
     logs = model.evaluate(
@@ -239,7 +239,7 @@ def test_validation_tells_gate_and_copy_entropy_as_means_over_the_labels() -> No
 
 def test_training_counts_the_source_tokens_without_padding() -> None:
     model = random_model(TINY["seed"])
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     batches = [batch_of(model, [[7, 9], [11]]), batch_of(model, [[7]])]  # 6 and 3, 6
     fed = ((one,) for one in batches)
     fitted = model.fit(fed, steps_per_epoch=2, verbose=0, shuffle=False)
@@ -248,7 +248,7 @@ def test_training_counts_the_source_tokens_without_padding() -> None:
 
 def test_epoch_loss_weighs_batches_by_their_labels() -> None:
     model = random_model(TINY["pointer"])
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     long = batch_of(model, [[7, 9, 12, 20, 8]])
     short = batch_of(model, [[11]])
     losses = [float(model.compute_loss(b, y_pred=model(b))) for b in (long, short)]
