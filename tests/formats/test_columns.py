@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headline.formats.columns import count_known, plain_name, same_name
+from headline.formats.columns import count_known, plain_name, same_name, without_blank
 from tests.reading import PAIR, fault, read, to_csv, write
 
 
@@ -49,3 +49,9 @@ def test_plain_names() -> None:
     assert plain_name(" News_Title-１ ") == "newstitle1"
     assert same_name("內 文", "內文") and not same_name("内文", "正文")
     assert count_known(["标题", "x", "y"], ["Y"]) == 2
+
+
+@pytest.mark.parametrize("blank", [0, 1, 2, 3])
+def test_blank_names_are_left_out_at_the_end_alone(blank: int) -> None:
+    names = ("标题", "", "正文")
+    assert without_blank([*names, *([" "] * blank)]) == names
