@@ -267,6 +267,7 @@ def test_a_cold_start_is_compared_with_keras(
     assert ratios[cold.KERAS] == ratios[f"{cold.KERAS}, peak memory"] == 10
 
 
+@pytest.mark.slow
 def test_the_keras_engine_does_the_same(folder: Path) -> None:
     article = "天地「月盈昃」玄黄。"
     module = [sys.executable, "-m", "tests.benchmarks.keras_generate"]

@@ -333,7 +333,8 @@ def test_train_refuses_a_trained_folder_and_a_folder_that_is_no_dataset(
 def test_find_lr_prints_a_rate_and_leaves_a_page_and_no_model(
     data_dir: Path, tmp_path: Path
 ) -> None:
-    small = ("--width", "8", "--heads", "2", "--encoder-layers", "1")
+    small = ["--width", "8", "--heads", "2", "--bigrams", "10", "--r-drop", "0"]
+    small += ["--encoder-layers", "1", "--decoder-layers", "1"]
     place = tmp_path / "m"
     result = headline("train", data_dir, "-o", place, "--find-lr", *small)
     assert result.exit_code == 0, result.output

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headline.bundle import Bundle, save_bundle
@@ -28,6 +28,9 @@ from headline.text.ids import EOS, SPECIAL_TOKENS
 from headline.text.normalise import normalise
 from headline.text.spans import runs
 from tests.scripted import CopyEngine, char_tokenizer, texts, tiny_bundle, word_bundle
+
+# For tests that search many times in each example.
+fewer = settings(max_examples=settings().max_examples * 2 // 5)
 
 HAN = "央行今日宣布下调存款准备金率"
 BUNDLE = tiny_bundle(HAN + HAN[:5])
@@ -64,6 +67,7 @@ def ending_model() -> Bundle:
 # --- one by one, together, as a stream ------------------------------------------------
 
 
+@fewer
 @given(articles, st.integers(1, 4), st.integers(1, 3))
 def test_batch_of_many_gives_what_batches_of_one_give(
     articles: list[str], batch_size: int, num_headlines: int
@@ -398,6 +402,7 @@ SEARCHED_BY_KEYS: list[dict[str, Any]] = [
 
 
 @KINDS
+@fewer
 @given(
     batch=st.lists(mixed, min_size=1, max_size=4), own=st.sampled_from(SEARCHED_BY_KEYS)
 )
@@ -497,6 +502,7 @@ own_settings = st.fixed_dictionaries(
 )
 
 
+@fewer
 @given(
     rows=st.lists(st.tuples(mixed, searches, own_settings), max_size=8),
     batch_size=st.integers(1, 4),
@@ -517,6 +523,7 @@ def test_each_article_is_searched_by_its_own_config(
         assert [one.score for one in headlines] == pytest.approx(scores, abs=1e-4)
 
 
+@fewer
 @given(
     articles=st.lists(mixed.filter(normalise), min_size=1, max_size=4),
     own=searches,

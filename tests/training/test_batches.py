@@ -51,7 +51,12 @@ def fresh_model(dataset: Dataset, config: TrainConfig) -> HeadlineModel:
 
 
 @pytest.mark.parametrize(
-    ("clip_scope", "shortlist"), [("model", 0), ("weight", 0), ("model", 12)]
+    ("clip_scope", "shortlist"),
+    [
+        ("model", 0),
+        pytest.param("weight", 0, marks=pytest.mark.slow),
+        ("model", 12),
+    ],
 )
 def test_an_update_of_several_batches_is_that_of_one_large_batch(
     dataset: Dataset, clip_scope: ClipScope, shortlist: int
