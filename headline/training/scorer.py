@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headline.engines.base import Engine, Floats, Ids, SourceBatch, Step
+from headline.engines.base import Engine, Floats, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy.engine import NumpyEngine
 from headline.evaluation.metrics import Facts, Marks, mark, rates
@@ -13,6 +13,8 @@ from headline.network.backend import device_in_use
 from headline.network.model import weight_arrays
 from headline.settings.search import GPU_BATCH
 from headline.system.interrupt import Wish
+from headline.text.ids import Ids
+from headline.text.source import Source
 from headline.training.batches import Batches, pipeline
 from headline.training.callbacks import Guard
 from headline.training.training import Training
@@ -72,6 +74,9 @@ class Scorer:
         self.model, self.wish = training.model, training.wish
         self.pairs = self.dataset.sample("valid", self.run.train.valid_articles)
         self.references = self._marked([one.target for one in self.pairs])
+        tokenizer = self.dataset.tokenizer
+        most = self.dataset.config.max_source_length
+        self._sources = [Source.read(one.source, tokenizer, most) for one in self.pairs]
         self.keras_engine: KerasEngine | None = None
         if device_in_use() != "CPU":
             self.keras_engine = KerasEngine(self.model, self.run.decode.shortlist)
@@ -103,7 +108,7 @@ class Scorer:
             decode,
             self.dataset.config.max_source_length,
         )
-        found = generator.generate([pair.source for pair in self.pairs])
+        found = generator.generate(self._sources)
         return self._marked([headlines[0].text for headlines in found])
 
     def _engine(self) -> Engine[Any]:
