@@ -7,12 +7,12 @@ from functools import cache
 import keras
 import numpy as np
 
-from headline.engines.base import Floats, Ids, SourceBatch
+from headline.engines.base import Floats, SourceBatch
 from headline.engines.keras_engine import KerasEngine
 from headline.network.model import HeadlineModel, build_model
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS
-from headline.text.ids import BOS, EOS, PAD, UNK
+from headline.text.ids import BOS, EOS, PAD, UNK, Ids
 
 TINY = {
     name: replace(

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headline.bundle import Bundle
-from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
+from headline.engines.base import IMPOSSIBLE, Floats, SourceBatch, Step
 from headline.generation.headlines import Headline
 from headline.network.weights import Weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
-from headline.text.ids import EOS, PAD, UNK
+from headline.text.ids import EOS, PAD, UNK, Ids
 from headline.text.tokenizer import CharTokenizer, Vocab, WordTokenizer
 
 

@@ -6,7 +6,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Ids = NDArray[np.int32]
+from headline.text.ids import Ids
+
 Floats = NDArray[np.float32]
 
 State = TypeVar("State")

@@ -16,7 +16,6 @@ from headline.engines.base import (
     IMPOSSIBLE,
     TINY,
     Floats,
-    Ids,
     SourceBatch,
     Step,
     refuse_condition,
@@ -28,7 +27,7 @@ from headline.network.readout import Tensors
 from headline.network.shapes import power_of_two, rung
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
-from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS, Ids
 
 # Sizes are padded so that there are few shapes to compile: articles at least to the
 # length, and the wanted tokens to multiples.

@@ -39,7 +39,7 @@ def make_generator(
 
 
 @dataclass(frozen=True)
-class Batch:
+class Chunk:
     """Articles that one worker searches, and how to search for each."""
 
     articles: list[Readable]
@@ -76,15 +76,15 @@ class ParallelGenerator(Generator):
         if len(articles) <= self.config.batch_size:
             return super().generate(articles, configs, advance)
         configs = self._configs(articles, configs)
-        # The longest first: the last batch to end is then a short one.
+        # The longest first: the last chunk to end is then a short one.
         order = sorted(range(len(articles)), key=lambda place: -len(articles[place]))
         places = list(windows(order, self.config.batch_size))
-        batches = (
-            Batch([articles[at] for at in some], [configs[at] for at in some])
+        chunks = (
+            Chunk([articles[at] for at in some], [configs[at] for at in some])
             for some in places
         )
         results: list[list[Headline]] = [[]] * len(articles)
-        for some, found in zip(places, self._workers.map(batches), strict=True):
+        for some, found in zip(places, self._workers.map(chunks), strict=True):
             for place, headlines in zip(some, found, strict=True):
                 results[place] = headlines
             advance(len(some))
@@ -100,12 +100,12 @@ class ParallelGenerator(Generator):
         return 2 * self.config.batch_size * self._workers.count
 
 
-def _search(generator: Generator, batch: Batch) -> list[list[Headline]]:
-    return generator.generate(batch.articles, batch.configs)
+def _search(generator: Generator, chunk: Chunk) -> list[list[Headline]]:
+    return generator.generate(chunk.articles, chunk.configs)
 
 
 class _Maker:
-    """Makes a generator when the first batch comes, and keeps it."""
+    """Makes a generator when the first chunk comes, and keeps it."""
 
     def __init__(self, make: Callable[[], Generator]) -> None:
         self._make = make
@@ -114,5 +114,5 @@ class _Maker:
     def _generator(self) -> Generator:
         return self._make()
 
-    def search(self, batch: Batch) -> list[list[Headline]]:
-        return _search(self._generator, batch)
+    def search(self, chunk: Chunk) -> list[list[Headline]]:
+        return _search(self._generator, chunk)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, SourceBatch, Step
 from headline.engines.rows import take_of_rows
 from headline.search.beams import (
     LEAST_LOG_PROB,
@@ -25,7 +25,7 @@ from headline.search.beams import (
 from headline.search.rules import Rules
 from headline.search.sampling import MOST_TOKENS, Noise, perturb
 from headline.settings.search import DecodeConfig
-from headline.text.ids import EOS, PAD
+from headline.text.ids import EOS, PAD, Ids
 
 LONGER = 6  # tokens by which a hypothesis may still gain, if far ones are given up
 SPARE = 4  # candidates of a hypothesis beyond the beam: some may be forbidden

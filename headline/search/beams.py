@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import IMPOSSIBLE, Ids
+from headline.engines.base import IMPOSSIBLE
 from headline.engines.rows import take_of_rows
-from headline.text.ids import BOS, PAD
+from headline.text.ids import BOS, PAD, Ids
 
 Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import IMPOSSIBLE, Ids
+from headline.engines.base import IMPOSSIBLE
 from headline.engines.rows import take_of_rows
 from headline.search.beams import Beams, Candidates
 from headline.search.constraints import FORBIDDEN, Constraint
 from headline.settings.search import DecodeConfig
-from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS, Ids
 from headline.text.spans import starts_run
 
 Flags = NDArray[np.bool_]

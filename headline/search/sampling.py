@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import IMPOSSIBLE, Ids
+from headline.engines.base import IMPOSSIBLE
 from headline.engines.rows import take_of_rows
 from headline.search.beams import Beams, Candidates, Doubles
 from headline.settings.search import DecodeConfig
+from headline.text.ids import Ids
 
 Hashes = NDArray[np.uint64]
 

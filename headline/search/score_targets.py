@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from headline.engines.base import Engine, Ids, SourceBatch, Step
+from headline.engines.base import Engine, SourceBatch, Step
 from headline.search.beams import LEAST_LOG_PROB, Doubles
-from headline.text.ids import BOS, EOS
+from headline.text.ids import BOS, EOS, Ids
 
 
 def score_targets(

@@ -80,7 +80,7 @@ class Story(FileIO):
         return size
 
 
-class Source(FileIO):
+class Stdin(FileIO):
     """Descriptor 0; that it cannot be read is told."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def take_standard_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, way), True)
     if sys.stdin is sys.__stdin__:
-        sys.stdin = _text(BufferedReader(Source()), sys.stdin)
+        sys.stdin = _text(BufferedReader(Stdin()), sys.stdin)
     if sys.stdout is sys.__stdout__:
         stdout = Result(1, "stdout", closefd=False)
         sys.stdout = _text(BufferedWriter(stdout), sys.stdout)
@@ -158,7 +158,7 @@ def give_stdin_back() -> None:
     holds.
     """
     taken = sys.stdin
-    if isinstance(getattr(getattr(taken, "buffer", None), "raw", None), Source):
+    if isinstance(getattr(getattr(taken, "buffer", None), "raw", None), Stdin):
         sys.stdin = sys.__stdin__
         cast(TextIOWrapper, taken).detach()
 

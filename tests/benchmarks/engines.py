@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
-from headline.text.ids import EOS
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, SourceBatch, Step
+from headline.text.ids import EOS, Ids
 
 
 @dataclass(frozen=True)

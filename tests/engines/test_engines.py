@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, Ids, SourceBatch, Step
+from headline.engines.base import IMPOSSIBLE, Engine, Floats, SourceBatch, Step
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy.engine import NumpyEngine
 from headline.generation.generator import Generator
@@ -16,7 +16,7 @@ from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
-from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Ids
 from tests.corpora import CHARACTERS, bracket_pairs
 from tests.models import (
     TINY,

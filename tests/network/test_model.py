@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from headline.engines.base import Ids
 from headline.network.model import (
     HeadlineModel,
     assign_weights,
@@ -15,7 +14,7 @@ from headline.network.model import (
 )
 from headline.network.train_step import DIVISOR, make_objective
 from headline.network.weights import weight_specs
-from headline.text.ids import PAD
+from headline.text.ids import PAD, Ids
 from tests.models import (
     TINY,
     array,

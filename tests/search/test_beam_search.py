@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch, Step
+from headline.engines.base import IMPOSSIBLE, Floats, SourceBatch, Step
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis, length_penalty
 from headline.search.constraints import constraint
 from headline.search.rules import WISH, Rules, TokenTable
 from headline.settings.search import DecodeConfig
-from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, Ids
 from headline.text.source import Source
 from headline.text.tokenizer import CharTokenizer, Vocab
 

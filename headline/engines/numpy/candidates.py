@@ -6,10 +6,10 @@ candidates, W wanted tokens.
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Floats
 from headline.engines.numpy.layers import finite_log
 from headline.engines.rows import take_of_rows
-from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, Ids
 
 BLOCK = 16  # columns that are looked at together, a power of two
 NEVER = np.float32(-1)  # below any probability

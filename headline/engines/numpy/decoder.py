@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headline.engines.base import Floats, Ids
+from headline.engines.base import Floats
 from headline.engines.numpy.layers import Cell, dense, lstm_step, norm, scaled_norm
 from headline.engines.numpy.matches import Matches
 from headline.engines.rows import Rows
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
-from headline.text.ids import UNK
+from headline.text.ids import UNK, Ids
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ Shape letters: B articles, S source length, H width, h units.
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import Floats, Ids
+from headline.engines.base import Floats
 from headline.engines.numpy.layers import Cell, lstm_step, product, scaled_norm
 from headline.network.weights import Weights
 from headline.settings.model import BIGRAM_FACTOR, ModelConfig
+from headline.text.ids import Ids
 
 SIDES = "forward", "backward"
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from headline.engines.base import (
     IMPOSSIBLE,
     Floats,
-    Ids,
     SourceBatch,
     Step,
     refuse_condition,
@@ -24,7 +23,7 @@ from headline.engines.numpy.readout import Projected, Queries, Readout
 from headline.engines.rows import Rows
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
-from headline.text.ids import PAD
+from headline.text.ids import PAD, Ids
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import Floats, Ids
+from headline.engines.base import Floats
 from headline.engines.rows import Rows
-from headline.text.ids import EOS
+from headline.text.ids import EOS, Ids
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids
+from headline.engines.base import IMPOSSIBLE, Floats
 from headline.engines.numpy.candidates import NEVER, beside, ranked, top_columns
 from headline.engines.numpy.layers import LOWEST, exact_sigmoid, finite_log
 from headline.engines.numpy.output import Logits, OwnTokens
 from headline.engines.rows import take_of_rows
-from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
+from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, Ids
 
 
 @dataclass(frozen=True)

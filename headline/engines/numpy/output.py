@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import Floats, Ids
+from headline.engines.base import Floats
 from headline.engines.numpy.layers import LOWEST
 from headline.engines.rows import Rows
-from headline.text.ids import PAD
+from headline.text.ids import PAD, Ids
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import Floats, Ids, SourceBatch
+from headline.engines.base import Floats, SourceBatch
 from headline.engines.numpy.candidates import best_columns
 from headline.engines.numpy.layers import dense, log_softmax, product, softmax
 from headline.engines.numpy.mixture import Mixture
@@ -18,7 +18,7 @@ from headline.engines.numpy.output import Logits, OutputLayer, OwnTokens
 from headline.engines.rows import Rows
 from headline.network.weights import Weights
 from headline.settings.model import LEAKY_SLOPE, ModelConfig
-from headline.text.ids import PAD
+from headline.text.ids import PAD, Ids
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Floats, Ids, SourceBatch
+from headline.engines.base import IMPOSSIBLE, Floats, SourceBatch
 from headline.engines.numpy.engine import NumpyEngine, NumpyState
 from headline.engines.numpy.readout import Queries
 from headline.engines.rows import Rows
-from headline.text.ids import BOS, EOS, PAD
+from headline.text.ids import BOS, EOS, PAD, Ids
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.engines.base import IMPOSSIBLE, Ids
+from headline.engines.base import IMPOSSIBLE
 from headline.engines.numpy.candidates import NEVER, best_columns, ranked, top_columns
-from headline.text.ids import EOS, PAD
+from headline.text.ids import EOS, PAD, Ids
 
 
 def test_ranked_ids_are_sorted_and_ties_are_in_the_order_of_ids() -> None:

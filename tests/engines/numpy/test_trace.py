@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headline.engines.base import Ids, SourceBatch
+from headline.engines.base import SourceBatch
 from headline.engines.numpy.engine import NumpyEngine
 from headline.engines.numpy.trace import Trace, traces
 from headline.network.weights import Weights
@@ -12,7 +12,7 @@ from headline.search.beams import Hypothesis
 from headline.search.rules import Rules, TokenTable
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
-from headline.text.ids import PAD, SPECIAL_TOKENS
+from headline.text.ids import PAD, SPECIAL_TOKENS, Ids
 from tests.models import TINY, random_sources, source_batch
 from tests.scripted import random_weights
 
