@@ -250,6 +250,19 @@ def test_an_open_quote_does_not_swallow_a_long_file(tmp_path: Path) -> None:
     assert all(row.values == {"a": "3", "b": "4"} for row in after)
 
 
+def test_odd_rows_are_told_of_in_the_look_at_the_first_rows(tmp_path: Path) -> None:
+    """Which goes as far as the first that can be read."""
+    notes: list[str] = []
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'a,b\n\xff,1\n2,"3\n4,5"\n')
+
+    with open_table(path, CorpusFormat(note=notes.append)) as table:
+        assert len(notes) == 1 and "row 3: a quoted field spans 2 lines" in notes[0]
+        assert [row.problem for row in table] == ["not valid utf-8", None]
+
+    assert set(notes) == {notes[0]}
+
+
 def test_reading_holds_no_more_than_a_row(tmp_path: Path) -> None:
     content = "a,b\n" + "1,2\n" * 100_000
     path = write(tmp_path / "a.csv", content)

@@ -67,6 +67,7 @@ class Delimited(FileFormat):
                 undecodable = problem == text.undecodable
                 hint = f"; {text.encoding_hint}" if undecodable else ""
                 raise CorpusError(f"{file.path} has no header: {problem}{hint}")
+            records.width = len(header)
             first = first_rows(_row(header, *record) for record in records)
         if first and all(row.problem == text.undecodable for row in first):
             raise none_readable(text, first[0])
