@@ -1,10 +1,12 @@
-"""What a training makes as small as it can, and what it is told of the pointer.
+"""What a training makes as small as it can: its losses, and what they are made of.
 
 All of it takes tensors and returns tensors. Shape letters: B batch, T target steps,
 S source length, V vocab size, C columns of the softmax.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from keras import KerasTensor, ops
 
@@ -12,11 +14,66 @@ from headline.network.attention import lowest
 from headline.network.mixture import log_shares
 from headline.text.ids import PAD, UNK
 
-Scores = Mapping[str, KerasTensor]  # what ``Readout.read`` returns
+TokenScores = Mapping[str, KerasTensor]  # what ``Readout.read`` returns
+# A factor, or what returns it from the number of updates that are over, an int tensor.
+Weight = float | Callable[[KerasTensor], KerasTensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One of the losses that a training minimises.
+
+    Args:
+        name: what the logs call it.
+        output: the output of the model that it is worked out from; where there is no
+            such output, as in a validation, there is no such loss.
+        total: returns its sum over a batch from that output and from which labels
+            count, float of shape ``(B, T)``, 1.0 or 0.0.
+        weight: its factor in what is minimised; a function for one with a schedule.
+        passes: how often it needs each batch to be read.
+    """
+
+    name: str
+    output: str
+    total: Callable[[KerasTensor, KerasTensor], KerasTensor]
+    weight: Weight = 1.0
+    passes: int = 1
+
+    def factor(self, update: KerasTensor) -> Any:
+        """Returns the weight after so many updates."""
+        return self.weight(update) if callable(self.weight) else self.weight
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a training minimises: the weighted sum of losses, each of its own name."""
+
+    losses: tuple[Loss, ...]
+
+    @property
+    def passes(self) -> int:
+        """How often each batch is read."""
+        return max(loss.passes for loss in self.losses)
+
+
+def _over_labels(values: KerasTensor, counted: KerasTensor) -> KerasTensor:
+    return ops.sum(values * counted)
+
+
+CROSS_ENTROPY = Loss("cross_entropy", "log_probs", lambda *both: -_over_labels(*both))
+
+
+def make_objective(r_drop: float = 0.0) -> Objective:
+    """Returns the cross-entropy, and R-Drop if its weight is above 0: how far apart two
+    passes are, by what the dropout leaves (Liang et al. 2021)."""
+    if not r_drop:
+        return Objective((CROSS_ENTROPY,))
+    apart = Loss("divergence", "divergence", _over_labels, r_drop, passes=2)
+    return Objective((CROSS_ENTROPY, apart))
 
 
 def label_log_probs(
-    scores: Scores,
+    scores: TokenScores,
     labels: KerasTensor,
     copy_ids: KerasTensor,
     vocab_size: int,
@@ -72,7 +129,7 @@ def _holds(labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
     return ops.equal(labels[:, :, None], copy_ids[:, None, :])
 
 
-def divergence(scores: Scores) -> KerasTensor:
+def divergence(scores: TokenScores) -> KerasTensor:
     """Returns how far two passes over the same batch are apart, in nats.
 
     The mean of both Kullback-Leibler divergences, over what can happen at a step: a
@@ -92,7 +149,7 @@ def divergence(scores: Scores) -> KerasTensor:
     return ops.sum(apart, axis=-1) / 2
 
 
-def _log_choices(scores: Scores) -> KerasTensor:
+def _log_choices(scores: TokenScores) -> KerasTensor:
     """Returns log P of writing each token, and with a pointer of copying each position:
     shape ``(B, T, C)`` or ``(B, T, C + S)``."""
     written = ops.log_softmax(scores["logits"], axis=-1)

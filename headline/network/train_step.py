@@ -6,76 +6,20 @@ step alone, so the step tells them: they are logs of each batch.
 Shape letters: B batch, T target length.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import KerasTensor, ops
 
+from headline.network.objective import CROSS_ENTROPY, Objective, make_objective
 from headline.text.ids import PAD
 
 Tensors = dict[str, KerasTensor]
-# A factor, or what returns it from the number of updates that are over, an int tensor.
-Weight = float | Callable[[KerasTensor], KerasTensor]
-
 DIVISOR = "divisor"
 POINTER_METRICS = ("gate", "copy_entropy")
 NORM = "gradient_norm"
 RATIO = "update_ratio_"  # what the logs of the groups of layers begin with
-
-
-@dataclass(frozen=True)
-class Loss:
-    """One of the losses that a training minimises.
-
-    Args:
-        name: what the logs call it.
-        output: the output of the model that it is worked out from; where there is no
-            such output, as in a validation, there is no such loss.
-        total: returns its sum over a batch from that output and from which labels
-            count, float of shape ``(B, T)``, 1.0 or 0.0.
-        weight: its factor in what is minimised; a function for one with a schedule.
-        passes: how often it needs each batch to be read.
-    """
-
-    name: str
-    output: str
-    total: Callable[[KerasTensor, KerasTensor], KerasTensor]
-    weight: Weight = 1.0
-    passes: int = 1
-
-    def factor(self, update: KerasTensor) -> Any:
-        """Returns the weight after so many updates."""
-        return self.weight(update) if callable(self.weight) else self.weight
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a training minimises: the weighted sum of losses, each of its own name."""
-
-    losses: tuple[Loss, ...]
-
-    @property
-    def passes(self) -> int:
-        """How often each batch is read."""
-        return max(loss.passes for loss in self.losses)
-
-
-def _over_labels(values: KerasTensor, counted: KerasTensor) -> KerasTensor:
-    return ops.sum(values * counted)
-
-
-CROSS_ENTROPY = Loss("cross_entropy", "log_probs", lambda *both: -_over_labels(*both))
-
-
-def make_objective(r_drop: float = 0.0) -> Objective:
-    """Returns the cross-entropy, and R-Drop if its weight is above 0: how far apart two
-    passes are, by what the dropout leaves (Liang et al. 2021)."""
-    if not r_drop:
-        return Objective((CROSS_ENTROPY,))
-    apart = Loss("divergence", "divergence", _over_labels, r_drop, passes=2)
-    return Objective((CROSS_ENTROPY, apart))
 
 
 class TrainStep(keras.Model):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-Part = TypeVar("Part")
+Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 Work = Callable[[Any], Any]
 Pipe: TypeAlias = "Connection[bytes, bytes]"
@@ -80,7 +80,7 @@ class _Worker:
             return self.connection.recv_bytes()
 
 
-class Workers(Generic[Part, Result]):
+class Workers(Generic[Chunk, Result]):
     """Runs a function in several processes.
 
     They end with this one, however it ends; what a terminal sends to all of them, such
@@ -95,7 +95,7 @@ class Workers(Generic[Part, Result]):
     """
 
     def __init__(
-        self, work: Callable[[Part], Result], count: int, forks: bool = True
+        self, work: Callable[[Chunk], Result], count: int, forks: bool = True
     ) -> None:
         self.count = count
         self._may_fork = forks
@@ -103,7 +103,7 @@ class Workers(Generic[Part, Result]):
         self._pool: list[_Worker] = []
         weakref.finalize(self, _end, os.getpid(), self._pool)
 
-    def map(self, parts: Iterable[Part]) -> Iterator[Result]:
+    def map(self, parts: Iterable[Chunk]) -> Iterator[Result]:
         """Yields the result of each part, in their order.
 
         No more than ``AHEAD`` parts for each worker are under way, so memory does not
@@ -120,7 +120,7 @@ class Workers(Generic[Part, Result]):
         while tasks:
             yield self._result(tasks.popleft())
 
-    def _send(self, part: Part) -> _Task:
+    def _send(self, part: Chunk) -> _Task:
         pickled, task = pickle.dumps(part), _Task()
         with self._whole():
             if not self._pool:
@@ -173,7 +173,7 @@ class Workers(Generic[Part, Result]):
 
 
 def spread(
-    work: Callable[[Part], Result], parts: Iterable[Part], count: int, few: int
+    work: Callable[[Chunk], Result], parts: Iterable[Chunk], count: int, few: int
 ) -> Iterator[Result]:
     """Maps parts to results, in their order, in several processes.
 

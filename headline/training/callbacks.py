@@ -14,8 +14,8 @@ from headline.network.train_step import NORM, POINTER_METRICS, RATIO
 from headline.system.interrupt import Wish
 from headline.system.progress import bar, clock, on_terminal
 from headline.training.phases import Phase
-from headline.training.progress import EpochState, TrainingState
 from headline.training.schedule import Cooldown, seconds_left
+from headline.training.state import EpochState, TrainingState
 from headline.training.training import Training
 
 EVERY = 20  # updates, one of which is looked at for how far it moves the weights

@@ -8,7 +8,7 @@ import keras
 
 from headline.settings.train import TrainConfig
 from headline.training.phases import Phase
-from headline.training.progress import TrainingState
+from headline.training.state import TrainingState
 from headline.training.training import Clock, set_rate
 
 LONGEST_WARMUP = 0.2  # share of a training

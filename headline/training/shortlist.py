@@ -18,7 +18,7 @@ from headline.text.ids import PAD, UNK, Ids
 
 Floats = NDArray[np.float32]
 
-NEVER = np.float32(1e9)  # taken from a logit, it leaves no probability
+REMOVED = np.float32(1e9)  # taken from a logit, it leaves no probability
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Shortlist:
         tokens = np.concatenate([np.arange(self.frequent), rare]).astype(np.int32)
         return (
             np.append(tokens, np.full(room, PAD, np.int32)),
-            np.append(self.log_shares[tokens], np.full(room, NEVER, np.float32)),
+            np.append(self.log_shares[tokens], np.full(room, REMOVED, np.float32)),
         )
 
     def places(self, labels: Ids, columns: Ids) -> Ids:

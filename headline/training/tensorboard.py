@@ -14,7 +14,7 @@ import keras
 
 from headline.errors import TrainingError
 from headline.network.train_step import RATIO
-from headline.training.progress import TrainingState
+from headline.training.state import TrainingState
 from headline.training.training import rate_of
 
 COUNTS = ("epoch", "updates", "seconds")  # columns that need no curve

@@ -22,7 +22,7 @@ from headline.errors import ConfigError, Interrupted, TrainingError
 from headline.evaluation.metrics import Rouge
 from headline.network.backend import is_out_of_memory, select_device
 from headline.network.model import HeadlineModel, build_model
-from headline.network.train_step import make_objective
+from headline.network.objective import make_objective
 from headline.settings.presets import Run
 from headline.settings.train import EPOCHS, TrainConfig
 from headline.system.folders import locked
@@ -33,8 +33,8 @@ from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.phases import Phase, plan_phases
-from headline.training.progress import TrainingState, halvings_of, restore, settings
 from headline.training.schedule import Schedule
+from headline.training.state import TrainingState, halvings_of, restore, settings
 from headline.training.stopper import Stopper
 from headline.training.tensorboard import EventFile, Events
 from headline.training.training import Clock, Training

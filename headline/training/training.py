@@ -11,7 +11,7 @@ from headline.settings.presets import Run
 from headline.settings.train import TrainConfig
 from headline.system.interrupt import Wish
 from headline.system.progress import Report, Ticker
-from headline.training.progress import TrainingState, capture, settings
+from headline.training.state import TrainingState, capture, settings
 
 
 class Clock:

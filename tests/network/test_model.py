@@ -12,7 +12,8 @@ from headline.network.model import (
     build_model,
     weight_arrays,
 )
-from headline.network.train_step import DIVISOR, make_objective
+from headline.network.objective import make_objective
+from headline.network.train_step import DIVISOR
 from headline.network.weights import weight_specs
 from headline.text.ids import PAD, Ids
 from tests.models import (

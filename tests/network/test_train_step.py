@@ -9,13 +9,8 @@ import pytest
 from keras import KerasTensor, ops
 
 from headline.network.model import HeadlineModel, weight_arrays
-from headline.network.train_step import (
-    CROSS_ENTROPY,
-    Loss,
-    Objective,
-    make_objective,
-    update_ratios,
-)
+from headline.network.objective import CROSS_ENTROPY, Loss, Objective, make_objective
+from headline.network.train_step import update_ratios
 from headline.network.weights import GROUPS, Weights
 from headline.text.ids import Ids
 from tests.models import (

@@ -14,7 +14,6 @@ from headline.settings.train import TrainConfig
 from headline.system.progress import Ticker
 from headline.training.callbacks import EpochMeter
 from headline.training.phases import ONLY_PAIRS, Phase
-from headline.training.progress import TrainingState
 from headline.training.schedule import (
     Cooldown,
     Schedule,
@@ -22,6 +21,7 @@ from headline.training.schedule import (
     learning_rate,
     seconds_left,
 )
+from headline.training.state import TrainingState
 from headline.training.training import Clock, Training
 from tests.models import TINY, random_model
 

@@ -10,7 +10,7 @@ from headline.errors import BundleError
 from headline.network.model import HeadlineModel, weight_arrays
 from headline.settings.train import TrainConfig
 from headline.training.optimizers import make_optimizer
-from headline.training.progress import TrainingState, capture, restore
+from headline.training.state import TrainingState, capture, restore
 from tests.models import TINY, array, random_model
 
 CONFIG = replace(TINY["pointer"], decoder_layers=1)

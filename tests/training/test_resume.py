@@ -27,8 +27,8 @@ from headline.settings.presets import Run
 from headline.settings.train import MOST_EPOCHS, TrainConfig
 from headline.system.interrupt import Wish
 from headline.training.callbacks import SPEED
-from headline.training.progress import settings
 from headline.training.schedule import Schedule
+from headline.training.state import settings
 from headline.training.train import as_begun, train_model
 from tests.corpora import bracket_pairs, write_pairs
 from tests.trainings import small_run

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from headline.data.store import Side
 from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES
 from headline.text.ids import EOS, PAD, UNK, Ids
-from headline.training.shortlist import NEVER, Shortlist
+from headline.training.shortlist import REMOVED, Shortlist
 from tests.models import TINY, random_model, random_sources, training_batch
 
 V, FREQUENT = 30, 8
@@ -33,7 +33,7 @@ def test_each_label_has_its_column_and_no_token_stands_twice(
     batches = [np.array([part]) for part in parts]
     columns, log_shares = shortlist().columns(batches, step)
 
-    real = columns[log_shares < NEVER]
+    real = columns[log_shares < REMOVED]
     assert columns[:FREQUENT].tolist() == list(range(FREQUENT))
     assert len(set(real.tolist())) == len(real)
     assert (len(columns) - FREQUENT) % step == 0

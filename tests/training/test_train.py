@@ -20,7 +20,7 @@ from headline.evaluation.metrics import Facts, mark, rates
 from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
 from headline.network.model import COLUMNS, assign_weights, build_model
-from headline.network.train_step import make_objective
+from headline.network.objective import make_objective
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, Run
 from headline.settings.train import Schedule, TrainConfig

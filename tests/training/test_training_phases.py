@@ -19,8 +19,8 @@ from headline.settings.presets import Run
 from headline.settings.train import TrainConfig
 from headline.training.callbacks import SPEED
 from headline.training.phases import PAIRS, PSEUDO_PAIRS, Phase, plan_phases
-from headline.training.progress import TrainingState, settings
 from headline.training.schedule import Schedule, learning_rate
+from headline.training.state import TrainingState, settings
 from headline.training.train import train_model
 from headline.training.training import Clock
 from tests.corpora import bracket_pairs, write_pairs

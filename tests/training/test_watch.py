@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from headline.network.model import weight_arrays
-from headline.network.train_step import RATIO, Objective, make_objective
+from headline.network.objective import Objective, make_objective
+from headline.network.train_step import RATIO
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
 from headline.text.ids import Ids
 from headline.training.callbacks import SPEED, Watch, columns
-from headline.training.progress import EpochState
+from headline.training.state import EpochState
 from tests.models import random_model, random_sources, training_batch
 
 RATE = 0.01

@@ -12,7 +12,7 @@ from headline.engines.rows import take_of_rows
 from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, Ids
 
 BLOCK = 16  # columns that are looked at together, a power of two
-NEVER = np.float32(-1)  # below any probability
+BELOW_ANY = np.float32(-1)  # below any probability
 
 
 def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:
@@ -74,7 +74,7 @@ def best_columns(
         log_probs: shape ``(R, V)``.
     """
     probs = np.exp(log_probs)
-    probs[:, : len(SPECIAL_TOKENS)] = NEVER
+    probs[:, : len(SPECIAL_TOKENS)] = BELOW_ANY
     best = top_columns(probs, min(num_candidates, probs.shape[1]))
     values, ids = ranked(take_of_rows(probs, best), best, num_candidates)
     values = np.where(values > IMPOSSIBLE, take_of_rows(log_probs, ids), values)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.engines.base import IMPOSSIBLE, Floats
-from headline.engines.numpy.candidates import NEVER, beside, ranked, top_columns
+from headline.engines.numpy.candidates import BELOW_ANY, beside, ranked, top_columns
 from headline.engines.numpy.layers import LOWEST, exact_sigmoid, finite_log
 from headline.engines.numpy.output import Logits, OwnTokens
 from headline.engines.rows import take_of_rows
@@ -104,10 +104,10 @@ class Mixture:
         listed *= scale
         ends = finite_log(listed[:, EOS, None])
         listed[everyone, own_ids[:, past:]] += self.copied[:, past:]
-        listed[:, : len(SPECIAL_TOKENS)] = NEVER
+        listed[:, : len(SPECIAL_TOKENS)] = BELOW_ANY
         unlisted *= scale
         unlisted += self.copied[:, :past]
-        unlisted[own_ids[:, :past] == PAD] = NEVER
+        unlisted[own_ids[:, :past] == PAD] = BELOW_ANY
         best = top_columns(listed, min(num_candidates, listed.shape[1]))
         log_probs, ids = ranked(
             np.concatenate([unlisted, take_of_rows(listed, best)], axis=1),

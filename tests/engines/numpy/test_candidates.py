@@ -5,12 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.engines.base import IMPOSSIBLE
-from headline.engines.numpy.candidates import NEVER, best_columns, ranked, top_columns
+from headline.engines.numpy.candidates import (
+    BELOW_ANY,
+    best_columns,
+    ranked,
+    top_columns,
+)
 from headline.text.ids import EOS, PAD, Ids
 
 
 def test_ranked_ids_are_sorted_and_ties_are_in_the_order_of_ids() -> None:
-    probs = np.array([[0.5, 0.25, NEVER, 0.25, 0.125]], np.float32)
+    probs = np.array([[0.5, 0.25, BELOW_ANY, 0.25, 0.125]], np.float32)
     ids = np.array([[4, 9, 5, 6, 7]], np.int32)
 
     log_probs, found = ranked(probs, ids, 6)

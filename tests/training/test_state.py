@@ -8,7 +8,7 @@ import pytest
 
 from headline.evaluation.metrics import Rouge
 from headline.training.phases import ONLY_PAIRS, PAIRS, PSEUDO_PAIRS, Phase
-from headline.training.progress import TrainingState
+from headline.training.state import TrainingState
 
 PHASE = Phase(ONLY_PAIRS, "train", 0.0, 1.0, updates=1000, epoch_updates=10)
 
