@@ -100,6 +100,30 @@ def test_keras_is_loaded_where_it_may_be_and_nowhere_else() -> None:
     assert [name for name in loading if not name.startswith(KERAS)] == []
 
 
+@cache
+def texts(name: str) -> frozenset[str]:
+    """The texts in a module, but for its docstrings."""
+    tree = ast.parse((PACKAGE / (name.replace(".", "/") + ".py")).read_text("utf-8"))
+    told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return frozenset(
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node not in told
+    )
+
+
+@pytest.mark.parametrize("part", ["data.json", "rejects.csv", ".npy", "unpaired"])
+def test_only_the_store_knows_what_lies_in_a_data_dir(part: str) -> None:
+    knowing = [
+        name
+        for name in MODULES
+        if any(text.endswith(part) for text in texts(name)) and room_of(name) != "cli"
+    ]
+    assert knowing == ["data.store"]
+
+
 def test_only_the_command_line_sees_click() -> None:
     seen = {room_of(name) for name in MODULES if "click" in imports(name)}
     assert seen == {"cli"}
