@@ -7,7 +7,7 @@ would swallow all rows up to the next one.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from headline.errors import ConfigError
@@ -79,15 +79,21 @@ def _first_record(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-def quotes_fit(lines: Iterable[str], delimiter: str) -> bool:
+def quotes_fit(
+    lines: Iterable[str], delimiter: str, start_row: Callable[[], None]
+) -> bool:
     """Tells whether all of a table is consistent with quoting.
 
     Each field that begins with a quote must end with one, the quotes within doubled,
     and none may hold what looks like rows of the table.
+
+    Args:
+        start_row: called behind each record; see ``Lines.start_row``.
     """
     width = 0
     try:
         for record in csv.reader(lines, delimiter=delimiter, strict=True):
+            start_row()
             width = width or len(record)
             if holds_rows(record, width, delimiter):
                 return False

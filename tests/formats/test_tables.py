@@ -250,6 +250,17 @@ def test_an_open_quote_does_not_swallow_a_long_file(tmp_path: Path) -> None:
     assert all(row.values == {"a": "3", "b": "4"} for row in after)
 
 
+def test_a_long_tsv_that_is_quoted_throughout_is_read_with_quotes(
+    tmp_path: Path,
+) -> None:
+    row = '"央行""降准""\n今日宣布"\t"标题"\n'
+    path = write(tmp_path / "c.tsv", "content\ttitle\n" + row * LONGEST_ROW)
+
+    found = rows(path)
+    assert len(found) == LONGEST_ROW
+    assert found[-1].values == {"content": '央行"降准"\n今日宣布', "title": "标题"}
+
+
 def test_odd_rows_are_told_of_in_the_look_at_the_first_rows(tmp_path: Path) -> None:
     """Which goes as far as the first that can be read."""
     notes: list[str] = []

@@ -200,7 +200,7 @@ def _is_quoted(file: InputFile, text: Layout, delimiter: str) -> bool:
     with open_lines(file.preview(), text) as lines:
         if separator_of(lines.peek()) is not None:
             next(lines)
-        return quotes_fit(lines, delimiter)
+        return quotes_fit(lines, delimiter, lines.start_row)
 
 
 def _has_quote(file: InputFile, text: Layout) -> bool:
