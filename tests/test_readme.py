@@ -137,7 +137,7 @@ def test_every_option_in_the_readme_exists() -> None:
     known = {
         flag
         for command in main.commands.values()
-        for parameter in command.params
+        for parameter in command.get_params(click.Context(command))
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
     assert set(re.findall(r"(--[a-z][a-z-]+)", README)) <= known

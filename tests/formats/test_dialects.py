@@ -105,8 +105,10 @@ def test_quotes_that_swallow_rows_fit_no_table() -> None:
     unclosed = 'a\tb\n1\t"x\n'
     fine = 'a\tb\n1\t"x\ny""z"\n2\t3\n'
 
-    found = [quotes_fit(io.StringIO(text), "\t", lambda: None) for text in (swallowing, broken)]
-    found += [quotes_fit(io.StringIO(text), "\t", lambda: None) for text in (unclosed, fine)]
+    found = [
+        quotes_fit(io.StringIO(text), "\t", lambda: None)
+        for text in (swallowing, broken, unclosed, fine)
+    ]
 
     assert found == [False, False, False, True]
 
