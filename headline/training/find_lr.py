@@ -72,7 +72,7 @@ class Curve:
         """
         if self.best == 0:
             raise TrainingError(
-                "no learning rate lets the loss fall: choose a --learning-rate yourself"
+                "no rate lets the loss fall: choose a --learning-rate yourself"
             )
         return float(f"{rate_at(self.best) / 10:.1e}")
 
