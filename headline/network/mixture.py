@@ -13,9 +13,10 @@ def shares(gate: KerasTensor, generated: KerasTensor, copied: KerasTensor) -> Sh
     """Returns both terms of the mixture, whose sum is the probability.
 
     Args:
-        gate: before its sigmoid, of a shape that spreads over that of
-        generated, copied: what is likely if all were generated, or all copied: of
-            tokens or of positions, for the copied terms of a token add up.
+        gate: before its sigmoid; its shape broadcasts to those of the others.
+        generated: the probabilities of tokens if everything were generated.
+        copied: the probabilities of tokens, or of source positions, if everything were
+            copied. The terms of all positions that hold a token add up.
     """
     # Not 1 - sigmoid, which has no digits left where the gate is wide open.
     return generated * ops.sigmoid(gate), copied * ops.sigmoid(-gate)

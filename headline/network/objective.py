@@ -1,7 +1,8 @@
 """What a training makes as small as it can: its losses, and what they are made of.
 
-All of it takes tensors and returns tensors. Shape letters: B batch, T target steps,
-S source length, V vocab size, C columns of the softmax.
+Each function takes tensors and returns a tensor; none of them knows the model. Shape
+letters: B batch, T target steps, S source length, V vocab size, C columns of the
+softmax.
 """
 
 from collections.abc import Callable, Mapping

@@ -25,7 +25,7 @@ class WeightSpec:
     name: str  # in the files of a model, such as ``hidden/bias``
     shape: tuple[int, ...]
     group: str  # one of GROUPS
-    token_axis: int | None = None  # the axis along which each generable token has one
+    token_axis: int | None = None  # the axis with one entry for each generable token
     generates: bool = True  # False: only a training needs it, and a model may lack it
 
 
