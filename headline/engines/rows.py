@@ -25,7 +25,7 @@ def take_of_rows(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowLayout:
     """Which article each row belongs to.
 
     Two rows of the first article and one of the second have the articles ``0 0 1``;

@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 
 
 def test_rows_lie_as_in_the_example() -> None:
-    rows = Rows(np.array([0, 0, 1]))
+    rows = RowLayout(np.array([0, 0, 1]))
 
     assert rows.by_article(np.array([1, 2, 3])).tolist() == [[1, 2], [3, 0]]
     assert rows.flat(np.array([[1, 2], [3, 9]])).tolist() == [1, 2, 3]
@@ -16,7 +16,7 @@ def test_rows_lie_as_in_the_example() -> None:
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 99))
 def test_there_and_back_is_the_same(counts: list[int], seed: int) -> None:
-    rows = Rows(np.repeat(np.arange(len(counts)), counts))
+    rows = RowLayout(np.repeat(np.arange(len(counts)), counts))
     values = np.random.default_rng(seed).normal(size=(sum(counts), 3))
 
     by_article = rows.by_article(values)
@@ -29,7 +29,7 @@ def test_there_and_back_is_the_same(counts: list[int], seed: int) -> None:
 
 def test_even_rows_are_not_copied() -> None:
     values = np.zeros((6, 2))
-    rows = Rows(np.array([0, 0, 1, 1, 2, 2]))
+    rows = RowLayout(np.array([0, 0, 1, 1, 2, 2]))
 
     assert np.shares_memory(rows.by_article(values), values)
-    assert Rows(np.arange(3)).beam == 1
+    assert RowLayout(np.arange(3)).beam == 1

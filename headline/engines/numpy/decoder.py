@@ -11,7 +11,7 @@ import numpy as np
 from headline.engines.base import Floats
 from headline.engines.numpy.layers import Cell, dense, lstm_step, norm, scaled_norm
 from headline.engines.numpy.matches import Matches
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
 from headline.text.ids import UNK, Ids
@@ -38,7 +38,7 @@ class Memory:
 class Articles:
     """What the decoder knows of the articles, and which of them each row belongs to."""
 
-    rows: Rows
+    rows: RowLayout
     condition: Floats | None  # (B, H): with a ``conditional_norm``
     copy_ids: Ids | None  # (B, S): what each position can write; None without pointer
 
@@ -107,7 +107,7 @@ class Decoder:
         own = articles.copy_ids[articles.rows.articles]
         return matches.extended(tokens, own, self.config.match_length)
 
-    def features(self, memory: Memory, rows: Rows) -> Floats | None:
+    def features(self, memory: Memory, rows: RowLayout) -> Floats | None:
         """Returns what each position matches, (B K, features, S): see ``Matches``."""
         if memory.matches is None:
             return None

@@ -20,7 +20,7 @@ from headline.engines.numpy.decoder import Articles, Decoder, Memory
 from headline.engines.numpy.encoder import Encoder
 from headline.engines.numpy.layers import LOWEST
 from headline.engines.numpy.readout import Projected, Queries, Readout
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
 from headline.text.ids import PAD, Ids
@@ -32,7 +32,7 @@ class NumpyState:
 
     projected: Projected
     condition: Floats | None  # (B, H): see ``Decoder.condition``
-    rows: Rows
+    rows: RowLayout
     places: Ids  # of each row of the search: which of the R it is
     memory: Memory
 
@@ -71,7 +71,7 @@ class NumpyEngine:
         return NumpyState(
             self.readout.project(states, bias, sources),
             self.decoder.condition(states, bias),
-            Rows(articles),
+            RowLayout(articles),
             articles.astype(np.int32),
             self.decoder.start(sources.copy_ids),
         )
@@ -120,5 +120,5 @@ def _continued(state: NumpyState, parents: Ids, live: NDArray[np.intp]) -> Numpy
         condition = None if condition is None else condition[left]
     places = np.zeros(len(parents), np.int32)
     places[live] = np.arange(len(live))
-    rows, memory = Rows(first.cumsum() - 1), state.memory.take(chosen)
+    rows, memory = RowLayout(first.cumsum() - 1), state.memory.take(chosen)
     return NumpyState(projected, condition, rows, places, memory)

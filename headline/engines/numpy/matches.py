@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.engines.base import Floats
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.text.ids import EOS, Ids
 
 
@@ -35,7 +35,7 @@ class Matches:
         """Returns the given rows."""
         return Matches(self.run[rows], self.written[rows])
 
-    def by_article(self, rows: Rows) -> "Matches":
+    def by_article(self, rows: RowLayout) -> "Matches":
         """Returns them as (B K, S), with empty rows where an article has fewer."""
         shape = -1, self.run.shape[1]
         run, written = map(rows.by_article, (self.run, self.written))

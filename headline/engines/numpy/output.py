@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headline.engines.base import Floats
 from headline.engines.numpy.layers import LOWEST
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.text.ids import PAD, Ids
 
 
@@ -47,7 +47,7 @@ class Logits:
     """The logits of R rows, worked out for the tokens that are asked for."""
 
     output: OutputLayer
-    rows: Rows
+    rows: RowLayout
     hidden: Floats  # (R, H): what the output layer gets
     prior: Floats | None = None  # (B, V): to be averaged with, see ``SourcePrior``
 
@@ -137,7 +137,7 @@ class OwnTokens:
             self.bias[articles],
         )
 
-    def sums(self, copy: Floats, rows: Rows) -> Floats:
+    def sums(self, copy: Floats, rows: RowLayout) -> Floats:
         """Sums up what each token's positions are given: (R, S) to (R, U)."""
         shape = len(copy), self.ids.shape[1]
         starts = np.arange(len(copy))[:, None] * shape[1]

@@ -15,7 +15,7 @@ from headline.engines.numpy.candidates import best_columns
 from headline.engines.numpy.layers import dense, log_softmax, product, softmax
 from headline.engines.numpy.mixture import Mixture
 from headline.engines.numpy.output import Logits, OutputLayer, OwnTokens
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.network.weights import Weights
 from headline.settings.model import LEAKY_SLOPE, ModelConfig
 from headline.text.ids import PAD, Ids
@@ -59,7 +59,7 @@ class Projected:
 class Queries:
     """What is asked at a step: the outputs of the decoder."""
 
-    rows: Rows
+    rows: RowLayout
     outputs: Floats  # (R, H)
     matches: Floats | None  # (B K, features, S): see ``Matches``
 

@@ -11,7 +11,7 @@ import numpy as np
 from headline.engines.base import IMPOSSIBLE, Floats, SourceBatch
 from headline.engines.numpy.engine import NumpyEngine, NumpyState
 from headline.engines.numpy.readout import Queries
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.text.ids import BOS, EOS, PAD, Ids
 
 
@@ -68,7 +68,7 @@ def _replay(engine: NumpyEngine, state: NumpyState, target: Sequence[int]) -> Qu
         asked.append(queries)
     matches = [one.matches for one in asked if one.matches is not None]
     return Queries(
-        Rows(np.zeros(len(asked), np.intp)),
+        RowLayout(np.zeros(len(asked), np.intp)),
         np.concatenate([one.outputs for one in asked]),
         np.concatenate(matches) if matches else None,
     )

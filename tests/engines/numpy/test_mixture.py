@@ -7,7 +7,7 @@ from headline.engines.base import IMPOSSIBLE, Floats
 from headline.engines.numpy.layers import exact_sigmoid
 from headline.engines.numpy.mixture import Mixture
 from headline.engines.numpy.output import Logits, OutputLayer, OwnTokens
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.search.beams import Doubles
 from headline.text.ids import EOS, PAD, SPECIAL_TOKENS
 
@@ -29,7 +29,7 @@ def random(*shape: int) -> Floats:
 
 def mixed(shortlist: int, layout: list[int]) -> tuple[Mixture, Doubles]:
     """A mixture, and the probabilities of all tokens, (R, 131), by the paper."""
-    rows = Rows(np.array(layout))
+    rows = RowLayout(np.array(layout))
     kernel, bias, hidden = random(H, V), random(V), random(len(layout), H)
     output = OutputLayer.of(kernel, bias, shortlist)
     opening = random(len(layout), 1)

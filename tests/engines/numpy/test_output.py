@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from headline.engines.base import Floats
 from headline.engines.numpy.output import OutputLayer, OwnTokens
-from headline.engines.rows import Rows
+from headline.engines.rows import RowLayout
 from headline.text.ids import PAD
 from tests.engines.numpy.test_layers import random
 
@@ -33,7 +33,7 @@ def test_positions_of_equal_tokens_are_summed_up(articles: list[list[int]]) -> N
     length = max(map(len, articles))
     copy_ids = np.array([row + [0] * (length - len(row)) for row in articles], np.int32)
     own = OwnTokens.of(copy_ids, OutputLayer.of(*layer()))
-    rows = Rows(np.repeat(np.arange(len(articles)), 2)[1:])
+    rows = RowLayout(np.repeat(np.arange(len(articles)), 2)[1:])
     copy = random(len(rows.articles), length) * (copy_ids > 0)[rows.articles]
 
     sums = own.sums(copy, rows)
