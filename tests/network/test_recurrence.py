@@ -132,7 +132,7 @@ def test_a_gpu_gets_single_precision_within_a_model_of_half(
     batch = training_batch(config, copy_ids, [[5, 6], [7]])
     half, single = build_model(config, "mixed_bfloat16"), build_model(config)
     half.set_weights(single.get_weights())
-    assert half.decoder_layers[0].compute_dtype == "float32"
+    assert half.decoder.lstms[0].compute_dtype == "float32"
     for model in (half, single):
         model.compile("adam", run_eagerly=True)
     losses = [model.test_on_batch(batch)[0] for model in (half, single)]
