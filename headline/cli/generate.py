@@ -71,7 +71,8 @@ def generate(
     out for each line in. A .txt file is read likewise. A .csv or .tsv file comes out
     with a column `headline` added, a .jsonl file with such a key. Several headlines
     of a text stand in one line, with tabs between them. An object of a .jsonl file may
-    set any option of the search for itself: {"text": ..., "prefix": "北京"}.
+    set options of the search for its own article:
+    {"text": ..., "options": {"prefix": "北京", "max_length": 20}}.
 
     \b
     Example:

@@ -5,34 +5,78 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from headline.errors import ConfigError
+from headline.formats.records import kind_of
 from headline.settings.search import DecodeConfig
 
-# What a JSONL object may set for its own article.
+OPTIONS = "options"  # the key of a JSONL object that has the settings of its article
+# What an object may set for its own article.
 CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "batch_size",
     "shortlist",
 }
+OLDER_FORM = (
+    'the options of an article are now written {"text": "...", "options": {"prefix":'
+    ' "..."}}; without the key "options", as here, they work in this version only'
+)
+NO_OPTION = 'if it is a column of yours and no option, add "options": {} to the object'
 
 
-def own_config(values: Mapping[str, Any], config: DecodeConfig) -> DecodeConfig | None:
-    """Returns the config with the controls that a row has, such as ``prefix``.
+def asked_of(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    """Returns the settings of a row's own article, and whether in the older form.
 
-    Args:
-        values: of the row, by their keys.
-        config: of the rows that say nothing.
-
-    Returns:
-        None where the row has no control.
+    Under the key ``options`` they are an object. In the older form each is a key of the
+    row itself; that counts only where the row has no ``options``, not even ``null``.
 
     Raises:
-        ConfigError: a control cannot be.
+        ConfigError: ``options`` is no object, or has an unknown name.
     """
-    own = {
-        name: as_setting(getattr(DecodeConfig, name), values[name])
-        for name in CONTROLS & values.keys()
-        if not is_missing(values[name])
+    if OPTIONS in values:
+        return _stated(values[OPTIONS]), False
+    own = _set({name: values[name] for name in CONTROLS & values.keys()})
+    return own, bool(own)
+
+
+def _stated(options: Any) -> Mapping[str, Any]:
+    if is_missing(options):
+        return {}
+    if not isinstance(options, dict):
+        raise ConfigError(f"options must be an object; got {kind_of(options)}")
+    if unknown := sorted(options.keys() - CONTROLS):
+        from headline.settings.sections import suggestion
+
+        name = unknown[0]
+        hint = (
+            suggestion(name, CONTROLS) or f"; known are {', '.join(sorted(CONTROLS))}"
+        )
+        raise ConfigError(f"there is no option {name[:40]!r} for one article{hint}")
+    return _set(options)
+
+
+def _set(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in values.items() if not is_missing(value)}
+
+
+def own_config(own: Mapping[str, Any], config: DecodeConfig) -> DecodeConfig | None:
+    """Returns how to search for the headlines of one article.
+
+    Args:
+        own: its settings, by their names.
+        config: of the articles that have none.
+
+    Returns:
+        None where it has none.
+
+    Raises:
+        ConfigError: a setting cannot be.
+    """
+    if not own:
+        return None
+    kept = {
+        name: as_setting(getattr(DecodeConfig, name), value)
+        for name, value in own.items()
     }
-    return DecodeConfig.from_dict(config.to_dict() | own) if own else None
+    return DecodeConfig.from_dict(config.to_dict() | kept)
 
 
 def is_missing(value: Any) -> bool:

@@ -15,7 +15,12 @@ from headline.formats.records import Row, as_text
 from headline.formats.registered.text import PLAIN_TEXT, TEXT, text_lines, whole_text
 from headline.formats.registry import Write, is_text
 from headline.formats.tables import CorpusFormat, find_column, open_table
-from headline.generation.controls import own_config
+from headline.generation.controls import (
+    NO_OPTION,
+    OLDER_FORM,
+    asked_of,
+    own_config,
+)
 from headline.settings.search import DecodeConfig
 
 
@@ -162,7 +167,8 @@ class TableInput:
     def __init__(self, shard: Shard, form: CorpusFormat, config: DecodeConfig) -> None:
         check_can_be_read_again(shard.path)
         self.begin = shard.begin
-        self._shard, self._config = shard, config
+        self._shard, self._form, self._config = shard, form, config
+        self._is_noted = False  # that the options of its articles are in an older form
         self.table = open_table(shard.path, form, shard.layout)
         try:
             self._column = find_column(
@@ -185,11 +191,22 @@ class TableInput:
     def _controlled(self, entry: Entry, row: Row) -> Entry:
         if row.problem:
             return entry
+        # The article itself is no setting, whatever its column is called.
+        values = {key: row.values[key] for key in row.values if key != self._column}
+        is_older = False
         try:
-            return replace(entry, config=own_config(row.values, self._config))
+            own, is_older = asked_of(values)
+            return replace(entry, config=own_config(own, self._config))
         except ConfigError as error:
-            hint = "keys with the names of options set them for their article"
-            return replace(entry, problem=f"{error}; {hint}")
+            problem = f"{error}; {NO_OPTION}" if is_older else str(error)
+            return replace(entry, problem=problem)
+        finally:
+            self._note_older_form(is_older)
+
+    def _note_older_form(self, is_older: bool) -> None:
+        if is_older and not self._is_noted and self._form.note is not None:
+            self._form.note(OLDER_FORM)
+            self._is_noted = True
 
     def _mended(self, entry: Entry, row: Row) -> Entry:
         whole = self.table.format.mended(row, self._column, self.table.layout)

@@ -132,10 +132,22 @@ def test_an_option_with_an_effect_is_taken(command: str) -> None:
 
 
 def test_a_seed_has_an_effect_on_a_row_that_asks_for_samples() -> None:
-    row = {"text": ARTICLE, "sample": True, "num_headlines": 3}
+    row = {"text": ARTICLE, "options": {"sample": True, "num_headlines": 3}}
     Path("one.jsonl").write_text(json.dumps(row), "utf-8")
     command = ("generate", "-m", "m", "one.jsonl", "--seed")
     assert headline(*command, "1").stdout != headline(*command, "2").stdout
+
+
+def test_the_older_form_of_options_is_told_once_for_all_files() -> None:
+    for name in ("one.jsonl", "two.jsonl"):
+        row = json.dumps({"text": ARTICLE, "prefix": "囧"})
+        Path(name).write_text(f"{row}\n{row}\n", "utf-8")
+
+    result = headline("generate", "-m", "m", "one.jsonl", "two.jsonl")
+
+    assert result.exit_code == 0 and result.stdout.count('"headline": "囧') == 4
+    (line,) = result.stderr.splitlines()
+    assert '"options": {"prefix": "..."}' in line
 
 
 def test_diversity_ends_the_consensus_of_a_model() -> None:

@@ -287,15 +287,19 @@ def rows_of(path: Path, job: Job) -> list[dict[str, Any]]:
 
 
 def jsonl(path: Path, *controls: dict[str, Any]) -> Path:
-    """Writes an article with each of the controls."""
-    return write(path, "\n".join(json.dumps({"content": HAN} | c) for c in controls))
+    """Writes an article with each of the controls as its options."""
+    rows = (
+        {"content": HAN, "options": own} if own else {"content": HAN}
+        for own in controls
+    )
+    return write(path, "\n".join(map(json.dumps, rows)))
 
 
 def test_each_object_is_searched_by_its_own_controls(tmp_path: Path) -> None:
     asked: list[dict[str, Any]] = [
         {},
         {"prefix": "囧"},
-        {"must_include": ["利率", "金"], "id": 3},
+        {"must_include": ["利率", "金"]},
         {"must_include": "准备"},  # one word needs no list
         {"avoid": ["央", "行"], "max_length": 2},
         {"min_length": 6},
@@ -306,9 +310,9 @@ def test_each_object_is_searched_by_its_own_controls(tmp_path: Path) -> None:
 
     for record, controls in zip(found, asked, strict=True):
         several = "num_headlines" in controls
-        keys = {"content", "headline", *controls, *(["headlines"] if several else [])}
-        assert record.keys() == keys
-        assert record.items() >= controls.items()
+        keys = {"content", "headline", *(["options"] if controls else [])}
+        assert record.keys() == keys | ({"headlines"} if several else set())
+        assert record.get("options", {}) == controls
     texts = [record["headline"] for record in found]
     assert texts[0] == HAN[:3] and texts[1][0] == "囧"
     assert all(word in texts[2] for word in ("利率", "金")) and "准备" in texts[3]
@@ -343,6 +347,9 @@ def test_controls_of_the_command_hold_where_an_object_has_none(tmp_path: Path) -
         ({"sample": True, "diversity": 1}, "diversity"),
         ({"top_p": 0.5}, "top_p"),
         ({"prefix": "中国", "avoid": "国"}, "avoided"),
+        ({"prefx": "央"}, "did you mean prefix?"),
+        ({"batch_size": 3}, "no option 'batch_size'"),
+        ({"囧": 3}, "known are avoid, beam_size"),
         ({"must_include": ["央行", "准备"], "max_length": 3}, "max_length"),
         (
             {"must_include": ["5", "1"], "max_length": 2, "exact_numbers": True},
@@ -358,10 +365,80 @@ def test_controls_that_cannot_be_come_back_as_an_error(
     first, bad, last = rows_of(path, job_of(with_scores=True))
 
     assert bad["error"].startswith("line 2: ") and named in bad["error"]
-    assert bad.items() >= controls.items()
+    assert bad["options"] == controls
     assert bad["headline"] == "" and bad["score"] == 0
     assert first["headline"] == HAN[:3] and last["headline"][0] == "囧"
     assert "error" not in first.keys() | last.keys()
+
+
+@pytest.mark.parametrize("options", ["快讯", ["prefix"], 3, True])
+def test_options_that_are_no_object_come_back_as_an_error(
+    tmp_path: Path, options: Any
+) -> None:
+    row = {"content": HAN, "options": options}
+    path = write(tmp_path / "a.jsonl", f'{{"content": "{HAN}"}}\n{json.dumps(row)}')
+
+    first, bad = rows_of(path, job_of())
+
+    assert "error" not in first and first["headline"] == HAN[:3]
+    assert bad["error"].startswith("line 2: options must be an object; got ")
+    assert bad["headline"] == "" and bad["options"] == options
+
+
+def older(path: Path, *rows: dict[str, Any]) -> Path:
+    """Writes an article with each of some keys beside it."""
+    return write(path, "\n".join(json.dumps({"content": HAN} | row) for row in rows))
+
+
+def test_options_as_keys_of_the_row_still_work_and_are_warned_of_once(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    path = older(tmp_path / "a.jsonl", {"id": 1}, {"prefix": "囧"}, {"max_length": 2})
+
+    found = rows_of(path, job_of(note=told.append))
+
+    assert [record["headline"][0] for record in found[:2]] == [HAN[0], "囧"]
+    assert len(found[2]["headline"]) <= 2
+    assert len(told) == 1 and '"options": {"prefix": "..."}' in told[0]
+
+
+def test_only_a_key_that_was_taken_as_a_setting_is_warned_of(tmp_path: Path) -> None:
+    told: list[str] = []
+    rows = {"prefix": None}, {"options": {"prefix": "囧"}}, {"batch_size": 3, "x": 1}
+    rows_of(older(tmp_path / "a.jsonl", *rows), job_of(note=told.append))
+    assert told == []
+
+
+@pytest.mark.parametrize("options", [{}, None, {"max_length": 2}])
+def test_beside_options_the_other_keys_are_columns(
+    tmp_path: Path, options: dict[str, Any] | None
+) -> None:
+    told: list[str] = []
+    row = {"sample": "train", "prefix": "囧", "options": options}
+
+    (found,) = rows_of(older(tmp_path / "a.jsonl", row), job_of(note=told.append))
+
+    assert "error" not in found and found["headline"] == HAN[: 2 if options else 3]
+    assert found.items() >= row.items() and told == []
+
+
+def test_a_column_that_is_called_like_a_setting_is_told_how_to_be_one(
+    tmp_path: Path,
+) -> None:
+    (bad,) = rows_of(older(tmp_path / "a.jsonl", {"sample": "train"}), job_of())
+    assert "sample must be of type bool" in bad["error"]
+    assert 'add "options": {} to the object' in bad["error"]
+
+
+@pytest.mark.parametrize("column", ["prefix", "options"])
+def test_the_column_of_articles_is_no_setting(tmp_path: Path, column: str) -> None:
+    told: list[str] = []
+    path = write(tmp_path / "a.jsonl", json.dumps({column: HAN}))
+
+    (found,) = rows_of(path, job_of(source_column=column, note=told.append))
+
+    assert found == {column: HAN, "headline": HAN[:3]} and told == []
 
 
 def test_no_article_is_tokenised_twice(
@@ -661,8 +738,8 @@ def test_values_that_are_no_text_are_told_and_what_json_lacks_is_null(
 def test_controls_may_be_what_pandas_writes(tmp_path: Path) -> None:
     config = DecodeConfig()
     own = {"max_length": 20.0, "prefix": None, "min_length": math.nan, "avoid": ["囧"]}
-    record = own | {"text": HAN, "exact_numbers": 0.0, "length_penalty": 1}
-    path = write(tmp_path / "a.jsonl", json.dumps(record))
+    own |= {"exact_numbers": 0.0, "length_penalty": 1}
+    path = write(tmp_path / "a.jsonl", json.dumps({"text": HAN, "options": own}))
 
     (article,) = entries_of(path, CorpusFormat(), config)
 
