@@ -42,8 +42,11 @@ MANIFEST = "manifest.json"
 HISTORY = "history.csv"
 SAMPLES = "samples.jsonl"
 REPORT = "report.html"
+CARD = "README.md"
 RANGE_TEST = "find_lr.html"
 CHECKPOINT = "checkpoint/checkpoint.safetensors"
+# In a model card, until its reader has taken it over.
+CARD_MARK = "`headline train` writes this card"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +61,34 @@ class Bundle:
     provenance: Mapping[str, Any]  # what it was trained on, with what, and how
 
 
-def save_bundle(model_dir: Path, bundle: Bundle) -> None:
+def save_bundle(model_dir: Path, bundle: Bundle, card: str | None = None) -> None:
     """Writes the bundle in place of the one that is there, all of it or nothing.
+
+    Args:
+        card: its model card, which comes with it. The manifest has no checksum of it,
+            for people may change it; see ``has_foreign_readme``.
 
     Raises:
         HeadlineError: the folder cannot be written.
     """
     with replacing_files(model_dir, MANIFEST) as scratch:
         _write_bundle(scratch, bundle)
+        if card is not None and not has_foreign_readme(model_dir):
+            write_text(scratch / CARD, card)
+
+
+def has_foreign_readme(model_dir: Path) -> bool:
+    """Tells whether the folder has a README.md that no training may replace.
+
+    It is somebody's own, or a card from which a person has taken the ``CARD_MARK``.
+    """
+    path = located(model_dir, CARD)
+    try:
+        return CARD_MARK.encode() not in path.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _write_bundle(folder: Path, bundle: Bundle) -> None:
@@ -103,7 +126,8 @@ def _write_arrays(
 
 def model_files(model_dir: Path) -> list[Path]:
     """Returns the files of a model, and of its training, that can be there."""
-    names = CONFIG, VOCAB, WEIGHTS, MANIFEST, HISTORY, SAMPLES, REPORT, CHECKPOINT
+    told = HISTORY, SAMPLES, REPORT, CARD
+    names = CONFIG, VOCAB, WEIGHTS, MANIFEST, *told, CHECKPOINT
     return [model_dir / name for name in names]
 
 

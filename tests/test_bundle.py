@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from headline.bundle import (
+    CARD,
+    CARD_MARK,
     CONFIG,
     HISTORY,
     MANIFEST,
@@ -19,8 +21,10 @@ from headline.bundle import (
     VOCAB,
     WEIGHTS,
     Bundle,
+    has_foreign_readme,
     is_trained,
     load_bundle,
+    model_files,
     save_bundle,
     write_history,
     write_samples,
@@ -127,6 +131,57 @@ def test_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(HeadlineError, match="cannot write"):
         save_bundle(tmp_path / "file", BUNDLE)
+
+
+# --- the model card -------------------------------------------------------------------
+
+
+def test_a_card_comes_with_its_bundle_and_may_be_changed_or_missing(
+    model_dir: Path,
+) -> None:
+    card = f"---\nlanguage: zh\n---\n> {CARD_MARK} 标题\n"
+    for text in (card, card * 2):
+        save_bundle(model_dir, BUNDLE, text)
+        assert (model_dir / CARD).read_text("utf-8") == text
+    assert model_dir / CARD in model_files(model_dir)
+
+    (model_dir / CARD).write_text(f"{card} and more", "utf-8")
+    assert_same(load_bundle(model_dir), BUNDLE)
+    (model_dir / CARD).unlink()
+    assert_same(load_bundle(model_dir), BUNDLE)
+
+
+def test_a_card_comes_with_the_other_files_in_one_step(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_bundle(model_dir, BUNDLE, f"{CARD_MARK} 1")
+    staged: list[set[str]] = []
+    rename = Path.rename
+
+    def noted(old: Path, new: Path) -> Path:
+        staged.append({path.name for path in old.iterdir()})
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", noted)
+    save_bundle(model_dir, BUNDLE, f"{CARD_MARK} 2")
+
+    assert staged == [{*NAMES, MANIFEST, CARD}]
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "folder"])
+def test_a_readme_of_somebodys_own_stays(model_dir: Path, kind: str) -> None:
+    own = model_dir / CARD
+    if kind == "folder":
+        own.mkdir()
+    else:
+        own.write_bytes("# 我的模型".encode() if kind == "text" else b"\xff\xfe")
+    before = None if kind == "folder" else own.read_bytes()
+
+    assert has_foreign_readme(model_dir)
+    save_bundle(model_dir, BUNDLE, f"{CARD_MARK} 标题")
+
+    assert own.is_dir() if before is None else own.read_bytes() == before
+    assert_same(load_bundle(model_dir), BUNDLE)
 
 
 # --- is there a model? ----------------------------------------------------------------

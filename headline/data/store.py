@@ -182,6 +182,27 @@ class Dataset:
         weights = [corpus.weight for corpus in self.splits["train"].corpora]
         return {**self.summary["sha256"], **({"weights": weights} if weights else {})}
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a model tells of the data that it was trained on, ready for JSON.
+
+        Of each file it has the name alone: paths tell of people and their machines.
+        """
+        known = ("config", "counts", "sha256")
+        pairs = [
+            {
+                "file": Path(one["file"]).name,
+                "weight": one["weight"],
+                "pairs": {split: one.get(split, 0) for split in SPLITS},
+            }
+            for one in self.summary.get("corpora", ())
+        ]
+        alone = [
+            {"file": Path(file).name, "weight": 1.0, "pairs": {"pseudo-pairs": count}}
+            for file, count in self.summary.get(UNPAIRED, {}).items()
+        ]
+        return {**{name: self.summary[name] for name in known}, "files": pairs + alone}
+
     def text_path(self, split: str) -> Path:
         """Returns the CSV file with the pairs of ``valid`` or ``test`` as text."""
         return located(self.path, text_file(split))

@@ -3,8 +3,12 @@
 A page is self-contained: no font, no picture and no script from elsewhere, so that it
 can be mailed, and opened years later. Its CSS and its script are files in ``assets``
 that its template puts into it.
+
+A text in Markdown with YAML in front of it has other dangers than HTML, so templates
+called ``.md`` have rules of their own, see ``markdown`` and ``yaml``.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +20,10 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 BETWEEN_TAGS = re.compile(r"(?<=[>}])\s*\n\s*(?=[<{])|\s+\Z")
+# What may begin a tag, an entity, a link, a cell of a table, or set words apart.
+MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|~&$#]")
+# YAML has them only written as \uXXXX: control characters, line ends, halves of pairs.
+UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 BUFFERED = 1000  # values and the text between them, in a piece
 
 
@@ -38,6 +46,50 @@ def pieces(template: str, **values: Any) -> Iterator[str]:
     stream = _environment().get_template(template).stream(values)
     stream.enable_buffering(BUFFERED)
     return stream
+
+
+def fill_markdown(template: str, **values: Any) -> str:
+    """Returns a Markdown template with its values; see ``fill``."""
+    return _markdown_environment().get_template(template).render(values)
+
+
+class Plain(str):
+    """A text that a Markdown template takes as it is."""
+
+    __slots__ = ()
+
+
+def markdown(value: object) -> Plain:
+    """Returns a value as Markdown that shows it as it is, within a line or a cell."""
+    if isinstance(value, Plain):
+        return value
+    printed = "".join(c if c.isprintable() else " " for c in str(value))
+    return Plain(MARKDOWN.sub(r"\\\g<0>", printed))
+
+
+def yaml(value: str | float) -> Plain:
+    """Returns a text or a number as YAML, which reads JSON.
+
+    Any text stands in quotes: it can be no other key and end no line.
+    """
+    written = json.dumps(value, ensure_ascii=False)
+    return Plain(UNPRINTABLE.sub(lambda one: f"\\u{ord(one[0]):04x}", written))
+
+
+@cache
+def _markdown_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("headline.pages"),
+        autoescape=False,  # noqa: S701 - HTML's escapes are not Markdown's
+        finalize=markdown,  # so that no value can be forgotten
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"yaml": yaml, "plain": Plain}
+    return environment
 
 
 class _Dense(Extension):

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from headline.bundle import (
+    CARD,
     Bundle,
+    has_foreign_readme,
     save_bundle,
     write_history,
     write_report,
@@ -12,6 +14,7 @@ from headline.bundle import (
 )
 from headline.evaluation.metrics import Rouge
 from headline.network.model import weight_arrays
+from headline.pages.model_card import model_card
 from headline.pages.report import Story, render
 from headline.training.callbacks import columns
 from headline.training.environment import environment
@@ -35,6 +38,9 @@ class Keeper:
         self.clock = training.clock
         self.references = references.statistics
         self.environment = environment()
+        if has_foreign_readme(self.run.model_dir):
+            path = self.run.model_dir / CARD
+            training.report(f"{path} is your own: it stays, and no card is written")
 
     def record(self, logs: Mapping[str, float], scores: Mapping[str, float]) -> None:
         """Adds the row of an epoch to the history.
@@ -88,7 +94,7 @@ class Keeper:
             weights=weight_arrays(self.model),
             provenance=self._provenance(epoch),
         )
-        save_bundle(self.run.model_dir, bundle)
+        save_bundle(self.run.model_dir, bundle, model_card(bundle))
 
     def write(self) -> None:
         """Writes the story of all epochs so far."""
@@ -116,12 +122,11 @@ class Keeper:
         )
 
     def _provenance(self, epoch: int) -> dict[str, Any]:
-        summary = self.dataset.summary
         return {
             "preset": self.run.preset,
             "train": self.run.train.to_dict(),
             "epoch": epoch + 1,
             "valid": self.state.history[-1],
-            "data": {name: summary[name] for name in ("config", "counts", "sha256")},
+            "data": self.dataset.origin,
             "versions": self.environment,
         }

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -21,13 +23,14 @@ from headline.formats.tables import CorpusFormat
 from headline.generation.generator import Generator
 from headline.network.model import COLUMNS, assign_weights, build_model
 from headline.network.objective import make_objective
+from headline.pages.model_card import model_card
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, Run
 from headline.settings.train import Schedule, TrainConfig
 from headline.system.folders import locked
 from headline.training.batches import Batches, pipeline
 from headline.training.callbacks import SPEED
-from headline.training.keeper import RECORDED
+from headline.training.keeper import RECORDED, Keeper
 from headline.training.schedule import learning_rate
 from headline.training.train import ending, train_model
 from headline.training.training import Clock
@@ -195,6 +198,37 @@ def test_the_kept_weights_score_what_their_epoch_scored(
     scores = assert_scored_as_told(data_dir, model_dir, QUICK.valid_articles)
     copied = f"Characters from the article{scores['copy_rate']:.1f} %"
     assert "for 20 articles" in writing(model_dir) and copied in writing(model_dir)
+
+
+def test_the_model_describes_itself(
+    data_dir: Path, trained: tuple[Path, list[str]]
+) -> None:
+    model_dir, lines = trained
+    bundle = load_bundle(model_dir)
+    card = (model_dir / "README.md").read_text("utf-8")
+    kept = history_of(model_dir)[bundle.provenance["epoch"] - 1]
+    summary = open_dataset(data_dir).summary
+
+    assert card == model_card(bundle)
+    assert f"| ROUGE-L | {kept['rouge_l']:.2f} |" in card
+    (corpus,) = summary["corpora"]
+    assert f"| {Path(corpus['file']).name} | {corpus['train']:,} train" in card
+    assert str(data_dir.parent) not in card
+    assert summary["sha256"]["vocab.json"] in card
+    assert not any("your own" in line for line in lines)
+
+
+def test_a_readme_that_stays_is_told_of(tmp_path: Path) -> None:
+    lines: list[str] = []
+    unused = dict.fromkeys(("dataset", "model", "state", "clock"))
+    run, written = SimpleNamespace(model_dir=tmp_path), SimpleNamespace(statistics={})
+    training: Any = SimpleNamespace(run=run, report=lines.append, **unused)
+    Keeper(training, cast(Any, written))
+    assert lines == []
+
+    (tmp_path / "README.md").write_text("# 我的模型", "utf-8")
+    Keeper(training, cast(Any, written))
+    assert len(lines) == 1 and f"{tmp_path / 'README.md'} is your own" in lines[0]
 
 
 def assert_scored_as_told(
