@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": "Write headlines and compare them with those of a file.",
     "score": "Tell how likely a model finds the headlines of a file.",
     "generate": "Write headlines for articles.",
+    "info": "Tell what a dataset or a model contains.",
 }
 
 

@@ -258,6 +258,25 @@ def open_dataset(data_dir: Path) -> Dataset:
 
 def _open_dataset(data_dir: Path) -> Dataset:
     path = located(data_dir, DATA)
+    summary, config, checksums = _read_summary(data_dir)
+    names = _splits_of(summary)
+    for name in data_files(names):
+        check_sha256(located(data_dir, name), checksums.get(name, ""), DataError)
+    tokenizer = load_tokenizer(located(data_dir, VOCAB), DataError)
+    splits = {split: _open_split(data_dir, split) for split in names}
+    splits["train"] = _weighted(splits["train"], path, summary)
+    return Dataset(data_dir, config, summary, tokenizer, splits)
+
+
+def _read_summary(
+    data_dir: Path,
+) -> tuple[dict[str, Any], PrepareConfig, dict[str, Any]]:
+    """Returns the content of data.json, with its settings and checksums.
+
+    Raises:
+        DataError: it is missing, damaged or of another format version.
+    """
+    path = located(data_dir, DATA)
     if not path.is_file():
         raise DataError(
             f"{data_dir} holds no prepared corpus: run `headline prepare` first"
@@ -271,16 +290,49 @@ def _open_dataset(data_dir: Path) -> Dataset:
         )
     try:
         config = PrepareConfig.from_dict(summary["config"])
-        checksums = dict(summary["sha256"])
+        return summary, config, dict(summary["sha256"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
-    names = (*SPLITS, UNPAIRED) if UNPAIRED in summary else SPLITS
-    for name in data_files(names):
-        check_sha256(located(data_dir, name), checksums.get(name, ""), DataError)
-    tokenizer = load_tokenizer(located(data_dir, VOCAB), DataError)
-    splits = {split: _open_split(data_dir, split) for split in names}
-    splits["train"] = _weighted(splits["train"], path, summary)
-    return Dataset(data_dir, config, summary, tokenizer, splits)
+
+
+def _splits_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*SPLITS, UNPAIRED) if UNPAIRED in summary else SPLITS
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a DATA_DIR says of itself; its pairs were not looked at."""
+
+    summary: Mapping[str, Any]  # the content of data.json
+    config: PrepareConfig
+    tokenizer: Tokenizer
+    files: Sequence[Path]
+
+
+def is_prepared(data_dir: Path) -> bool:
+    """Tells whether the folder holds a dataset, even a damaged one."""
+    return located(data_dir, DATA).exists()
+
+
+def outline(data_dir: Path) -> Outline:
+    """Reads what a DATA_DIR says of itself, however large it is.
+
+    Raises:
+        DataError: a file is missing, or one of those that tell of the others damaged.
+    """
+    return read_whole(data_dir, DATA, _outline)
+
+
+def _outline(data_dir: Path) -> Outline:
+    summary, config, checksums = _read_summary(data_dir)
+    for name in data_files(_splits_of(summary)):
+        if not located(data_dir, name).is_file():
+            raise DataError(f"{data_dir / name} is missing")
+    vocab = located(data_dir, VOCAB)
+    check_sha256(vocab, checksums.get(VOCAB, ""), DataError)
+    places = (located(data_dir, name) for name in sorted(DATASET))
+    files = [path for path in places if path.is_file()]
+    return Outline(summary, config, load_tokenizer(vocab, DataError), files)
 
 
 def _open_split(data_dir: Path, split: str) -> Split:

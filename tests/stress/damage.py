@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.bundle import (
+    CARD_MARK,
     CHECKPOINT,
     CONFIG,
     MANIFEST,
@@ -36,6 +37,7 @@ from headline.bundle import (
     save_bundle,
     save_checkpoint,
 )
+from headline.cli.info import described, lines_of
 from headline.data.batches import buckets_of, make_batch, plan_batches
 from headline.data.prepare import Job, prepare
 from headline.data.store import DATA, data_files, open_dataset
@@ -58,12 +60,14 @@ Damage = tuple[str, Callable[[], None]]  # its name, and what does it
 
 
 def use_model(folder: Path) -> None:
-    """Opens a model and writes two headlines."""
+    """Opens a model, tells what it is and writes two headlines."""
+    list(lines_of(described(folder)))
     Generator.load(folder).generate(["天地玄黄的消息", "罕"])
 
 
 def use_dataset(folder: Path) -> None:
-    """Opens a dataset and reads all of it."""
+    """Opens a dataset, tells what it is and reads all of it."""
+    list(lines_of(described(folder)))
     dataset = open_dataset(folder)
     for split in dataset.splits.values():
         plan_batches(buckets_of(split), 8, seed=1, epoch=0, corpora=split.corpora)
@@ -93,7 +97,7 @@ def forge_nothing(folder: Path) -> None:
 
 def make_model(folder: Path) -> Path:
     """Writes a small model."""
-    save_bundle(folder, tiny_bundle("天地玄黄宇宙洪荒"))
+    save_bundle(folder, tiny_bundle("天地玄黄宇宙洪荒"), CARD_MARK)
     return folder
 
 
