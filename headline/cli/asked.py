@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import click
 
+from headline.cli.story import detail
 from headline.errors import ConfigError
 from headline.settings.base import Config, Setting, Values, offered
 from headline.system.streams import utf8_stdout
@@ -64,7 +65,9 @@ class Asked(NamedTuple):
             ConfigError: they do not go together.
         """
         with self.blaming_the_file():
-            return base.changed(self.file | self.given)
+            config = base.changed(self.file | self.given)
+        tell_settings(config)
+        return config
 
     @contextmanager
     def blaming_the_file(self) -> Iterator[None]:
@@ -87,6 +90,13 @@ class Asked(NamedTuple):
             pairs = [(known, getattr(config, known.name)) for known in one.settings]
             sections.setdefault(one.section, []).extend(pairs)
         click.echo(to_toml(sections), file=utf8_stdout(), nl=False)
+
+
+def tell_settings(config: Config) -> None:
+    """Tells the settings that a command uses, as a detail."""
+    pairs = ((one.name, getattr(config, one.name)) for one in offered(type(config)))
+    known = ", ".join(f"{name}={value!r}" for name, value in pairs)
+    detail(f"settings [{config.section}] {known}")
 
 
 def from_file(path: Path | None, parts: Sequence[Part]) -> Values:

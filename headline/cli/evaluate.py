@@ -16,6 +16,7 @@ from headline.cli.effects import (
 from headline.cli.models import (
     corpus_format,
     generator_of,
+    loaded,
     own_search,
     search_of,
     single_blas_thread,
@@ -30,9 +31,10 @@ from headline.cli.options import (
     output_option,
     settings_options,
 )
-from headline.cli.output import print_result, tell, telling_some
+from headline.cli.output import print_result, telling_some
 from headline.cli.paths import COMPARED
 from headline.cli.score import scored
+from headline.cli.story import tell, timed
 from headline.settings.commands import FormatConfig, MachineConfig
 from headline.settings.search import DecodeConfig
 
@@ -122,7 +124,6 @@ def evaluation(
         click.UsageError: a setting that was given has no effect.
     """
     single_blas_thread()
-    from headline.bundle import load_bundle
     from headline.cli.places import check_evaluation
     from headline.evaluation.evaluate import evaluate as evaluate_model
     from headline.system.progress import Meter
@@ -130,13 +131,13 @@ def evaluation(
     check_evaluation(output, model_dir, file, compare)
     form = corpus_format(asked.over(FormatConfig()), telling_some())
     machine = asked.over(MachineConfig())
-    bundle = load_bundle(model_dir)
+    bundle = loaded(model_dir)
     other: Generator | Path | None = compare
     if compare is not None and compare.is_dir():
-        other = generator_of(load_bundle(compare), asked, machine)
+        other = generator_of(loaded(compare), asked, machine)
     else:  # another model may search in another way, so that more has an effect
         search = search_of(asked, bundle.decode, machine)
         refuse_idle(asked, search_rules(search, bundle.decode))
     generator = generator_of(bundle, asked, machine)
-    with Meter("evaluate", "articles", tell) as meter:
+    with timed("scored the headlines"), Meter("evaluate", "articles", tell) as meter:
         return evaluate_model(generator, file, form, other, meter)

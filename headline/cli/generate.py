@@ -17,6 +17,7 @@ from headline.cli.effects import (
 from headline.cli.models import (
     corpus_format,
     generator_of,
+    loaded,
     own_search,
     search_of,
     single_blas_thread,
@@ -31,6 +32,7 @@ from headline.cli.options import (
 )
 from headline.cli.output import generation_meter, telling_some
 from headline.cli.paths import INPUT, OUTPUT
+from headline.cli.story import timed
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
 from headline.settings.search import DecodeConfig
 
@@ -85,7 +87,6 @@ def generate(
     if asked.printing:
         search = search_of(asked, own_search(model_dir), machine)
         return asked.show(wanted, search, asked.over(FormatConfig()), machine)
-    from headline.bundle import load_bundle
     from headline.cli.places import check_generation, refusing_rows, rewrites, sources
     from headline.generation.files import Task, write_headlines
     from headline.generation.inputs import Shard, Stream
@@ -95,7 +96,7 @@ def generate(
     check_generation(output, explain_path, model_dir, files)
     told = refusing_rows if rewrites(files, output) else telling_some()
     form = corpus_format(asked.over(FormatConfig()), told)
-    bundle = load_bundle(model_dir)
+    bundle = loaded(model_dir)
     _refuse_idle(asked, files, bundle)
     generator = generator_of(bundle, asked, machine)
     with (
@@ -113,7 +114,8 @@ def generate(
         )
         shards = [Shard(path) for path in files]
         source = shards or Stream(sys.stdin.buffer, "stdin")
-        write_headlines(generator, source, stream, task)
+        with timed("wrote the headlines"):
+            write_headlines(generator, source, stream, task)
 
 
 def _refuse_idle(asked: Asked, files: Sequence[Path], bundle: "Bundle") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headline.cli.models import single_blas_thread
-from headline.cli.options import argument, command, json_option
+from headline.cli.options import argument, command, json_option, story_options
 from headline.cli.paths import FOLDER
 from headline.errors import HeadlineError
 from headline.system.streams import utf8_stdout
@@ -21,6 +21,7 @@ SCORES = ("rouge_1", "rouge_2", "rouge_l", "unsupported_numbers", "repeated_bigr
 @command("info")
 @argument("folder", type=FOLDER, required=True, metavar="DIR")
 @json_option
+@story_options
 def info(folder: Path, as_json: bool) -> None:
     """Tell what a DATA_DIR or a MODEL_DIR contains.
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "score": "Tell how likely a model finds the headlines of a file.",
     "generate": "Write headlines for articles.",
     "info": "Tell what a dataset or a model contains.",
+    "completion": "Print what makes a shell complete commands by Tab.",
 }
 
 

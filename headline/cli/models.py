@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headline.cli.asked import Asked
+from headline.cli.asked import Asked, tell_settings
 from headline.cli.output import Notes
+from headline.cli.story import detail, timed
 from headline.settings.base import Values
 from headline.settings.commands import FormatConfig, MachineConfig
 from headline.settings.search import GPU_BATCH, DecodeConfig
@@ -28,6 +29,18 @@ def single_blas_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
+def loaded(model_dir: Path) -> "Bundle":
+    """Loads a model.
+
+    Raises:
+        BundleError: it is missing or damaged.
+    """
+    from headline.bundle import load_bundle
+
+    with timed(f"loaded {model_dir}"):
+        return load_bundle(model_dir)
+
+
 def own_search(model_dir: Path | None) -> DecodeConfig:
     """Returns how a model searches by itself; the defaults if there is no model."""
     from headline.bundle import load_bundle
@@ -45,7 +58,9 @@ def search_of(asked: Asked, own: DecodeConfig, machine: MachineConfig) -> Decode
         own = replace(own, batch_size=GPU_BATCH)
     values = _over({}, asked.file)
     with asked.blaming_the_file():
-        return own.changed(_over(values, asked.given))
+        config = own.changed(_over(values, asked.given))
+    tell_settings(config)
+    return config
 
 
 def _over(below: Values, above: Values) -> Values:
@@ -72,4 +87,4 @@ def corpus_format(
     """Returns how to read the files; see there for ``tell``."""
     from headline.formats.tables import CorpusFormat
 
-    return CorpusFormat(**form.to_dict(), tell=tell, note=Notes())
+    return CorpusFormat(**form.to_dict(), tell=tell, note=Notes(), detail=detail)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from headline.cli.output import tell
 from headline.cli.paths import CORPUS, FOLDER
+from headline.cli.story import tell
 
 MODEL_FIRST = "evaluate MODEL_DIR FILE", "evaluate -m MODEL_DIR FILE"
 SCORE = "evaluate --score", "score -m MODEL_DIR FILE"

@@ -1,6 +1,6 @@
 """Options of the commands, made from the settings, and how ``--help`` lists them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from headline.cli.asked import Asked, Part, from_assignments, from_file
-from headline.cli.paths import CONFIG, FOLDER, OUTPUT
+from headline.cli.paths import CONFIG, FOLDER, LOG, OUTPUT
+from headline.cli.story import telling
 from headline.settings.base import Setting
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -120,7 +121,8 @@ def settings_options(*parts: Part) -> Decorator[Callable[..., Any]]:
             return function(asked=asked, **values)
 
         made = (_option_of(known) for one in parts for known in one.settings)
-        decorated: Callable[..., Any] = all_of(*made, *_CONFIG_OPTIONS)(run)
+        run_with = all_of(*made, *_CONFIG_OPTIONS)
+        decorated: Callable[..., Any] = run_with(story_options(run))
         return decorated
 
     return decorate
@@ -209,6 +211,53 @@ _CONFIG_OPTIONS = (
         expose_value=False,
         callback=_show_all,
         help="Show every option and exit.",
+    ),
+)
+
+
+# --- options of the story -------------------------------------------------------------
+
+
+def story_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the options that say who hears its story."""
+
+    @wraps(function)
+    def run(quiet: bool, verbose: bool, log_file: Path | None, **values: Any) -> Any:
+        places = [*_paths(values.values())]
+        with telling(quiet, verbose, log_file, places):
+            return function(**values)
+
+    decorated: Callable[..., Any] = all_of(*_STORY_OPTIONS)(run)
+    return decorated
+
+
+def _paths(values: Iterable[Any]) -> Iterator[Path]:
+    """Yields the paths among values, and in those that are several."""
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _paths(value)
+        elif isinstance(value, Path):
+            yield value
+
+
+_STORY_OPTIONS = (
+    option(
+        "--quiet",
+        is_flag=True,
+        help="Print no progress and no notes on stderr; errors are still printed.",
+    ),
+    option(
+        "--verbose",
+        is_flag=True,
+        help="Tell more on stderr: settings, what was detected of each file, and how"
+        " long each step took.",
+    ),
+    option(
+        "--log-file",
+        type=LOG,
+        metavar="FILE",
+        help="Append what is told on stderr to FILE too, with the time of each line,"
+        " also with --quiet.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What the commands print: the result on stdout, the story on stderr."""
+"""What the commands print: the result on stdout, and parts of the story on stderr."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headline.cli.story import tell
 from headline.system.streams import utf8_stdout
 
 if TYPE_CHECKING:
@@ -30,15 +31,6 @@ class Notes:
         if line not in self._printed and len(self._printed) < MOST_TOLD:
             self._printed.add(line)
             tell(line)
-
-
-def tell(line: str) -> None:
-    """Prints a line on stderr, above a bar if one is there."""
-    if (bars := sys.modules.get("tqdm")) is None:
-        click.echo(line, err=True)
-        return
-    with bars.tqdm.external_write_mode(file=sys.stderr):
-        click.echo(line, err=True)
 
 
 def telling_some() -> Callable[[str], None]:

@@ -3,7 +3,7 @@
 A model's own files count as read; other files may lie in its folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from headline.bundle import model_files
@@ -46,6 +46,29 @@ def check_training(run: Run, find_lr: bool) -> None:
     bases = {name: [folder] for name, folder in start.items() if folder is not None}
     check_outputs({"MODEL_DIR": run.model_dir}, data if find_lr else data | bases)
     check_outputs({"--tensorboard": run.tensorboard}, data | bases)
+
+
+def check_log(log: Path, places: Iterable[Path]) -> None:
+    """Refuses a log in the place of what a command reads or writes.
+
+    Args:
+        places: files and folders; of a folder, all files of a dataset or model count.
+
+    Raises:
+        HeadlineError: it would be there, or could not be written.
+    """
+    from headline.data.store import dataset_files  # the other checks do without it
+
+    check_output(log)
+    if is_stdout(log):
+        raise HeadlineError(f"--log-file {log} is stdout, which carries the result")
+    taken = [
+        file
+        for path in places
+        for file in (path, *model_files(path), *dataset_files(path))
+    ]
+    kept = {"a file of this command": taken}
+    check_outputs({"stdout": STDOUT, "--log-file": log}, kept)
 
 
 def check_evaluation(

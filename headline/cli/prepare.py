@@ -15,8 +15,8 @@ from headline.cli.options import (
     overwrite_option,
     settings_options,
 )
-from headline.cli.output import tell
 from headline.cli.paths import CORPUS, FOLDER
+from headline.cli.story import tell, timed
 from headline.errors import ConfigError
 from headline.settings.commands import FormatConfig, MachineConfig
 from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
@@ -106,9 +106,13 @@ def prepare(
         workers=machine.workers or cores(),
     )
     size = total_bytes([*files, *unpaired])
-    with Meter("read", "B", tell, size) as read, Meter("write", "pairs", tell) as wrote:
+    with (
+        timed("prepared the dataset"),
+        Meter("read", "B", tell, size) as read,
+        Meter("write", "pairs", tell) as wrote,
+    ):
         summary = prepare_corpus(job, read.advance, wrote.advance)
-    click.echo(summary_table(summary), err=True)
+    tell(summary_table(summary))
     click.echo(data_dir)
 
 

@@ -9,6 +9,7 @@ from headline.cli.effects import SCORING, format_rules, refuse_idle
 from headline.cli.models import (
     corpus_format,
     generator_of,
+    loaded,
     own_search,
     search_of,
     single_blas_thread,
@@ -22,7 +23,8 @@ from headline.cli.options import (
     output_option,
     settings_options,
 )
-from headline.cli.output import print_result, tell, telling_some
+from headline.cli.output import print_result, telling_some
+from headline.cli.story import tell, timed
 from headline.settings.commands import FormatConfig, MachineConfig
 from headline.settings.search import DecodeConfig
 
@@ -77,7 +79,6 @@ def scored(asked: Asked, model_dir: Path, file: Path, output: Path | None) -> "S
         HeadlineError: the model or the file cannot be read, or ``output`` written.
     """
     single_blas_thread()
-    from headline.bundle import load_bundle
     from headline.cli.places import check_evaluation
     from headline.evaluation.scoring import score_file
     from headline.system.progress import Meter
@@ -85,6 +86,6 @@ def scored(asked: Asked, model_dir: Path, file: Path, output: Path | None) -> "S
     check_evaluation(output, model_dir, file, None)
     form = corpus_format(asked.over(FormatConfig()), telling_some())
     machine = asked.over(MachineConfig())
-    generator = generator_of(load_bundle(model_dir), asked, machine)
-    with Meter("evaluate", "articles", tell) as meter:
+    generator = generator_of(loaded(model_dir), asked, machine)
+    with timed("scored the headlines"), Meter("evaluate", "articles", tell) as meter:
         return score_file(generator, file, form, meter)

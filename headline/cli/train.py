@@ -15,8 +15,8 @@ from headline.cli.options import (
     overwrite_option,
     settings_options,
 )
-from headline.cli.output import tell
 from headline.cli.paths import FOLDER
+from headline.cli.story import tell, timed
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, Run
 from headline.settings.train import TrainConfig
@@ -142,7 +142,8 @@ def run_training(run: Run, find_lr: bool) -> str:
     from headline.network.backend import muted_native_stderr, share_cores
 
     with muted_native_stderr():
-        from headline.training.train import find_learning_rate, train_model
+        with timed("loaded Keras"):
+            from headline.training.train import find_learning_rate, train_model
 
         share_cores()
         if find_lr:

@@ -309,6 +309,11 @@ class Outline:
     files: Sequence[Path]
 
 
+def dataset_files(data_dir: Path) -> list[Path]:
+    """Returns the files of a dataset that can be there."""
+    return [data_dir / name for name in sorted(DATASET)]
+
+
 def is_prepared(data_dir: Path) -> bool:
     """Tells whether the folder holds a dataset, even a damaged one."""
     return located(data_dir, DATA).exists()

@@ -52,6 +52,19 @@ class Layout:
         return "leave out --encoding to have it detected"
 
     @property
+    def in_words(self) -> str:
+        """How the file is written, for a person."""
+        found = "detected" if self.is_detected else "named"
+        parts = [f"encoding {self.encoding} ({found})"]
+        if self.dialect is not None:
+            quotes = "with" if self.dialect.quotes else "without"
+            parts.append(f"delimiter {self.dialect.delimiter!r} {quotes} quotes")
+        if self.is_compressed:
+            parts.append("gzip")
+        columns = ", ".join(name[:40] for name in self.columns[:20])
+        return f"{', '.join(parts)}; columns: {columns}"
+
+    @property
     def tells_places(self) -> bool:
         """Whether it is known at which byte a line begins."""
         is_plain = self.newline == "\n" and not self.is_compressed

@@ -17,7 +17,8 @@ class CorpusFormat:
     ``TARGET_COLUMNS``, and so is the delimiter of a CSV file. ``encoding`` is any text
     codec of Python, or ``AUTO``; a byte order mark is dropped. Of a row that cannot be
     read, ``tell`` gets a line with file, row and reason; a ``strict`` reader stops
-    there. ``note`` gets a line about what was detected, or looks odd.
+    there. ``note`` gets a line about what was detected, or looks odd, ``detail``
+    how each table is written.
 
     Raises:
         CorpusError: there is no such encoding.
@@ -31,6 +32,7 @@ class CorpusFormat:
     strict: bool = False
     tell: Callable[[str], None] | None = None
     note: Callable[[str], None] | None = None
+    detail: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None:

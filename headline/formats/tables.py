@@ -42,6 +42,8 @@ class Table:
         self._stream = self._file.preview()
         try:
             self.layout = layout or self.format.layout(self._file, how)
+            if layout is None and how.detail is not None:
+                how.detail(f"{path}: {self.layout.in_words}")
         except BaseException:
             self.close()
             raise

@@ -16,9 +16,20 @@ LITTLE = 200_000  # bytes that are done before a bar is worth loading tqdm for
 Report = Callable[[str], None]
 
 
+class _Bars:
+    """Whether anybody wants to see bars."""
+
+    are_wanted = True
+
+
+def show_bars(wanted: bool) -> None:
+    """Says whether bars may be drawn, in all of this process."""
+    _Bars.are_wanted = wanted
+
+
 def on_terminal() -> bool:
-    """Tells whether stderr is a terminal, where a bar can be drawn."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Tells whether stderr is a terminal, where a bar can be drawn, and is wanted."""
+    return _Bars.are_wanted and sys.stderr is not None and sys.stderr.isatty()
 
 
 def clock(seconds: float) -> str:

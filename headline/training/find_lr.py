@@ -19,7 +19,7 @@ from headline.errors import TrainingError
 from headline.pages.axis import number
 from headline.pages.chart import Chart, line_chart
 from headline.pages.rendering import fill
-from headline.system.progress import bar
+from headline.system.progress import bar, on_terminal
 from headline.training.training import set_rate
 
 LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # of the rates
@@ -85,7 +85,9 @@ class RangeTest(keras.callbacks.Callback):
         self.curve = Curve()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.bar = bar(total=UPDATES, desc="rates", unit="update", disable=None)
+        self.bar = bar(
+            total=UPDATES, desc="rates", unit="update", disable=not on_terminal()
+        )
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         set_rate(self.model, rate_at(len(self.curve.losses)))

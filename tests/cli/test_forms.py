@@ -23,6 +23,7 @@ GROUPS = {
     "score": ["Model", "Output", "Input files", "Machine"],
     "generate": ["Model", "Output", "Input files", "Search", "Machine"],
 }
+SMALL = ("info", "completion")  # they have no settings
 SPEED = re.compile(r"[\d,.]+ articles/s")
 
 
@@ -147,7 +148,7 @@ def listed(command: str, flag: str) -> list[str]:
     return re.findall(r"^  (?:-\w, )*(--[a-z-]+)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", GROUPS)
 def test_help_lists_the_basic_options_and_help_all_every_one(command: str) -> None:
     options = [one for one in main.commands[command].params if isinstance(one, Option)]
     every = {next(flag for flag in one.opts if flag[1] == "-") for one in options}
@@ -157,20 +158,28 @@ def test_help_lists_the_basic_options_and_help_all_every_one(command: str) -> No
 
     assert set(full) == every | {"--help"} and len(full) == len(set(full))
     assert set(basic) == set(full) - advanced
-    # About a dozen, beside five that every command has.
-    assert 5 <= len(basic) - 5 <= 15
+    # About a dozen, beside eight that every command has.
+    assert 5 <= len(basic) - 8 <= 15
     note = f"--help-all shows {len(advanced)} more options."
     assert advanced and note in headline(command, "--help").stdout
     assert "more options" not in headline(command, "--help-all").stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", GROUPS)
 def test_help_has_headings(command: str) -> None:
     text = headline(command, "--help").stdout
     headings = re.findall(r"^([A-Z][A-Za-z ]+):$", text, re.MULTILINE)
     assert [one for one in headings if one in GROUPS[command]] == GROUPS[command]
     assert headings[-2:] == ["Settings", "Other options"]
     assert len(headings) == len(set(headings))
+
+
+@pytest.mark.parametrize("command", SMALL)
+def test_help_of_a_small_command_lists_all_of_its_options(command: str) -> None:
+    options = {flag for one in main.commands[command].params for flag in one.opts}
+    wanted = {flag for flag in options if flag.startswith("--")} | {"--help"}
+    assert set(listed(command, "--help")) == wanted
+    assert {*GROUPS, *SMALL} == {*COMMANDS}
 
 
 def test_options_show_what_is_known_of_a_setting() -> None:

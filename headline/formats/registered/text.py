@@ -93,6 +93,8 @@ def text_lines(stream: BinaryIO, how: CorpusFormat, name: str) -> Iterator[str]:
     with blame(name), peekable(stream) as plain:
         head = plain.peek(BUFFER)
         encoding = encoding_of(head, how.encoding, name, how.note)
+        if how.detail is not None:
+            how.detail(f"{name}: encoding {encoding}, an article in each line")
         if how.encoding != AUTO or not head.isascii():
             yield from _decoded(plain, encoding)
             return
@@ -141,6 +143,8 @@ def whole_text(stream: BinaryIO, how: CorpusFormat, name: str) -> str:
     with blame(name), peekable(stream) as plain:
         content = plain.read()
     encoding = encoding_of(content[:BUFFER], how.encoding, name, how.note)
+    if how.detail is not None:
+        how.detail(f"{name}: encoding {encoding}, one article")
     text = content.decode(encoding, "replace")
     if undecodable_share(text) > MOST_UNDECODABLE:
         raise CorpusError(
