@@ -85,17 +85,21 @@ def test_programs_get_one_json_object() -> None:
 
 
 def test_single_values_come_before_the_groups() -> None:
-    lines = list(
-        lines_of({"a": {"x": 1}, "b": 2, "c": [], "d": [{"file": "f", "n": 3}]})
-    )
-    assert [line.split() for line in lines] == [
+    found = {"a": {"x_y": 1}, "b": 2, "c": [], "d_e": None, "files": {"f": 30_000}}
+    listed = [{"file": "f", "n": 3, "m": [1, 2]}]
+    lines = [line.split() for line in lines_of(found | {"corpora": listed})]
+    assert lines == [
         ["b", "2"],
+        ["d", "e", "–"],
         [],
         ["a"],
-        ["x", "1"],
+        ["x_y", "1"],
         [],
-        ["d"],
-        ["f", "n", "3"],
+        ["files", "(bytes)"],
+        ["f", "30,000"],
+        [],
+        ["corpora"],
+        ["f", "n", "3", "m", "1,", "2"],
     ]
 
 
@@ -147,6 +151,12 @@ def test_a_damaged_dataset_is_refused(tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(DATA, tmp_path / "d")
     (folder / name).write_bytes((folder / name).read_bytes()[:-9])
     assert f"{name} is damaged" in refusal(folder)
+
+
+def test_a_vocab_of_another_dataset_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(DATA, tmp_path / "d")
+    change(folder / "vocab.json", vocab_size=20)
+    assert "vocab.json is damaged: its bytes are not those" in refusal(folder)
 
 
 def test_a_dataset_without_a_file_or_of_another_format_is_refused(

@@ -110,6 +110,11 @@ def test_an_error_is_printed_by_quiet_and_kept_in_the_log() -> None:
     assert last.partition(" ")[2] == f"ended by an error: {plain.stderr[7:].strip()}"
 
 
+def test_a_table_that_gives_way_on_stdout_is_no_note() -> None:
+    result = headline(f"score -m {TRAINED} a.csv -o - --quiet")
+    assert result.exit_code == 0 and "perplexity" in result.stderr
+
+
 def test_a_log_is_gone_on_with() -> None:
     for _ in range(2):
         headline(f"info {TRAINED}", "--log-file", LOG)
