@@ -27,6 +27,7 @@ ROOMS = [
     "evaluation",
     "pages",
     "training",
+    "api",
     "cli",
 ]
 

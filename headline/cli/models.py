@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from headline.cli.asked import Asked, tell_settings
 from headline.cli.output import Notes
 from headline.cli.story import detail, timed
-from headline.settings.base import Values
 from headline.settings.commands import FormatConfig, MachineConfig
-from headline.settings.search import GPU_BATCH, DecodeConfig
+from headline.settings.search import GPU_BATCH, DecodeConfig, over
 
 if TYPE_CHECKING:
     from headline.bundle import Bundle
@@ -56,21 +55,11 @@ def search_of(asked: Asked, own: DecodeConfig, machine: MachineConfig) -> Decode
     """
     if machine.device == "gpu":
         own = replace(own, batch_size=GPU_BATCH)
-    values = _over({}, asked.file)
+    values = over({}, asked.file)
     with asked.blaming_the_file():
-        config = own.changed(_over(values, asked.given))
+        config = own.changed(over(values, asked.given))
     tell_settings(config)
     return config
-
-
-def _over(below: Values, above: Values) -> Values:
-    """Puts settings over others; what cannot go with them gives way."""
-    ways: Values = {}
-    if above.get("sample") or above.get("diversity"):
-        ways["consensus"] = False
-    if above.get("sample") is False:
-        ways |= {"temperature": 1.0, "top_p": 1.0}
-    return below | ways | above
 
 
 def generator_of(bundle: "Bundle", asked: Asked, machine: MachineConfig) -> "Generator":

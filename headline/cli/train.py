@@ -139,8 +139,13 @@ def start(run: Run, find_lr: bool) -> None:
 
 def run_training(run: Run, find_lr: bool) -> str:
     """Trains, or finds a learning rate, and returns what is printed in the end."""
-    from headline.network.backend import muted_native_stderr, share_cores
+    from headline.network.backend import (
+        choose_backend,
+        muted_native_stderr,
+        share_cores,
+    )
 
+    choose_backend()
     with muted_native_stderr():
         with timed("loaded Keras"):
             from headline.training.train import find_learning_rate, train_model

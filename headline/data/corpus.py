@@ -6,6 +6,7 @@ it costs to hand them to another process, hardly counts for each.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from headline.errors import CorpusError
 from headline.formats.records import Rows
 from headline.formats.tables import CorpusFormat, Table, find_pair_columns, open_table
 from headline.text.normalise import normalise_all
+
+BLOCK = 1000  # pairs at hand that are looked at together
 
 
 class Pair(NamedTuple):
@@ -135,6 +138,46 @@ class CorpusReader(RowReader):
             min_target_length=self._min_target_length,
             max_target_length=self._max_target_length,
         )
+
+
+def rows_of(pairs: Iterable[tuple[str, str]], file: int) -> Iterator[Rows]:
+    """Yields pairs that are at hand as the rows of a file.
+
+    Args:
+        pairs: articles and their headlines.
+        file: the number that the rows have in place of that of their file.
+
+    Raises:
+        CorpusError: something is no pair of texts, or there is none.
+    """
+    number = 0
+    remaining = iter(pairs)
+    while some := list(islice(remaining, BLOCK)):
+        for place, pair in enumerate(some, number + 1):
+            check_pair(pair, place)
+        targets = [target for _, target in some]
+        numbers = range(number + 1, number + len(some) + 1)
+        yield Rows(numbers, [targets, [source for source, _ in some]], [], file)
+        number += len(some)
+    if not number:
+        raise CorpusError("there is no pair of an article and a headline")
+
+
+def check_pair(pair: object, place: int) -> None:
+    """Refuses what is no pair of texts.
+
+    Args:
+        place: of the pair among others, counted from 1.
+
+    Raises:
+        CorpusError: it is none.
+    """
+    if isinstance(pair, tuple | list) and [*map(type, pair)] == [str, str]:
+        return
+    raise CorpusError(
+        f"pair {place:,} must be a tuple of two texts, article and headline; "
+        f"got {pair!r:.60}"
+    )
 
 
 def shown(path: Path) -> str:

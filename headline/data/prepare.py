@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.cleaning import Reason, rejects
-from headline.data.corpus import CorpusReader, Pair, RowReader, shown
+from headline.data.corpus import CorpusReader, Pair, RowReader, rows_of, shown
 from headline.data.duplicates import DigestSet, with_duplicates
 from headline.data.pieces import Encode, Numbers, Pairs, PieceTable, Spool, TextTable
 from headline.data.pseudo import UnpairedReader
@@ -39,6 +39,7 @@ from headline.system.workers import spread
 from headline.text.ids import SPECIAL_TOKENS, Ragged
 from headline.text.tokenizer import TOKENIZERS, Tokenizer, Vocab
 
+PAIRS = "pairs"  # the name of pairs that are at hand, where files have theirs
 FEW = 4  # parts of the work that are done before a process is started
 
 Advance = Callable[[int], None]
@@ -54,6 +55,8 @@ class Job:
     config: PrepareConfig
     overwrite: bool = False
     weights: Mapping[Path, float] = field(default_factory=dict)  # of others: 1
+    # Articles and headlines that are at hand, beside those of the files.
+    pairs: Iterable[tuple[str, str]] | None = None
     unpaired: Sequence[Path] = ()  # files of articles without headlines
     workers: int = 1  # processes, for a corpus that is large
 
@@ -61,6 +64,11 @@ class Job:
     def splits(self) -> tuple[str, ...]:
         """The splits that the dataset gets."""
         return (*SPLITS, UNPAIRED) if self.unpaired else SPLITS
+
+    @property
+    def names(self) -> list[str]:
+        """What the pairs come from, as text: the files, and PAIRS for those at hand."""
+        return [*map(shown, self.files), *([] if self.pairs is None else [PAIRS])]
 
 
 def prepare(
@@ -205,8 +213,9 @@ class _Keeper:
 
 
 def _read(job: Job, draft: Draft, spool: Spool, advance: Advance) -> Counts:
+    weights = {shown(path): weight for path, weight in job.weights.items()}
     counts = Counts(
-        [FileCounts(shown(path), job.weights.get(path, 1.0)) for path in job.files],
+        [FileCounts(name, weights.get(name, 1.0)) for name in job.names],
         {shown(path): 0 for path in job.unpaired},
     )
     _read_corpora(job, counts, spool, draft, advance)
@@ -227,8 +236,12 @@ def _read_corpora(
         min_target_length=config.min_target_length,
         max_target_length=config.max_target_length,
     )
+    reader.names = job.names
     keeper = _Keeper(job, reader, counts, spool, draft)
-    for rows, pairs in _sorted_rows(Sorting(reader, config), job.workers, advance):
+    sorting, found = Sorting(reader, config), reader.read()
+    if job.pairs is not None:
+        found = chain(found, rows_of(job.pairs, len(job.files)))
+    for rows, pairs in _sorted_rows(sorting, found, job.workers, advance):
         counts.corpora[rows.file].pairs += keeper.keep(rows, pairs)
 
 
@@ -240,7 +253,8 @@ def _read_unpaired(
     reader = UnpairedReader(job.unpaired, job.format, job.config, held_out)
     keeper = _Keeper(job, reader, counts, spool, draft)
     sorting = Sorting(reader, job.config, UNPAIRED)
-    for rows, pairs in _sorted_rows(sorting, job.workers, advance):
+    found = reader.read()
+    for rows, pairs in _sorted_rows(sorting, found, job.workers, advance):
         counts.unpaired[reader.names[rows.file]] += keeper.keep(rows, pairs)[UNPAIRED]
     if not any(counts.unpaired.values()):
         reasons = _reasons(counts.rows - rows_before, counts.rejects - rejects_before)
@@ -252,9 +266,9 @@ def _is_held_out(config: PrepareConfig, article: str) -> bool:
 
 
 def _sorted_rows(
-    sorting: Sorting, workers: int, advance: Advance
+    sorting: Sorting, found: Iterable[Rows], workers: int, advance: Advance
 ) -> Iterator[tuple[Rows, Pairs]]:
-    """Yields rows with what came of them, and tells how far it is.
+    """Yields the rows found with what came of them, and tells how far it is.
 
     The first rows are sorted in this process: of a small corpus they are all, and of a
     large one other processes share what they load.
@@ -262,16 +276,16 @@ def _sorted_rows(
     under_way: deque[Rows] = deque()
 
     def texts() -> Iterator[Sequence[Sequence[str]]]:
-        for rows in sorting.reader.read():
+        for rows in found:
             under_way.append(rows)
             yield rows.texts
 
     position = 0
-    for found in spread(sorting.sort, texts(), workers, FEW):
+    for pairs in spread(sorting.sort, texts(), workers, FEW):
         rows = under_way.popleft()
-        yield rows, found
-        advance(rows.position - position)
-        position = rows.position
+        yield rows, pairs
+        advance(max(0, rows.position - position))  # pairs at hand have no position
+        position = max(position, rows.position)
 
 
 def _check_usable(job: Job, counts: Counts) -> None:
@@ -285,7 +299,7 @@ def _check_usable(job: Job, counts: Counts) -> None:
             "give more pairs, or a smaller --valid-size and --test-size"
         )
     reasons = _reasons(counts.rows, counts.rejects)
-    raise CorpusError(f"no usable pair in {_listed(job.files)}: {reasons}")
+    raise CorpusError(f"no usable pair in {', '.join(job.names)}: {reasons}")
 
 
 def _listed(files: Iterable[Path]) -> str:

@@ -129,12 +129,33 @@ def evaluate(
             other.check(other.config)
             again, also = tee(again)  # which holds what one is ahead of the other
             others = _first_headlines(other, also)
-        # As long as headlines are here: the middle one of the references.
-        length = int(median(len(pair.target) for pair in pairs))
-        writer = _Writer(generator, length, meter)
+        writer = _Writer(generator, _middle_length(pairs), meter)
         predictions = list(writer.predict(again, others))
     _tell_errors(predictions, form)
     return _summary(predictions, writer.seconds)
+
+
+def evaluate_pairs(generator: Generator, pairs: Sequence[Pair]) -> Evaluation:
+    """Writes headlines for articles that are at hand and scores them.
+
+    Args:
+        pairs: articles and headlines as ``normalise`` has made them, none blank.
+
+    Raises:
+        ConfigError: what is asked of all headlines contradicts itself.
+        CorpusError: there is no pair.
+    """
+    generator.check(generator.config)
+    if not pairs:
+        raise CorpusError("there is no pair with both an article and a headline")
+    writer = _Writer(generator, _middle_length(pairs))
+    predictions = list(writer.predict(pairs, repeat(None)))
+    return _summary(predictions, writer.seconds)
+
+
+def _middle_length(pairs: Iterable[Pair]) -> int:
+    """Returns the length of Lead: as long as headlines are here."""
+    return int(median(len(pair.target) for pair in pairs))
 
 
 def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[str]:

@@ -246,8 +246,10 @@ def cpu_or_gpu(device: Device) -> Device:
 def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]:
     if cpu_or_gpu(device) == "gpu":
         # Loads Keras, which only ``auto`` and ``gpu`` may do.
+        from headline.network.backend import choose_backend, select_device, share_cores
+
+        choose_backend()
         from headline.engines.keras_engine import KerasEngine
-        from headline.network.backend import select_device, share_cores
 
         select_device("gpu")
         share_cores()

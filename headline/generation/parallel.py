@@ -10,12 +10,17 @@ from headline.generation.generator import Advance, Generator, cpu_or_gpu, ignore
 from headline.generation.headlines import Headline
 from headline.settings.base import Device
 from headline.settings.search import DecodeConfig
+from headline.system.blas import blas_threads
 from headline.system.workers import Workers, cores
 from headline.text.source import Readable
 
 
 def make_generator(
-    bundle: Bundle, config: DecodeConfig, device: Device, count: int | None = None
+    bundle: Bundle,
+    config: DecodeConfig,
+    device: Device,
+    count: int | None = None,
+    threads: int | None = None,
 ) -> Generator:
     """Runs a bundle, in several processes where they pay.
 
@@ -23,6 +28,7 @@ def make_generator(
         config: how to search.
         device: see ``Generator.from_bundle``.
         count: of processes; None for as many as there are cores, and one for a GPU.
+        threads: see ``ParallelGenerator``.
     """
     if device != "cpu" and count not in (None, 1):
         from headline.network.backend import share_gpu
@@ -35,7 +41,7 @@ def make_generator(
         return make()
     # Keras has been loaded, and no fork survives the threads of its backends.
     loads_keras = device != "cpu"
-    return ParallelGenerator(make(), count, make if loads_keras else None)
+    return ParallelGenerator(make(), count, make if loads_keras else None, threads)
 
 
 @dataclass(frozen=True)
@@ -56,15 +62,22 @@ class ParallelGenerator(Generator):
         count: of processes.
         make: makes the generator of each process, where they cannot share one: what
             runs on a GPU survives no fork, and cannot be sent.
+        threads: of NumPy's products in each process; None leaves that to the
+            environment.
     """
 
     def __init__(
-        self, single: Generator, count: int, make: Callable[[], Generator] | None = None
+        self,
+        single: Generator,
+        count: int,
+        make: Callable[[], Generator] | None = None,
+        threads: int | None = None,
     ) -> None:
         super().__init__(
             single.tokenizer, single.engine, single.config, single.max_source_length
         )
         search = partial(_search, single) if make is None else _Maker(make).search
+        search = partial(_limited, threads, search)
         self._workers = Workers(search, count, forks=make is None)
 
     def generate(
@@ -102,6 +115,15 @@ class ParallelGenerator(Generator):
 
 def _search(generator: Generator, chunk: Chunk) -> list[list[Headline]]:
     return generator.generate(chunk.articles, chunk.configs)
+
+
+def _limited(
+    threads: int | None,
+    search: Callable[[Chunk], list[list[Headline]]],
+    chunk: Chunk,
+) -> list[list[Headline]]:
+    with blas_threads(threads):
+        return search(chunk)
 
 
 class _Maker:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import Any, TextIO
 
@@ -11,6 +12,40 @@ from headline.errors import HeadlineError, TrainingError, refusal
 from headline.settings.base import Device
 from headline.system.streams import Story, story_stream
 from headline.system.workers import cores
+
+BACKENDS = ("tensorflow", "jax")  # the extras of the package that bring them
+NO_BACKEND = (
+    "training and --device gpu need Keras with TensorFlow or JAX: "
+    "pip install 'headline[tensorflow]', or 'headline[jax]'"
+)
+
+
+def choose_backend() -> None:
+    """Makes Keras run on a backend that is installed; to be called before it is loaded.
+
+    Whoever sets KERAS_BACKEND decides. Else Keras takes what its keras.json says, or
+    TensorFlow; where only JAX is installed, it takes that.
+
+    Raises:
+        TrainingError: Keras or its backend is not installed.
+    """
+    if "keras" in sys.modules:
+        return
+    chosen = os.environ.get("KERAS_BACKEND")
+    found = [name for name in BACKENDS if _is_installed(name)]
+    if not _is_installed("keras") or not (chosen or found):
+        raise TrainingError(NO_BACKEND)
+    if chosen in BACKENDS and chosen not in found:
+        raise TrainingError(
+            f"KERAS_BACKEND is {chosen}, which is not installed: "
+            f"pip install 'headline[{chosen}]'"
+        )
+    if not chosen and found == ["jax"]:
+        os.environ["KERAS_BACKEND"] = "jax"
+
+
+def _is_installed(name: str) -> bool:
+    return find_spec(name) is not None
 
 
 @contextmanager
@@ -87,6 +122,7 @@ def select_device(device: Device) -> None:
 
 def find_device() -> Device:
     """Makes Keras run on a GPU if it sees one; returns ``gpu``, or else ``cpu``."""
+    choose_backend()
     select_device("auto")
     return "cpu" if device_in_use() == "CPU" else "gpu"
 

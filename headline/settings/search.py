@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from headline.settings.base import SEED, SHORTLIST, Check, Config, Range, Words, setting
+from headline.settings.base import (
+    SEED,
+    SHORTLIST,
+    Check,
+    Config,
+    Range,
+    Values,
+    Words,
+    setting,
+)
 
 MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
 GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
@@ -213,3 +222,13 @@ PER_ARTICLE = (
     "must_include",
     "avoid",
 )
+
+
+def over(below: Values, above: Values) -> Values:
+    """Puts settings over others; what cannot go with them gives way."""
+    ways: Values = {}
+    if above.get("sample") or above.get("diversity"):
+        ways["consensus"] = False
+    if above.get("sample") is False:
+        ways |= {"temperature": 1.0, "top_p": 1.0}
+    return below | ways | above

@@ -1,7 +1,7 @@
 """``headline train``: fit the model, and show after every epoch what users get."""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -41,14 +41,22 @@ from headline.training.training import Clock, Training
 from headline.training.transfer import carry_weights, with_base_vocab
 from headline.training.validation import Validation
 
+OnEpoch = Callable[[Mapping[str, Any]], object]  # with the row of history.csv
 
-def train_model(run: Run, report: Report, wish: Wish | None = None) -> Rouge:
+
+def train_model(
+    run: Run,
+    report: Report,
+    wish: Wish | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Rouge:
     """Trains on a DATA_DIR and writes MODEL_DIR, in whatever thread.
 
     Args:
         report: called with each line for the person who waits.
         wish: to stop, which another thread may have; asked for after each update and
             in between the steps of a validation.
+        on_epoch: called after each epoch, once its checkpoint is written.
 
     Returns:
         the scores of the model that was kept, on the sample of the valid split.
@@ -64,10 +72,12 @@ def train_model(run: Run, report: Report, wish: Wish | None = None) -> Rouge:
     with locked(run.model_dir):
         _check_folder(run)
         tidy_model(run.model_dir)
-        return _train(run, dataset, report, wish or Wish())
+        return _train(run, dataset, report, wish or Wish(), on_epoch)
 
 
-def _train(run: Run, dataset: Dataset, report: Report, wish: Wish) -> Rouge:
+def _train(
+    run: Run, dataset: Dataset, report: Report, wish: Wish, on_epoch: OnEpoch | None
+) -> Rouge:
     run = as_begun(run)
     select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
@@ -85,7 +95,7 @@ def _train(run: Run, dataset: Dataset, report: Report, wish: Wish) -> Rouge:
     )
     report(f"{_opening(run, dataset, model, phases)}; {ending(run.train)}")
     try:
-        _fit_phases(training, state.to_come(phases))
+        _fit_phases(training, state.to_come(phases), on_epoch)
     except Interrupted:
         training.save_checkpoint()
         report(
@@ -97,7 +107,9 @@ def _train(run: Run, dataset: Dataset, report: Report, wish: Wish) -> Rouge:
     return state.best
 
 
-def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
+def _fit_phases(
+    training: Training, phases: Sequence[Phase], on_epoch: OnEpoch | None
+) -> None:
     run, state = training.run, training.state
     stopper, events = Stopper(training), None
     validation = Validation(training, stopper)
@@ -114,6 +126,8 @@ def _fit_phases(training: Training, phases: Sequence[Phase]) -> None:
             training.save_checkpoint()
             if events is not None:
                 events.write_epoch()
+            if on_epoch is not None:
+                on_epoch(dict(state.history[-1]))
     if events is not None:
         events.file.close()
 

@@ -1,0 +1,1 @@
+"""What ``import headline`` gives to Python programs."""

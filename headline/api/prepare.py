@@ -1,0 +1,98 @@
+"""``headline.prepare``: files, or pairs at hand, to a DATA_DIR."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from headline.api.settings import names_of, shares
+from headline.data.prepare import Job
+from headline.data.prepare import prepare as prepare_corpus
+from headline.errors import ConfigError, CorpusError
+from headline.formats.tables import CorpusFormat
+from headline.settings.commands import FormatConfig
+from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
+from headline.system.outputs import check_outputs
+
+Pairs: TypeAlias = Iterable[tuple[str, str]]
+
+
+def prepare(
+    files_or_pairs: str | Path | Iterable[str | Path] | Pairs,
+    data_dir: str | Path,
+    *,
+    unpaired: Iterable[str | Path] = (),
+    weights: Mapping[str, float] | Mapping[Path, float] | None = None,
+    overwrite: bool = False,
+    workers: int = 1,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Turns a corpus into a dataset, as ``headline prepare`` does.
+
+    Args:
+        files_or_pairs: a file, several, or pairs of an article and its headline. Pairs
+            are read as they come and may be more than memory holds.
+        data_dir: folder for the dataset.
+        unpaired: files of articles without headlines, to train on before the pairs.
+        weights: how often an epoch shows each pair of a file; 1 for other files.
+        overwrite: replace the dataset that is there.
+        workers: processes that read a large corpus.
+        settings: of ``PrepareConfig`` and ``FormatConfig``, such as ``vocab_size``.
+
+    Returns:
+        the content of data.json: ``counts``, ``corpora``, ``rejects`` and more.
+
+    Raises:
+        CorpusError: a file cannot be read, a pair is none, or no pair is usable.
+        DataError: the folder is there already, and not to be overwritten.
+        ConfigError: a setting is unknown or out of range.
+    """
+    preparing, form = shares(settings, names_of(PrepareConfig), names_of(FormatConfig))
+    files, pairs = _taken_apart(files_or_pairs)
+    others = [*map(Path, unpaired)]
+    for path in [*files, *others]:
+        folders = [path.parent, path.resolve().parent]
+        check_outputs({"data_dir": Path(data_dir)}, {f"the folder of {path}": folders})
+    job = Job(
+        files=files,
+        pairs=pairs,
+        data_dir=Path(data_dir),
+        format=CorpusFormat(**FormatConfig(**form).to_dict()),
+        config=PrepareConfig(**preparing),
+        overwrite=overwrite,
+        weights=_checked(weights or {}, files),
+        unpaired=others,
+        workers=workers,
+    )
+    return prepare_corpus(job)
+
+
+def _taken_apart(given: Any) -> tuple[Sequence[Path], Pairs | None]:
+    """Returns the files, or the pairs, by what the first one is."""
+    if isinstance(given, str | Path):
+        return [Path(given)], None
+    items = iter(given)
+    try:
+        first = next(items)
+    except StopIteration:
+        raise CorpusError("there is no file and no pair to prepare") from None
+    if isinstance(first, str | Path):
+        return [*map(Path, (first, *items))], None
+    return [], chain([first], items)
+
+
+def _checked(
+    weights: Mapping[str, float] | Mapping[Path, float], files: Sequence[Path]
+) -> dict[Path, float]:
+    """Returns the weights by paths.
+
+    Raises:
+        ConfigError: one is of no file, or out of range.
+    """
+    for name, factor in weights.items():
+        if Path(name) not in files:
+            raise ConfigError(f"{str(name)!r} is none of the files", "weights")
+        if not 0 < factor <= MOST_WEIGHT:
+            wanted = f"a number above 0, at most {MOST_WEIGHT:g}"
+            raise ConfigError(f"the weight of {name} must be {wanted}", "weights")
+    return {Path(name): factor for name, factor in weights.items()}
