@@ -24,7 +24,7 @@ INSTALLED = $(VENV)/.installed
 CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax check lint types \
+.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-install check lint types \
 	format bench controls clean
 
 help: ## list the targets
@@ -36,7 +36,7 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "headline needs Python 3.11 or newer: make setup PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,dev]'
 	touch $@
 
 demo: $(INSTALLED) ## prepare, train (under 3 minutes), evaluate and generate on the sample
@@ -67,10 +67,15 @@ test: $(INSTALLED) ## run the test suite
 	$(PYTEST) $(TESTS) -m 'not slow and forks' || test $$? = 5
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,jax]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,jax,dev]'
 	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
 		tests/training/test_resume.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
+
+# Where one is not on this machine, it is skipped with a line.
+PYTHONS ?= python3.11 python3.12 python3.13
+test-install: ## build wheel and sdist, and try the base install with PYTHONS
+	$(PYTHON) -m tests.install $(PYTHONS)
 
 check: lint types ## ruff and mypy, as CI runs them
 

@@ -115,7 +115,7 @@ def test_the_python_example_runs(folder: Path) -> None:
         [sys.executable, "-c", example], cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2
+    assert len(done.stdout.splitlines()) == 3
 
 
 def test_every_make_command_is_a_target() -> None:

@@ -79,7 +79,8 @@ def train(
     search that `headline generate` uses, and keeps the weights with the best ROUGE-L;
     if it cannot tell epochs apart, it keeps the last of them.
     Pseudo-pairs, which `headline prepare --unpaired` makes, are trained on first.
-    The Keras backend is TensorFlow, or what KERAS_BACKEND says (tensorflow, jax).
+    The Keras backend is TensorFlow, JAX if only that is installed, or what
+    KERAS_BACKEND says (tensorflow, jax).
     Defaults shown below are those of the preset pointer.
 
     \b

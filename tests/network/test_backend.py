@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import keras
 import pytest
 
 from headline.errors import TrainingError
-from headline.network.backend import select_device
+from headline.network import backend
+from headline.network.backend import choose_backend, select_device
 from headline.system.workers import cores
 
 SCRIPT = """
@@ -95,3 +97,64 @@ share_cores()
             check=True,
         )
         assert int(done.stdout) == expected
+
+
+@pytest.fixture
+def installs(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes these packages, by words, seem to be all that are installed."""
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    monkeypatch.delenv("KERAS_BACKEND")
+
+    def install(packages: str) -> None:
+        monkeypatch.setattr(backend, "_is_installed", packages.split().__contains__)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("packages", "asked", "chosen"),
+    [
+        ("keras tensorflow", None, None),
+        ("keras tensorflow jax", None, None),
+        ("keras jax", None, "jax"),
+        ("keras jax", "jax", "jax"),
+        ("keras", "torch", "torch"),
+    ],
+)
+def test_keras_takes_the_backend_that_is_there(
+    installs: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    packages: str,
+    asked: str | None,
+    chosen: str | None,
+) -> None:
+    installs(packages)
+    if asked:
+        monkeypatch.setenv("KERAS_BACKEND", asked)
+    choose_backend()
+    assert os.environ.get("KERAS_BACKEND") == chosen
+
+
+@pytest.mark.parametrize(
+    ("packages", "asked", "told"),
+    [
+        ("", None, r"'headline\[tensorflow\]', or 'headline\[jax\]'"),
+        ("keras", None, r"pip install 'headline\[tensorflow\]'"),
+        ("tensorflow", None, r"pip install 'headline\[tensorflow\]'"),
+        ("keras tensorflow", "jax", r"KERAS_BACKEND is jax.*'headline\[jax\]'"),
+    ],
+)
+def test_without_a_backend_one_line_says_what_to_install(
+    installs: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    packages: str,
+    asked: str | None,
+    told: str,
+) -> None:
+    installs(packages)
+    if asked:
+        monkeypatch.setenv("KERAS_BACKEND", asked)
+    with pytest.raises(TrainingError, match=told) as error:
+        choose_backend()
+    assert "\n" not in str(error.value)
