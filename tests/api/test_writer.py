@@ -13,6 +13,7 @@ import pytest
 
 import headline
 from headline.generation.generator import Generator
+from headline.generation.parallel import ParallelGenerator
 from headline.system.blas import blas_threads, check_blas_threads
 from tests.corpora import bracket_pairs
 from tests.trained import TRAINED
@@ -273,6 +274,35 @@ def test_a_call_limits_the_threads_of_blas(
     headline.load(TRAINED).write(ARTICLES[0])
     headline.load(TRAINED, threads=2).write(ARTICLES[0])
     assert (seen, blas()) == ([1, 2], 2)
+
+
+class Telling(Generator):
+    """Writes how many threads BLAS has, in the process that searches."""
+
+    def generate(self, articles: Any, *args: Any, **more: Any) -> Any:
+        return [[headline.Headline(str(blas()), 0.0)] for _ in articles]
+
+
+@pytest.mark.forks
+@pytest.mark.parametrize(("threads", "seen"), [(1, "1"), (None, "2")])
+def test_worker_processes_have_the_limit_too(
+    two_threads: None, threads: int | None, seen: str
+) -> None:
+    single = Telling.load(TRAINED, headline.DecodeConfig(batch_size=20))
+    found = ParallelGenerator(single, 2, threads=threads).generate(ARTICLES)
+    assert {headlines[0].text for headlines in found} == {seen}
+
+
+def _in_a_fork() -> int:
+    with blas_threads(1):
+        return blas()
+
+
+@pytest.mark.forks
+def test_a_fork_forgets_the_limits_of_others(two_threads: None) -> None:
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(_in_a_fork) == 1
+        assert pool.apply(blas) == 2
 
 
 def test_the_smallest_limit_holds_and_the_last_restores(two_threads: None) -> None:
