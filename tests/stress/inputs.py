@@ -42,7 +42,17 @@ PROSE = [
     "记者从会上获悉，全国铁路预计发送旅客1050万人次，同比增长12.5%。",
     "“我们将继续努力！”他说，《办法》自2026年1月1日起施行。",
 ]
-NAMES = ["title", "content", "标题", "正文", "text", "", "headline", "prefix"]
+NAMES = [
+    "title",
+    "content",
+    "标题",
+    "正文",
+    "text",
+    "",
+    "headline",
+    "prefix",
+    "options",
+]
 
 
 class Inputs:
@@ -122,7 +132,7 @@ class Inputs:
         lines = []
         for _ in range(self.rng.choice([0, 1, 3, 12])):
             names = ["content", *self.rng.sample(NAMES, self.rng.randrange(4))]
-            odd: list[Any] = [None, 1, [], {}, True, "\ud800", "beam_size"]
+            odd: list[Any] = [None, 1, [], {}, True, "\ud800", {"prefix": 3}]
             values = [
                 self.text() if self.rng.random() < 0.8 else self.rng.choice(odd)
                 for _ in names
