@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
@@ -61,6 +63,24 @@ def test_several_files_have_weights(tmp_path: Path) -> None:
     weights = {str(files[1]): 0.5}
     found = headline.prepare(map(str, files), tmp_path / "data", weights=weights)
     assert [corpus["weight"] for corpus in found["corpora"]] == [1.0, 0.5]
+
+
+JIEBA = """
+import sys, headline
+from tests.api.test_corpus_and_training import OF_ARTICLES
+headline.prepare(OF_ARTICLES, sys.argv[1])
+headline.load({model!r}).write(OF_ARTICLES[0][0])
+assert "jieba" not in sys.modules
+headline.prepare(OF_ARTICLES, sys.argv[1], tokenizer="word", overwrite=True)
+assert "jieba" in sys.modules and "pkg_resources" not in sys.modules
+"""
+
+
+def test_only_words_load_jieba_and_nothing_warns(tmp_path: Path) -> None:
+    code = JIEBA.format(model=str(TRAINED))
+    command = [sys.executable, "-W", "always", "-c", code, str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
