@@ -107,7 +107,9 @@ settings: headline.DecodeConfig = writer.settings
 def mypy(code: str, folder: Path) -> str:
     path = folder / "program.py"
     path.write_text(code, "utf-8")
-    command = ["-m", "mypy", "--strict", "--config-file=", str(path)]
+    # As of an installed package, what mypy says of our own files does not count.
+    silent = "--follow-imports=silent"
+    command = ["-m", "mypy", "--strict", "--config-file=", silent, str(path)]
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True
     )
