@@ -110,9 +110,11 @@ stress: $(INSTALLED) ## break things on purpose for hours: kills, full disks, od
 	$(BIN)/python -m tests.stress.streams
 	$(BIN)/python -m tests.stress.soak
 
+# The examples of a day are the same on every machine, so that what fails can be repeated.
 TODAY = $(shell date +%Y%m%d)
 stress-share: $(INSTALLED) ## minutes of what `make stress` does for hours
-	$(PYTEST) tests -m hypothesis --hypothesis-profile share $(SIDE_BY_SIDE)
+	$(PYTEST) tests -m hypothesis --hypothesis-profile share --hypothesis-seed $(TODAY) \
+		$(SIDE_BY_SIDE)
 	$(BIN)/python -m tests.stress.inputs --minutes 0.3 --seed $(TODAY)
 	$(BIN)/python -m tests.stress.streams --minutes 0.3 --trainings 0 --seed $(TODAY)
 
