@@ -1,16 +1,19 @@
-"""The README stays true: its commands have a right form, and the first of them run.
+"""The READMEs stay true: their commands are right, and the first of them run.
 
-`make stress` runs them all.
+`make stress` runs every ``headline`` command of theirs.
 """
 
 import csv
+import importlib.util
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -21,31 +24,60 @@ from tests.corpora import bracket_pairs, write_pairs
 from tests.trained import TRAINED
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+LANGUAGES = ("README.md", "README.zh.md")
+NAMES = (
+    *LANGUAGES,
+    "headline/README.md",
+    "headline/data/README.md",
+    "headline/evaluation/README.md",
+    "headline/generation/README.md",
+    "headline/training/README.md",
+    "tests/benchmarks/README.md",
+    "tests/stress/README.md",
+)
+READMES = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
+EVERYTHING = "\n".join(READMES.values())
+NUMBER = r"\d+(?:[.,]\d+)*"
 
 
-def code_blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def code_blocks(language: str, text: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def commands() -> list[str]:
+def lines_of(text: str) -> list[str]:
+    """The lines of the blocks ``sh``, and of ``console`` those behind ``$``."""
+    blocks = re.findall(r"```(sh|console)\n(.*?)```", text, flags=re.DOTALL)
+    return [
+        line.removeprefix("$ ")
+        for language, block in blocks
+        for line in block.splitlines()
+        if line and (language == "sh" or line.startswith("$ "))
+    ]
+
+
+def commands(text: str) -> list[str]:
     """The lines that run ``headline``, in their order."""
-    lines = [line for block in code_blocks("sh") for line in block.splitlines()]
-    return [line for line in lines if re.search(r"(^|\| )headline ", line)]
+    return [line for line in lines_of(text) if re.search(r"(^|\| |\()headline ", line)]
 
 
 def arguments(command: str) -> list[str]:
     """What ``headline`` is given, without what belongs to the shell."""
+    command = re.sub(r'^eval "\$\((.*)\)"$', r"\1", command)
     words = shlex.split(re.sub(r" [<>] \S+", "", command))
     return words[words.index("headline") + 1 :]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the files that the README speaks of."""
+    """A folder with the files that the READMEs speak of."""
     folder = tmp_path
-    write_pairs(folder / "news.csv", bracket_pairs(300))
     articles = [article for _, article in bracket_pairs(5, seed=2)]
+    for name in ("news.csv", "data/sample.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_pairs(folder / name, bracket_pairs(300))
+    (folder / "data" / "articles").mkdir()
+    for article in (ROOT / "data" / "articles").iterdir():
+        (folder / "data" / "articles" / article.name).write_text(articles[0], "utf-8")
     write_pairs(folder / "old.csv", bracket_pairs(100, seed=3))
     bodies = "".join(article for _, article in bracket_pairs(99, seed=4)).split("。")
     archive = [("", "。".join(bodies[at : at + 3])) for at in range(90)]
@@ -61,11 +93,11 @@ def folder(tmp_path: Path) -> Path:
 def run_as_they_stand(some: Sequence[str], folder: Path) -> None:
     for command in some:
         # A smaller model and fewer epochs: the command is what is tested, not news.
-        command = command.replace(
-            "--max-minutes 10", "--max-minutes 10 --epochs 2 --width 16"
-        ).replace("headline find-lr ", "headline find-lr --width 16 ")
+        small = "--epochs 2" if "--init-from" in command else "--epochs 2 --width 16"
+        command = re.sub(r"--max-minutes \d+", rf"--max-minutes 5 {small}", command)
+        command = command.replace("headline find-lr ", "headline find-lr --width 16 ")
         shell = re.sub(
-            r"(^|\| )headline ", rf"\1{sys.executable} -m headline ", command
+            r"(^|\| |\()headline ", rf"\1{sys.executable} -m headline ", command
         )
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", shell],
@@ -78,28 +110,87 @@ def run_as_they_stand(some: Sequence[str], folder: Path) -> None:
 
 def test_the_first_commands_run_as_they_stand(folder: Path) -> None:
     """From a corpus to a headline."""
-    names = [arguments(command)[0] for command in commands()]
-    first = commands()[: names.index("generate") + 1]
-    assert {"prepare", "train"} <= {arguments(command)[0] for command in first}
+    names = [arguments(command)[0] for command in commands(READMES["README.md"])]
+    first = commands(READMES["README.md"])[: names.index("generate") + 1]
+    assert names[: len(first)] == ["prepare", "train", "evaluate", "generate"]
     run_as_they_stand(first, folder)
 
 
-def test_every_headline_command_has_a_right_form() -> None:
-    assert len(commands()) >= 9
-    for command in commands():
-        name, *rest = arguments(command)
-        context = click.Context(main.commands[name])
-        parser = main.commands[name].make_parser(context)
-        values, left, _ = parser.parse_args(rest)
-        assert not left, command
-        for parameter in main.commands[name].params:
-            if parameter.name in values and not isinstance(parameter.type, click.Path):
-                parameter.type_cast_value(context, values[parameter.name])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_of_a_shell_has_a_right_form(name: str) -> None:
+    for line in lines_of(READMES[name]):
+        first, *_ = shlex.split(line)
+        if line in commands(READMES[name]):
+            check_headline(line)
+        elif first == "make":
+            check_make(line)
+        elif first == "python":
+            check_module(line)
+        else:
+            assert first == "pip", line
+            check_pip(line)
+
+
+def check_headline(line: str) -> None:
+    name, *rest = arguments(line)
+    command = main.commands[name]
+    if rest == ["--help-all"]:
+        return
+    context = click.Context(command)
+    values, left, _ = command.make_parser(context).parse_args(rest)
+    assert not left, line
+    for parameter in command.params:
+        if parameter.name in values and not isinstance(parameter.type, click.Path):
+            parameter.type_cast_value(context, values[parameter.name])
+
+
+def check_make(line: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", *shlex.split(line)[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, (line, done.stderr)
+
+
+def check_module(line: str) -> None:
+    """``python -m MODULE``: the module is there, and knows the options."""
+    python, dash_m, module, *rest = shlex.split(line)
+    assert (python, dash_m) == ("python", "-m"), line
+    found = importlib.util.find_spec(module)
+    assert found and found.origin, line
+    code = Path(found.origin).read_text("utf-8")
+    for word in rest:
+        if word.startswith("-"):
+            assert word.partition("=")[0] in code, (line, word)
+
+
+def check_pip(line: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = re.fullmatch(r"pip install '?\.(?:\[([a-z,]+)\])?'?", line)
+    assert extras, line
+    if extras[1]:
+        assert set(extras[1].split(",")) <= set(project["optional-dependencies"]), line
+
+
+def test_every_inline_module_has_a_right_form() -> None:
+    inline = re.findall(r"`(python -m [^`]+)`", EVERYTHING)
+    assert len(inline) >= 7
+    for line in inline:
+        check_module(line)
 
 
 @pytest.mark.slow
 def test_every_headline_command_runs_as_it_stands(folder: Path) -> None:
-    run_as_they_stand(commands(), folder)
+    prepare = "headline prepare news.csv -o prepared/news"
+    train = "headline train prepared/news -m models/{} --max-minutes 10"
+    run_as_they_stand([prepare, train.format("news"), train.format("base")], folder)
+    lines = dict.fromkeys(line for text in READMES.values() for line in commands(text))
+    made = {prepare, train.format("news")}
+    run_as_they_stand(
+        [with_overwrite(line) for line in lines if line not in made], folder
+    )
     assert (folder / "with_headlines.csv").exists()
     assert (folder / "predictions.csv").exists()
     assert (folder / "out.html").exists()
@@ -108,9 +199,17 @@ def test_every_headline_command_runs_as_it_stands(folder: Path) -> None:
     assert phases == sorted(phases) and set(phases) == {"1", "2"}
 
 
-def test_the_python_example_runs(folder: Path) -> None:
+def with_overwrite(line: str) -> str:
+    """Lets a command come again: the pages share their folders."""
+    name, *rest = arguments(line)
+    again = name in {"prepare", "train"} and not {"--overwrite", "--help-all"} & {*rest}
+    return f"{line} --overwrite" if again and ">" not in line else line
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_python_example_runs(name: str, folder: Path) -> None:
     shutil.copytree(TRAINED, folder / "models" / "news")
-    (example,) = code_blocks("python")
+    (example,) = code_blocks("python", READMES[name])
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=folder, capture_output=True, text=True
     )
@@ -118,27 +217,116 @@ def test_the_python_example_runs(folder: Path) -> None:
     assert len(done.stdout.splitlines()) == 3
 
 
+def test_objects_with_options_have_a_right_form() -> None:
+    blocks = code_blocks("json", EVERYTHING)
+    assert blocks
+    for line in "".join(blocks).splitlines():
+        assert set(json.loads(line)) == {"text", "options"}
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_first_page_is_short(name: str) -> None:
+    assert len(READMES[name].splitlines()) <= 150
+
+
+def test_both_languages_have_the_same_commands() -> None:
+    english, chinese = (READMES[name] for name in LANGUAGES)
+    for language in ("sh", "console"):
+        assert code_blocks(language, english) == code_blocks(language, chinese)
+    assert commands(english)
+
+
+def sections(text: str) -> Iterator[str]:
+    """The parts between headings, without links."""
+    yield from re.split(r"^## ", re.sub(r"\]\([^)]*\)", "]", text), flags=re.MULTILINE)
+
+
+def test_both_languages_have_the_same_figures() -> None:
+    english, chinese = (list(sections(READMES[name])) for name in LANGUAGES)
+    assert len(english) == len(chinese) >= 10
+    for one, other in zip(english, chinese, strict=True):
+        figures = Counter(re.findall(NUMBER, one))
+        assert figures == Counter(re.findall(NUMBER, other)), other.splitlines()[0]
+
+
+def anchors(text: str) -> set[str]:
+    """The names that a page of GitHub gives to its headings."""
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_relative_link_leads_somewhere(name: str) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", READMES[name]):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.resolve().exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+def test_every_page_can_be_reached_from_the_first() -> None:
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        waiting += [page.parent / link for link in links]
+    assert {ROOT / name for name in NAMES} <= seen
+
+
+def test_every_promise_names_a_test_that_exists() -> None:
+    folder, text = ROOT / "tests" / "stress", READMES["tests/stress/README.md"]
+    for line in re.findall(r"^\| `test_.*$", text, flags=re.MULTILINE):
+        row = re.fullmatch(r"\| `(test_\w+)` \| \[[\w.]+\]\((.+)\) \|", line)
+        assert row, line
+        assert f"def {row[1]}(" in (folder / row[2]).read_text("utf-8"), line
+    promises = text.split("\n## ")[1:]
+    assert promises and all("| `test_" in promise for promise in promises)
+
+
 def test_every_make_command_is_a_target() -> None:
-    named = set(re.findall(r"`?make ([a-z-]+)", README))
+    named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)*)", code_of(EVERYTHING)))
     assert {"demo", "test", "train"} <= named
     for target in sorted(named | {"setup", "check", "bench", "clean", "generate"}):
-        done = subprocess.run(
-            ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.returncode == 0, (target, done.stderr)
+        check_make(f"make {target}")
 
 
-def test_every_command_is_in_the_readme() -> None:
+def code_of(text: str) -> str:
+    """What stands between backticks."""
+    return "\n".join(re.findall(r"`[^`\n]+`", text) + code_blocks("sh", text))
+
+
+def test_every_command_is_in_a_readme() -> None:
     for name in main.commands:
-        assert f"headline {name} " in README
+        assert f"headline {name} " in EVERYTHING
 
 
-def test_every_option_in_the_readme_exists() -> None:
+def test_every_room_is_in_the_architecture() -> None:
+    rooms = {one.parent.name for one in (ROOT / "headline").glob("*/__init__.py")}
+    for room in rooms:
+        assert f"| `{room}/` |" in READMES["headline/README.md"]
+
+
+def test_every_option_in_the_readmes_exists() -> None:
     known = {
         flag
         for command in main.commands.values()
         for parameter in command.get_params(click.Context(command))
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
+    # Options of make bench and of the trials are checked with their commands.
+    lines = [line for line in EVERYTHING.splitlines() if not _of_another(line)]
+    text = "\n".join(lines)
     # click adds --help to every command.
-    assert set(re.findall(r"(--[a-z][a-z-]+)", README)) <= known | {"--help"}
+    assert set(re.findall(r"(--[a-z][a-z-]+)", text)) <= known | {"--help"}
+
+
+def _of_another(line: str) -> bool:
+    return bool(re.search(r"python -m tests|BENCH='", line))
