@@ -25,17 +25,9 @@ from tests.trained import TRAINED
 
 ROOT = Path(__file__).parent.parent
 LANGUAGES = ("README.md", "README.zh.md")
-NAMES = (
-    *LANGUAGES,
-    "headline/README.md",
-    "headline/api/README.md",
-    "headline/data/README.md",
-    "headline/evaluation/README.md",
-    "headline/generation/README.md",
-    "headline/training/README.md",
-    "tests/benchmarks/README.md",
-    "tests/stress/README.md",
-)
+FOLDERS = ("data", "headline", "tests")
+PAGES = [page for one in FOLDERS for page in sorted((ROOT / one).rglob("README.md"))]
+NAMES = (*LANGUAGES, *(page.relative_to(ROOT).as_posix() for page in PAGES))
 READMES = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
 EVERYTHING = "\n".join(READMES.values())
 NUMBER = r"\d+(?:[.,]\d+)*"
@@ -126,7 +118,7 @@ def test_every_line_of_a_shell_has_a_right_form(name: str) -> None:
         elif first == "make":
             check_make(line)
         elif first == "python":
-            check_module(line)
+            check_python(line)
         else:
             assert first == "pip", line
             check_pip(line)
@@ -155,13 +147,15 @@ def check_make(line: str) -> None:
     assert done.returncode == 0, (line, done.stderr)
 
 
-def check_module(line: str) -> None:
-    """``python -m MODULE``: the module is there, and knows the options."""
-    python, dash_m, module, *rest = shlex.split(line)
-    assert (python, dash_m) == ("python", "-m"), line
-    found = importlib.util.find_spec(module)
-    assert found and found.origin, line
-    code = Path(found.origin).read_text("utf-8")
+def check_python(line: str) -> None:
+    """``python -m MODULE`` or ``python FILE``: it is there, and knows the options."""
+    _, file, *rest = shlex.split(line)
+    if file == "-m":
+        module, *rest = rest
+        found = importlib.util.find_spec(module)
+        assert found and found.origin, line
+        file = found.origin
+    code = (ROOT / file).read_text("utf-8")
     for word in rest:
         if word.startswith("-"):
             assert word.partition("=")[0] in code, (line, word)
@@ -179,7 +173,7 @@ def test_every_inline_module_has_a_right_form() -> None:
     inline = re.findall(r"`(python -m [^`]+)`", EVERYTHING)
     assert len(inline) >= 7
     for line in inline:
-        check_module(line)
+        check_python(line)
 
 
 @pytest.mark.slow
@@ -331,4 +325,4 @@ def test_every_option_in_the_readmes_exists() -> None:
 
 
 def _of_another(line: str) -> bool:
-    return bool(re.search(r"python -m tests|BENCH='", line))
+    return bool(re.search(r"python (-m tests|data/)|BENCH='", line))
