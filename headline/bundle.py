@@ -1,7 +1,8 @@
 """MODEL_DIR: the only module that knows its file names, formats and checks.
 
-Nothing in it is executable: JSON, CSV and safetensors alone. The files of a model come
-together, the manifest last, which names the bytes of the others; see ``folders``.
+It holds only JSON, CSV and safetensors, nothing executable. The files of a model are
+replaced together; the manifest, which has the checksums of the others, comes last. See
+``folders``.
 """
 
 import csv
@@ -33,7 +34,7 @@ from headline.system.folders import located, read_whole, replacing_files, tidy
 from headline.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = 1
-# What a network was before its config said so.
+# Settings of models whose config.json does not have them yet.
 OLDER_MODEL = {"match_length": 0, "bigrams": 0}
 CONFIG = "config.json"
 VOCAB = "vocab.json"
@@ -58,15 +59,15 @@ class Bundle:
     max_source_length: int  # characters of an article that are read
     tokenizer: Tokenizer
     weights: Weights
-    provenance: Mapping[str, Any]  # what it was trained on, with what, and how
+    provenance: Mapping[str, Any]  # data, versions and settings of its training
 
 
 def save_bundle(model_dir: Path, bundle: Bundle, card: str | None = None) -> None:
-    """Writes the bundle in place of the one that is there, all of it or nothing.
+    """Replaces the bundle in the folder, all of its files or none.
 
     Args:
-        card: its model card, which comes with it. The manifest has no checksum of it,
-            for people may change it; see ``has_foreign_readme``.
+        card: the text of the model card. The manifest has no checksum of it, because
+            people may edit it; see ``has_foreign_readme``.
 
     Raises:
         HeadlineError: the folder cannot be written.
@@ -80,7 +81,7 @@ def save_bundle(model_dir: Path, bundle: Bundle, card: str | None = None) -> Non
 def has_foreign_readme(model_dir: Path) -> bool:
     """Tells whether the folder has a README.md that no training may replace.
 
-    It is somebody's own, or a card from which a person has taken the ``CARD_MARK``.
+    Either a person wrote it, or it is a card from which ``CARD_MARK`` was removed.
     """
     path = located(model_dir, CARD)
     try:
@@ -114,18 +115,18 @@ def _write_arrays(
     arrays: Mapping[str, NDArray[Any]],
     metadata: dict[str, str] | None = None,
 ) -> None:
-    # Loaded only where arrays are written or read: --help must not wait.
+    # Imported only where arrays are written or read, so that --help stays fast.
     from safetensors.numpy import save
 
-    # np.ascontiguousarray would give the scalars an axis.
+    # Not np.ascontiguousarray: it turns scalars into arrays with one axis.
     plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as scratch:
-        # save_file would leave the file unreadable to others.
+        # Not save_file: other users could not read its file.
         scratch.write_bytes(save(plain, metadata))
 
 
 def model_files(model_dir: Path) -> list[Path]:
-    """Returns the files of a model, and of its training, that can be there."""
+    """Returns all files that a model and its training can have in the folder."""
     told = HISTORY, SAMPLES, REPORT, CARD
     names = CONFIG, VOCAB, WEIGHTS, MANIFEST, *told, CHECKPOINT
     return [model_dir / name for name in names]
@@ -142,7 +143,7 @@ def has_checkpoint(model_dir: Path) -> bool:
 
 
 def tidy_model(model_dir: Path) -> None:
-    """Removes what a training that was killed has left; to be called under the lock."""
+    """Removes the scratch files of killed trainings; the caller must hold the lock."""
     tidy(model_dir, (HISTORY, SAMPLES, REPORT, RANGE_TEST))
     checkpoint = model_dir / CHECKPOINT
     tidy(checkpoint.parent, (checkpoint.name,))
@@ -235,7 +236,8 @@ def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
 def write_history(model_dir: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Writes the learning curve: one row for each epoch."""
     with replacing_text(model_dir / HISTORY) as stream:
-        # Of the last row: an older version, before a resume, may have kept less.
+        # Columns of the last row: rows from before a resume may lack some, if an
+        # older version wrote them.
         writer = csv.DictWriter(stream, list(rows[-1]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -254,7 +256,7 @@ def write_report(model_dir: Path, page: str) -> None:
 
 
 def write_range_test(model_dir: Path, page: str) -> Path:
-    """Writes the page of ``find-lr``, beside whatever is there; returns its path."""
+    """Writes the page of ``find-lr`` into the folder and returns its path."""
     path = model_dir / RANGE_TEST
     write_text(path, page)
     return path
@@ -262,14 +264,14 @@ def write_range_test(model_dir: Path, page: str) -> Path:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that going on with a training needs."""
+    """Everything needed to resume a training."""
 
     state: Mapping[str, Any]  # ready for JSON
     arrays: Mapping[str, NDArray[Any]]  # weights, optimizer, random seeds
 
 
 def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint in place of the last one; one file, so never half of it."""
+    """Replaces the last checkpoint; it is one file, so it is never half written."""
     state = json.dumps(checkpoint.state)
     digest = _digest(state, checkpoint.arrays)
     metadata = {"format": str(FORMAT), "state": state, "sha256": digest}
@@ -277,7 +279,7 @@ def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
 
 
 def _digest(state: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Returns a checksum of all that is in a checkpoint."""
+    """Returns a checksum of the whole content of a checkpoint."""
     digest = hashlib.sha256(state.encode())
     for name in sorted(arrays):
         array = np.asarray(arrays[name], order="C")

@@ -1,6 +1,6 @@
-"""What a user can cause: every kind of error that the command line prints in one line.
+"""Errors that a user can cause; the command line prints each of them in one line.
 
-A bug is none of these and keeps its traceback.
+A bug raises some other exception and keeps its traceback.
 """
 
 import errno
@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from signal import Signals
 
-# What the operating system may refuse to any program: never a fault of this one.
+# Refusals of the operating system that any program may meet; never a bug of this one.
 REFUSALS = {
     getattr(errno, name)
     for name in (
@@ -24,7 +24,7 @@ FILES_USED_UP = (
 
 
 class HeadlineError(Exception):
-    """A problem that the user can mend; its text says what, where, and the way out."""
+    """A problem that the user can fix; its text says what, where, and what to do."""
 
 
 class ConfigError(HeadlineError):
@@ -56,10 +56,10 @@ class TrainingError(HeadlineError):
 
 
 class Interrupted(HeadlineError):
-    """A signal asked a training to stop; what it has done is kept.
+    """A signal stopped a training, which has saved its progress.
 
     Args:
-        signal: which.
+        signal: the signal that was received.
     """
 
     def __init__(self, signal: Signals) -> None:
@@ -68,18 +68,18 @@ class Interrupted(HeadlineError):
 
 
 class LockedError(HeadlineError):
-    """Another process writes the folder."""
+    """Another process is writing the folder."""
 
 
 class WorkerError(HeadlineError):
-    """A worker process ended before its work did."""
+    """A worker process died before its work was done."""
 
 
 def refusal(error: BaseException) -> str | None:
     """Returns in one line what the operating system refused; None for other errors.
 
-    Whoever met the limit of open files may have told of it as of something else: an
-    import that failed, a file that seems damaged.
+    The limit of open files may hide behind another error, such as a failed import or a
+    file that seems damaged; so the causes of the error are searched too.
     """
     used_up = os.strerror(errno.EMFILE)
     if any(used_up in str(one) for one in _chain(error)):
@@ -91,7 +91,7 @@ def refusal(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields an error, and those that it came of."""
+    """Yields an error, then its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

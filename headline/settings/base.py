@@ -1,7 +1,7 @@
-"""What all settings share: frozen dataclasses that cannot be wrong.
+"""The base of all settings: frozen dataclasses that check their values.
 
-Everything known of a setting stands in its field: default, range, help, unit, level
-and group. Checks, options, help texts and TOML files are made from it.
+The field of a setting has everything about it: default, range, help, unit, level and
+group. Checks, options, help texts and TOML files are made from it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ Check = tuple[str, bool, str]
 Words = tuple[str, ...]
 Values = dict[str, Any]  # settings by name
 
-LEAST_SHORTLIST = 5  # tokens that mean something begin behind four special ones
+LEAST_SHORTLIST = 5  # the four special tokens, and at least one more
 ABOUT = "setting"  # key in the metadata of a field
 
 
@@ -28,9 +28,9 @@ class Range(NamedTuple):
     """The numbers that a setting may have.
 
     Attributes:
-        low, high: bounds that belong to the range.
-        above, below: bounds that do not.
-        also: one more number, such as 0 for "off".
+        low, high: inclusive bounds.
+        above, below: exclusive bounds.
+        also: one more allowed number, such as 0 for "off".
     """
 
     low: float | None = None
@@ -71,14 +71,14 @@ ANY = Range()
 
 
 class About(NamedTuple):
-    """What the field of a setting says beside its type and default."""
+    """The metadata of a setting's field: everything except its type and default."""
 
     help: str
     group: str = ""  # heading under which ``--help`` lists it
     level: Level = "advanced"
     unit: str = ""
     range: Range = ANY
-    default_text: str = ""  # what a default of None comes to
+    default_text: str = ""  # what a default of None means
 
 
 class Setting(NamedTuple):
@@ -92,7 +92,7 @@ class Setting(NamedTuple):
     about: About
 
     def fault(self, value: Any) -> str | None:
-        """Returns what the setting must be; None if the value is just that."""
+        """Returns what the setting must be; None if the value is allowed."""
         if value is None and self.optional:
             return None
         if self.choices:
@@ -107,12 +107,12 @@ class Setting(NamedTuple):
 
     @property
     def range_text(self) -> str:
-        """The range in words; "" if any number will do."""
+        """The range in words; "" if every number is allowed."""
         return self.about.range.text(self.kind)
 
 
-# Whether a value is of a kind, and what it must be. To Python, True is 1 and 2.0 is 2:
-# not here.
+# A check for each kind, and its description. Unlike in Python, True does not count as
+# an int here, nor does 2.0.
 KINDS: Mapping[Kind, tuple[Callable[[Any], bool], str]] = {
     "int": (lambda value: type(value) is int, "of type int"),
     "float": (lambda value: type(value) in (int, float), "a number"),
@@ -126,20 +126,20 @@ KINDS: Mapping[Kind, tuple[Callable[[Any], bool], str]] = {
 
 
 def setting(default: Any, help: str, **about: Any) -> Any:
-    """Returns a dataclass field with all that is known of a setting.
+    """Returns a dataclass field with everything about a setting.
 
     Args:
-        help: what the setting does, for somebody who sees nothing else of it.
+        help: what the setting does, in a text that needs no context.
         about: the other attributes of ``About``.
     """
     return field(default=default, metadata={ABOUT: About(help=help, **about)})
 
 
-_schemas: dict[Any, tuple[Setting, ...]] = {}  # every ``Config`` that is made needs one
+_schemas: dict[Any, tuple[Setting, ...]] = {}  # cached: each new ``Config`` needs one
 
 
 def schema(config: "type[Config]") -> tuple[Setting, ...]:
-    """Returns the settings of a kind, in their order."""
+    """Returns the settings of a config class, in the order of its fields."""
     if config not in _schemas:
         _schemas[config] = tuple(_setting(one) for one in fields(config))
     return _schemas[config]
@@ -147,7 +147,7 @@ def schema(config: "type[Config]") -> tuple[Setting, ...]:
 
 def _setting(one: "Field[Any]") -> Setting:
     kind, optional = one.type, isinstance(one.type, UnionType)
-    if optional:  # of a type and None
+    if optional:  # a union of a type and None
         kind = get_args(kind)[0]
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     name: Any = "str" if choices else "words" if kind == Words else kind.__name__  # type: ignore[union-attr]
@@ -155,16 +155,16 @@ def _setting(one: "Field[Any]") -> Setting:
 
 
 def offered(config: "type[Config]") -> tuple[Setting, ...]:
-    """Returns the settings of a kind that users can change."""
+    """Returns the settings of a config class that users can change."""
     return tuple(one for one in schema(config) if one.about.level != "internal")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What all settings share: checks on making one, and the way to a dict and back.
+    """The base class of all settings: checks when made, conversion to and from a dict.
 
     Attributes:
-        section: the section of a TOML file that has these settings.
+        section: the section of a TOML file with these settings.
     """
 
     section: ClassVar[str]
@@ -173,7 +173,7 @@ class Config:
         self._take_lists()
         for one in schema(type(self)):
             self._refuse(one.name, one.fault(getattr(self, one.name)))
-        # How settings go together can only be looked at once each is right.
+        # Combinations can only be checked once each single setting is valid.
         for name, valid, wanted in self._checks():
             self._refuse(name, None if valid else wanted)
 
@@ -183,7 +183,7 @@ class Config:
             raise ConfigError(f"{name} must be {wanted}; got {got!r}", name)
 
     def _take_lists(self) -> None:
-        """Turns the lists that JSON has, and single words, into tuples."""
+        """Turns lists (JSON has no tuples) and single words into tuples."""
         for one in schema(type(self)):
             value = getattr(self, one.name)
             if one.kind == "words" and isinstance(value, list | str):
@@ -191,12 +191,12 @@ class Config:
                 object.__setattr__(self, one.name, words)
 
     def _checks(self) -> Iterable[Check]:
-        """Yields rules of several settings: (setting, is it valid, what it must be)."""
+        """Yields rules on combinations: (setting, is it valid, what it must be)."""
         return ()
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Makes the settings from a mapping of their names, as read from JSON.
+        """Makes the settings from a mapping of names to values, as read from JSON.
 
         Raises:
             ConfigError: a name is unknown, a type is wrong or a value out of range.
@@ -217,10 +217,10 @@ class Config:
         return asdict(self)
 
     def changed(self, values: Mapping[str, Any]) -> Self:
-        """Returns the settings with those of ``values`` that belong to them.
+        """Returns a copy with those ``values`` that are settings of this class.
 
         Raises:
-            ConfigError: one of them, or how they go together, is not allowed.
+            ConfigError: a value, or the combination, is not allowed.
         """
         known = {one.name for one in fields(self)}
         return replace(self, **{n: v for n, v in values.items() if n in known})

@@ -1,4 +1,4 @@
-"""Settings of the commands themselves: files that are read, output, machine."""
+"""Settings of the commands themselves: input files, output, machine."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ _FILES, _OUTPUT, _MACHINE = "Input files", "Output", "Machine"
 
 @dataclass(frozen=True, kw_only=True)
 class FormatConfig(Config):
-    """How input files are written; what is not set is found out."""
+    """The format of the input files; settings left out are detected."""
 
     section = "format"
 
@@ -55,7 +55,7 @@ class FormatConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateConfig(Config):
-    """What ``headline generate`` reads as an article, and what it writes."""
+    """The articles that ``headline generate`` reads, and the output it writes."""
 
     section = "generate"
 
@@ -77,7 +77,7 @@ class GenerateConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class MachineConfig(Config):
-    """What a model that writes headlines runs on."""
+    """The device and the number of processes that a model runs on."""
 
     section = "machine"
 

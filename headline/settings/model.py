@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from headline.settings.base import SHARE, Check, Config, Range, setting
 
-# Of the network, the same in the Keras layers and in NumPy.
+# Constants of the network, the same in the Keras layers and in NumPy.
 NORM_EPSILON = 1e-5
 LEAKY_SLOPE = 0.2
-# Times the largest vocab, it stays below 2^31.
+# Small enough that its product with the largest vocab_size is below 2^31.
 BIGRAM_FACTOR = 1021
 
 _NETWORK, _DROPOUT = "Network", "Against overfitting"
@@ -17,7 +17,7 @@ _LAYERS = Range(low=1, high=64)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Config):
-    """The network. The two presets are flags of this one model."""
+    """The network. All presets are settings of this one model."""
 
     section = "model"
 
@@ -108,5 +108,5 @@ class ModelConfig(Config):
 
     @property
     def match_features(self) -> int:
-        """What is told of each position: runs up to ``match_length``, and written."""
+        """Number of match features of a position: one per run length, and "written"."""
         return self.match_length + 1 if self.match_length else 0

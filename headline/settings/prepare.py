@@ -49,7 +49,7 @@ class PrepareConfig(Config):
         unit="characters",
         range=Range(low=1),
     )
-    # The lead comes first.
+    # Cutting keeps the lead, which has the main facts.
     max_source_length: int = setting(
         400,
         "Cut articles after this many characters.",
@@ -65,7 +65,7 @@ class PrepareConfig(Config):
         unit="characters",
         range=Range(low=1),
     )
-    # Not cut: a cut headline misleads.
+    # Rejected, not cut: a cut headline misleads.
     max_target_length: int = setting(
         48,
         "Reject headlines with more characters.",

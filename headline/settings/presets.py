@@ -1,4 +1,4 @@
-"""What goes together: the settings of one training, and the presets."""
+"""Settings that belong together: those of one training, and the presets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,23 +31,23 @@ class PresetConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training: what goes in, how, and where the model goes."""
+    """One training: its data, its settings and the folder of its model."""
 
     data_dir: Path
     model_dir: Path
     preset: str
-    model: ModelConfig  # but for vocab_size, which the data says
+    model: ModelConfig  # except vocab_size, which comes from the dataset
     train: TrainConfig
     decode: DecodeConfig = field(default_factory=DecodeConfig)
-    init_from: Path | None = None  # MODEL_DIR whose weights it starts from
-    overwrite: bool = False  # what MODEL_DIR holds
-    resume: bool = False  # go on from the last checkpoint in MODEL_DIR
+    init_from: Path | None = None  # MODEL_DIR of the initial weights
+    overwrite: bool = False  # replace the content of MODEL_DIR
+    resume: bool = False  # continue from the last checkpoint in MODEL_DIR
     tensorboard: Path | None = None  # folder for an event file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A model, the way to train it and the way to search that go together."""
+    """Settings of model, training and search that work well together."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -56,8 +56,8 @@ class Preset:
 
 PRESETS: Mapping[PresetName, Preset] = {
     "pointer": Preset(),
-    # Slower at first, but it comes further: for trainings of an hour. Its headlines
-    # take four times the search.
+    # Slower at first, but better after an hour or more. Its search keeps four times as
+    # many hypotheses.
     "large": Preset(
         model=ModelConfig(encoder_layers=2),
         train=TrainConfig(batch_size=64),

@@ -15,7 +15,7 @@ from headline.settings.base import (
     setting,
 )
 
-MOST_HYPOTHESES = 1024  # of an article; and articles of a batch
+MOST_HYPOTHESES = 1024  # per article; also the most articles per batch
 GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
 
 _CONTENT, _SEARCH, _SAMPLES = "What a headline holds", "Search", "Random headlines"
@@ -25,7 +25,7 @@ _SOME = Range(low=1, high=MOST_HYPOTHESES)
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeConfig(Config):
-    """How headlines are searched. Lengths are in characters, spaces included."""
+    """Settings of the search. Lengths are in characters, spaces included."""
 
     section = "search"
 
@@ -179,39 +179,39 @@ class DecodeConfig(Config):
 
     @property
     def groups(self) -> int:
-        """Groups of hypotheses that keep away from each other's tokens."""
+        """Number of groups of hypotheses; each avoids the tokens of the others."""
         return self.num_headlines if self.diversity > 0 else 1
 
     @property
     def group_size(self) -> int:
-        """Live hypotheses of each group: enough for all headlines asked for."""
+        """Number of live hypotheses per group, enough for all wanted headlines."""
         if self.groups > 1:
             return max(2, -(-self.beam_size // self.groups))
         return max(self.beam_size, self.num_headlines)
 
     @property
     def searched(self) -> int:
-        """Ended hypotheses of an article that the search needs."""
+        """Number of ended hypotheses that the search needs per article."""
         return self.group_size if self.consensus else self.num_headlines
 
     @property
     def gives_up(self) -> bool:
-        """Whether a hypothesis far behind ends: not where more than the best counts."""
+        """Whether to prune hypotheses far behind; only if one headline is wanted."""
         return self.beam_threshold > 0 and self.searched == 1 and not self.sample
 
     @property
     def kept(self) -> int:
-        """Ended hypotheses of each group to keep."""
+        """Number of ended hypotheses to keep per group."""
         return max(self.group_size, self.num_headlines)
 
     @cached_property
     def shared(self) -> "DecodeConfig":
-        """The settings that articles of one batch share, the others at defaults."""
+        """The settings that all articles of a batch share; the rest are at defaults."""
         plain = {name: getattr(type(self), name) for name in PER_ARTICLE}
         return replace(self, **plain)
 
 
-# Settings of each article alone; the others are those of a whole search.
+# Settings that may differ between articles; the others hold for a whole search.
 PER_ARTICLE = (
     "min_length",
     "max_length",
@@ -225,7 +225,7 @@ PER_ARTICLE = (
 
 
 def over(below: Values, above: Values) -> Values:
-    """Puts settings over others; what cannot go with them gives way."""
+    """Merges settings; ``above`` wins and switches off what it conflicts with."""
     ways: Values = {}
     if above.get("sample") or above.get("diversity"):
         ways["consensus"] = False

@@ -1,4 +1,4 @@
-"""Which settings there are: the sections of a TOML file, and what each holds."""
+"""All settings, by the section of a TOML file that they belong to."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -22,7 +22,7 @@ _KINDS: tuple[type[Config], ...] = (
     MachineConfig,
 )
 
-# Section, name, setting.
+# Section -> name -> setting.
 SECTIONS: Mapping[str, Mapping[str, Setting]] = {
     section: {
         one.name: one
@@ -40,6 +40,6 @@ def owners(name: str) -> list[str]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Returns a question after the known name that is most like ``name``, or ""."""
+    """Returns a "did you mean" for the known name closest to ``name``, or ""."""
     found = get_close_matches(name, list(known), n=1)
     return f"; did you mean {found[0]}?" if found else ""

@@ -1,7 +1,7 @@
 """Settings as TOML: read by the standard library, written by the few lines below.
 
-Every setting is a string, a number, a boolean or a list of strings, so that all of TOML
-that is ever written is ``name = value`` below ``[section]``.
+Every setting is a string, a number, a boolean or a list of strings, so the only TOML
+ever written is ``name = value`` below ``[section]``.
 """
 
 import json
@@ -19,11 +19,11 @@ WIDTH = 88  # characters of a line of comments
 
 
 def read_settings(path: Path) -> dict[str, Values]:
-    """Reads a TOML file of settings: what each section says.
+    """Reads a TOML file and returns the settings of each section.
 
     Raises:
-        ConfigError: it is no TOML, a section or setting is unknown, or a value is not
-            allowed.
+        ConfigError: the file is not valid TOML, a section or setting is unknown, or a
+            value is not allowed.
     """
     try:
         content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
@@ -58,10 +58,10 @@ def _unknown_section(name: str, value: Any) -> str:
 
 
 def checked(setting: Setting, value: Any, where: str, section: str) -> Any:
-    """Returns a value that the setting may have.
+    """Returns the value if the setting allows it.
 
     Raises:
-        ConfigError: it may not have it; the message begins with ``where``.
+        ConfigError: the value is not allowed; the message begins with ``where``.
     """
     if (wanted := setting.fault(value)) is not None:
         name = f"{section}.{setting.name}"
@@ -70,9 +70,9 @@ def checked(setting: Setting, value: Any, where: str, section: str) -> Any:
 
 
 def _from_toml(setting: Setting, value: Any) -> Any:
-    """Returns a value as an option would give it; what does not fit stays as it is."""
+    """Converts a value to the type an option gives; returns unfit values unchanged."""
     if setting.kind == "float" and type(value) is int:
-        return float(str(value))  # infinite, if it is too long a number
+        return float(str(value))  # infinite if the number is too large
     if setting.kind == "words" and isinstance(value, list):
         return tuple(value)
     if setting.kind == "words" and isinstance(value, str):
@@ -81,7 +81,7 @@ def _from_toml(setting: Setting, value: Any) -> Any:
 
 
 def from_text(setting: Setting, text: str) -> Any:
-    """Returns the value that a text stands for; one that does not fit stays a text."""
+    """Parses a text as a value of the setting; returns unfit text unchanged."""
     if setting.kind == "words":
         return (text,)
     if setting.kind == "bool":
@@ -95,10 +95,10 @@ def from_text(setting: Setting, text: str) -> Any:
 
 
 def to_toml(sections: Mapping[str, Iterable[tuple[Setting, Any]]]) -> str:
-    """Writes settings as TOML, each behind its help; one that is None as a comment.
+    """Writes settings as TOML, each below its help; None becomes a comment.
 
     Raises:
-        ConfigError: a text holds what is no character, so that TOML cannot hold it.
+        ConfigError: a text holds a lone surrogate, which TOML cannot represent.
     """
     parts = []
     for section, settings in sections.items():
@@ -122,7 +122,7 @@ def _line(setting: Setting, value: Any) -> str:
 def _value(setting: Setting, value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
-    written = json.dumps(value, ensure_ascii=False)  # escapes as TOML does, but for:
+    written = json.dumps(value, ensure_ascii=False)  # escapes as in TOML, except:
     written = written.replace("\x7f", "\\u007f")
     try:
         written.encode("utf-8")

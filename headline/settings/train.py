@@ -32,13 +32,13 @@ RATES: Mapping[OptimizerKind, float] = {
     "sgd": 0.5,
 }
 
-# Fewer pairs are read twice in an update, if there are as many minutes, and with all
-# dropout from the first: see ``fitted``.
+# Below FEW_PAIRS, R-Drop is on if the training may last LEAST_MINUTES, and dropout is
+# full from the start: see ``fitted``.
 FEW_PAIRS = 10_000
 LEAST_MINUTES = 3.0
-DROPOUT_EPOCHS = 4.0  # of many pairs
+DROPOUT_EPOCHS = 4.0  # from FEW_PAIRS on
 
-EPOCHS, MOST_EPOCHS = 20, 100_000  # of a training without a limit of minutes; of any
+EPOCHS, MOST_EPOCHS = 20, 100_000  # default without max_minutes; upper limit
 
 _LENGTH, _UPDATES, _DROPOUT = "Length", "Updates", "Against overfitting"
 _MACHINE, _PROGRESS = "Machine", "Checkpoints and samples"
@@ -233,15 +233,15 @@ class TrainConfig(Config):
             yield name, all(map(_compiles, patterns)), "regular expressions"
 
     def fitted(self, pairs: int, fresh: bool) -> "TrainConfig":
-        """Returns the settings with what depends on the corpus.
+        """Returns the settings with the defaults that depend on the corpus filled in.
 
-        Few pairs are learned by heart soon: there must be dropout from the first
-        epoch, and two passes over each pair keep that off for longer than they take,
-        but for the first minutes; a model that goes on from another has learned before.
+        A model overfits few pairs early, so dropout starts at its full rate. R-Drop
+        delays overfitting and is worth its second pass, except in a training of a few
+        minutes or one that starts from a trained model.
 
         Args:
-            pairs: of the train split.
-            fresh: whether the training begins with new weights.
+            pairs: number of pairs in the train split.
+            fresh: whether the training starts from new weights.
         """
         few = pairs < FEW_PAIRS
         long = self.max_minutes is None or self.max_minutes >= LEAST_MINUTES
@@ -253,11 +253,11 @@ class TrainConfig(Config):
         return replace(self, r_drop=weight, dropout_epochs=rise)
 
     def halved(self, times: int) -> "TrainConfig":
-        """Returns the settings with batches cut in halves, of which as many more make
-        the same update.
+        """Returns the settings with batches halved ``times`` times and gradient
+        accumulation doubled as often, so that an update has the same pairs.
 
         Raises:
-            ConfigError: a batch cannot be cut so often.
+            ConfigError: the batch size cannot be halved that often.
         """
         parts = 1 << times
         if self.batch_size % parts:
@@ -274,9 +274,9 @@ class TrainConfig(Config):
 
     @property
     def most_epochs(self) -> int:
-        """Passes over the train split after which a training ends at the latest.
+        """The most epochs of the training.
 
-        Unless they are given, the minutes alone end a training that has a limit.
+        If only ``max_minutes`` is given, this is ``MOST_EPOCHS``, so that time decides.
         """
         if self.epochs is not None:
             return self.epochs
@@ -284,7 +284,7 @@ class TrainConfig(Config):
 
     @property
     def cooldown_epochs(self) -> int:
-        """Epochs in which the rate falls to 0 once ``patience`` is over; 0: none."""
+        """Epochs in which the rate falls to 0 after ``patience`` has run out."""
         return -(-self.patience // 2) if self.schedule == "linear" else 0
 
     @property
@@ -305,7 +305,7 @@ def _pattern_of(setting: str, word: str) -> str:
 
 
 def _factor_of(word: str) -> float:
-    """Returns the factor of ``PATTERN=FACTOR``; NaN, which is in no range, if none."""
+    """Returns the factor of ``PATTERN=FACTOR``; if invalid, NaN, which no range has."""
     try:
         return float(word.rpartition("=")[2])
     except ValueError:

@@ -1,4 +1,4 @@
-"""How many threads NumPy's matrix products use, in a program that others wrote."""
+"""The number of threads of NumPy's matrix products, also inside another program."""
 
 import os
 import threading
@@ -13,13 +13,13 @@ from headline.errors import ConfigError
 
 @contextmanager
 def blas_threads(number: int | None) -> Iterator[None]:
-    """Limits the threads of NumPy's products while the body runs.
+    """Limits the threads of NumPy's matrix products while the body runs.
 
-    The limit belongs to the whole process. While several threads are in such a body,
-    the smallest of their limits holds; after the last, the number is as before.
+    The limit applies to the whole process. While several threads run such bodies, the
+    smallest of their limits applies; after the last one, the old number is restored.
 
     Args:
-        number: of threads; None changes nothing.
+        number: the most threads; None changes nothing.
     """
     if number is None:
         yield
@@ -35,7 +35,8 @@ def check_blas_threads(number: int) -> None:
     """Refuses a number of threads that would have no effect.
 
     Raises:
-        ConfigError: it is below 1, or above 1 where NumPy's BLAS cannot be controlled.
+        ConfigError: the number is below 1, or it is above 1 and NumPy's BLAS cannot be
+            controlled.
     """
     if type(number) is not int or number < 1:
         raise ConfigError(f"threads must be 1 or more; got {number!r}", "threads")
@@ -48,12 +49,12 @@ def check_blas_threads(number: int) -> None:
 
 
 class _Limits:
-    """The limits of all bodies that run now."""
+    """The limits of all bodies that are running."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: Counter[int] = Counter()
-        self._before: list[int] = []  # threads of each library without a limit
+        self._before: list[int] = []  # threads of each library before any limit
 
     def enter(self, number: int) -> None:
         with self._lock:
@@ -65,7 +66,7 @@ class _Limits:
     def leave(self, number: int) -> None:
         with self._lock:
             self._asked[number] -= 1
-            self._asked += Counter()  # drops what is 0
+            self._asked += Counter()  # drops counts of 0
             self._apply()
 
     def _apply(self) -> None:
@@ -78,7 +79,7 @@ _limits = _Limits()
 
 
 def _after_fork() -> None:
-    """Forgets the bodies of threads that a fork has not copied, and their lock."""
+    """Resets limits and lock in a forked child: a fork does not copy other threads."""
     global _limits
     _limits = _Limits()
 

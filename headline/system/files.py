@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, JSON, checksums."""
+"""Atomic writes (a file is complete or absent), JSON, checksums."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ from headline.errors import HeadlineError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a scratch path that takes ``path``'s place once the body succeeds.
+    """Yields a scratch path whose file replaces ``path`` once the body succeeds.
 
-    A reader sees the old file or the whole new one, never half of it. If the body
-    raises, the old file stays and the scratch one goes. The scratch path keeps the
-    file's name, since some writers pick the format by the suffix.
+    A reader sees the old file or the complete new one, never half of it. If the body
+    raises, the old file stays and the scratch file is removed. The scratch path keeps
+    the file's name, because some writers choose the format by the suffix.
 
-    The new file has the permissions, the extended attributes and, where that is
-    permitted, the owner of the old one. It is another file all the same: other names
-    (hard links) keep the old content.
+    The new file gets the permissions, the extended attributes and, where that is
+    permitted, the owner of the old one. Still it is a new file: hard links keep the old
+    content.
 
     Raises:
         HeadlineError: the operating system refused (no space, no permission).
@@ -40,59 +40,60 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(scratch, path)
         sync_folder(path.parent)
     except BrokenPipeError:
-        raise  # no file is a pipe: what the body wrote to besides has gone
+        raise  # not from this file: the body also writes to a pipe, and that broke
     except OSError as error:
         raise HeadlineError(f"cannot write {path}: {error.strerror}") from error
 
 
 @contextmanager
 def _made(folder: Path) -> Iterator[None]:
-    """Makes a folder, and those above it; if the body raises, the new ones go."""
+    """Makes a folder and its parents; if the body raises, removes the new ones."""
     new = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
         for place in new:
-            with suppress(OSError):  # somebody else's files are in it
+            with suppress(OSError):  # it holds files of others
                 place.rmdir()
         raise
 
 
 def _take_after(old: Path, new: Path) -> None:
-    """Gives a file what another has besides its content."""
+    """Copies owner, extended attributes and permissions of ``old`` to ``new``."""
     try:
         before = old.stat()
     except FileNotFoundError:
         return
     if hasattr(os, "chown"):
-        for owner in (-1, before.st_uid):  # the group may be permitted alone
+        for owner in (-1, before.st_uid):  # perhaps only the group may be set
             with suppress(PermissionError):
                 os.chown(new, owner, before.st_gid)
     if hasattr(os, "listxattr"):
         for name in os.listxattr(old):
-            with suppress(OSError):  # not all are ours to set
+            with suppress(OSError):  # some may only be set by root
                 os.setxattr(new, name, os.getxattr(old, name))
-    # Last: a new owner takes the set-user-ID away, an access list changes the rest.
+    # Last, because chown clears the set-user-ID bit and an access list changes others.
     is_same = new.stat().st_uid == before.st_uid
     new.chmod(stat.S_IMODE(before.st_mode) & (0o7777 if is_same else 0o777))
 
 
 # --- scratch folders ------------------------------------------------------------------
 #
-# Beside the file: os.replace is atomic only within one file system. A folder is locked
-# while its owner lives, however that ends, so others can tell what is left behind.
+# They lie beside the file, because os.replace is atomic only within one file system. A
+# folder stays locked until its owner ends, even by a crash; so a folder without a lock
+# was left behind.
 
-MOST_BYTES = 120  # of a name that a scratch folder's name holds whole
-ENDING = re.compile(r"[a-z0-9_]{8}")  # what tempfile puts behind a prefix
+MOST_BYTES = 120  # a longer file name is shortened in the scratch folder's name
+ENDING = re.compile(r"[a-z0-9_]{8}")  # the ending that tempfile adds to a prefix
 
 
 @contextmanager
 def _scratch_folder(path: Path) -> Iterator[Path]:
-    """Yields a new folder beside ``path``, and removes those of runs that were killed.
+    """Yields a new folder beside ``path``, and removes those of killed runs.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be made.
     """
     _clear_scratch(path)
     while True:
@@ -101,16 +102,16 @@ def _scratch_folder(path: Path) -> Iterator[Path]:
             TemporaryDirectory(prefix=prefix, dir=path.parent) as folder,
             _locked(folder, waits=True),
         ):
-            # Before it was locked, another run may have taken it for one left behind.
+            # Before the lock, another run may have removed it as one left behind.
             if os.path.isdir(folder):
                 yield Path(folder)
                 return
 
 
 def _scratch_prefix(name: str) -> str:
-    """Returns how the names of a file's scratch folders begin; never too long a name.
+    """Returns the prefix of the names of a file's scratch folders.
 
-    ``c.csv`` has ``.c.csv.``; of a long name there is the beginning, and a checksum.
+    ``c.csv`` has ``.c.csv.``; a name above ``MOST_BYTES`` is cut and gets a checksum.
     """
     raw = os.fsencode(name)
     if len(raw) > MOST_BYTES:
@@ -120,7 +121,7 @@ def _scratch_prefix(name: str) -> str:
 
 
 def _clear_scratch(path: Path) -> None:
-    """Removes what killed runs left beside ``path``; never what a run still writes."""
+    """Removes scratch folders of killed runs beside ``path``, not those in use."""
     prefix = _scratch_prefix(path.name)
     with suppress(OSError):
         for name in os.listdir(path.parent):
@@ -130,17 +131,17 @@ def _clear_scratch(path: Path) -> None:
 
 def _remove_abandoned(folder: Path, content: str) -> None:
     with suppress(OSError), _locked(folder, waits=False) as is_locked:
-        # Of another kind of folder, whoever made it, nothing is removed.
+        # A folder with any other content is not one of ours and stays.
         if is_locked and not {*os.listdir(folder)} - {content}:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _locked(folder: str | Path, waits: bool) -> Iterator[bool]:
-    """Locks a folder for the body, and yields whether that could be done."""
+    """Locks a folder for the body; yields whether the lock was taken."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # it is gone; and Windows opens no folder
+    except OSError:  # it is gone; or on Windows, which cannot open folders
         yield False
         return
     try:
@@ -150,10 +151,10 @@ def _locked(folder: str | Path, waits: bool) -> Iterator[bool]:
 
 
 def lock(descriptor: int, waits: bool) -> bool:
-    """Locks an open file or folder until it is closed; tells whether that was done.
+    """Locks an open file or folder until it is closed; returns whether it succeeded.
 
     Args:
-        waits: for another process that has locked it.
+        waits: whether to wait for a process that holds the lock.
     """
     try:
         if sys.platform == "win32":
@@ -164,22 +165,22 @@ def lock(descriptor: int, waits: bool) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-    except OSError:  # another has it; or the file system has no locks
+    except OSError:  # another process holds it, or the file system has no locks
         return False
     return True
 
 
-# --- onto the disk --------------------------------------------------------------------
+# --- writing and reading --------------------------------------------------------------
 
 
 def sync_file(path: Path) -> None:
-    """Has the content of a file on disk."""
+    """Flushes the content of a file to the disk."""
     with path.open("rb+") as written:
         os.fsync(written.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Has the names of the folder's files on disk, where the system can do that."""
+    """Flushes the names of the folder's files to the disk, on POSIX systems only."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -191,7 +192,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing_text(path: Path) -> Iterator[TextIO]:
-    """As ``replacing``, yielding a stream of UTF-8 whose line ends stay as written."""
+    """As ``replacing``, but yields a UTF-8 stream that keeps line ends as written."""
     with (
         replacing(path) as scratch,
         scratch.open("w", encoding="utf-8", newline="") as stream,
@@ -200,13 +201,13 @@ def replacing_text(path: Path) -> Iterator[TextIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``text`` as UTF-8 in place of ``path``, whole or not at all."""
+    """Replaces the file with ``text`` in UTF-8, completely or not at all."""
     with replacing(path) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes ``value`` as readable JSON (Chinese as it is) in place of ``path``."""
+    """Replaces the file with ``value`` as readable JSON, Chinese not escaped."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 

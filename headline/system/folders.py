@@ -1,9 +1,9 @@
 """Folders whose files belong together: one writer, and all old files or all new ones.
 
-New files are written into a scratch folder inside, which then gets the name ``.next``
-in one step. From there they move into their places, the one that names the others
-last. Whoever reads looks into ``.next`` first, so that at every moment, a crash
-included, there is one whole set of files.
+New files are written into a scratch folder inside, which is then renamed to ``.next``
+in one step. From there they move to their final places; the file that lists the others
+moves last. Readers look into ``.next`` first, so at every moment, even after a crash,
+they find one complete set of files.
 """
 
 import os
@@ -21,21 +21,21 @@ Content = TypeVar("Content")
 
 NEXT = ".next"
 LOCK = ".lock"
-SCRATCH = ".new."  # what the names of scratch folders begin with
+SCRATCH = ".new."  # prefix of the names of scratch folders
 
 
 def located(folder: Path, name: str) -> Path:
-    """Returns where a file of the folder is now, or would be."""
+    """Returns the path of a file of the folder, in ``.next`` or in its final place."""
     staged = folder / NEXT / name
     return staged if staged.exists() else folder / name
 
 
 def read_whole(folder: Path, last: str, read: Callable[[Path], Content]) -> Content:
-    """Reads files that belong together, again if they were replaced meanwhile.
+    """Reads files that belong together; reads again if they were replaced meanwhile.
 
     Args:
-        last: the name of the file that tells of the others.
-        read: raises a HeadlineError where the files do not go together.
+        last: the name of the file that lists the others.
+        read: reads the folder; raises a HeadlineError if its files do not match.
     """
     while True:
         before = _moment(folder, last)
@@ -47,7 +47,7 @@ def read_whole(folder: Path, last: str, read: Callable[[Path], Content]) -> Cont
 
 
 def _moment(folder: Path, last: str) -> tuple[set[str], bytes]:
-    """Returns what differs before and after any step of a replacement."""
+    """Returns a value that changes with every step of a replacement."""
     try:
         names = set(os.listdir(folder / NEXT))
     except OSError:
@@ -60,11 +60,11 @@ def _moment(folder: Path, last: str) -> tuple[set[str], bytes]:
 
 @contextmanager
 def replacing_files(folder: Path, last: str) -> Iterator[Path]:
-    """Yields a scratch folder; its files come to ``folder`` once the body succeeds.
+    """Yields a scratch folder; its files move to ``folder`` once the body succeeds.
 
     Args:
-        folder: made if it is missing; to be ``locked``.
-        last: the name of the file that tells of the others.
+        folder: made if it is missing; the caller must hold its lock (``locked``).
+        last: the name of the file that lists the others.
 
     Raises:
         HeadlineError: the operating system refused (no space, no permission).
@@ -87,7 +87,7 @@ def replacing_files(folder: Path, last: str) -> Iterator[Path]:
 
 
 def settle(folder: Path, last: str) -> None:
-    """Ends a replacement that was begun: moves the files that are in ``.next``."""
+    """Completes a replacement that was begun: moves the files out of ``.next``."""
     staged = folder / NEXT
     if not staged.is_dir():
         return
@@ -98,10 +98,10 @@ def settle(folder: Path, last: str) -> None:
 
 
 def tidy(folder: Path, names: Iterable[str] = ()) -> None:
-    """Removes what a writer that was killed has left; to be called under the lock.
+    """Removes the scratch files of killed writers; the caller must hold the lock.
 
     Args:
-        names: of files that ``files.replacing`` writes there.
+        names: names of the files that ``files.replacing`` writes in this folder.
     """
     for beginning in (SCRATCH, *(f".{name}." for name in names)):
         for path in folder.glob(f"{beginning}*"):
@@ -112,8 +112,8 @@ def tidy(folder: Path, names: Iterable[str] = ()) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Makes the folder if it is missing, and keeps other writers out of it.
 
-    The operating system takes the lock back however the process ends. A folder that is
-    empty in the end goes.
+    The operating system releases the lock however the process ends. A folder that is
+    empty at the end is removed.
 
     Raises:
         LockedError: another process is writing there.
@@ -134,7 +134,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):  # where an open file cannot go
+            with suppress(OSError):  # Windows cannot remove an open file
                 path.unlink()
             _remove_if_empty(folder)
 
@@ -151,7 +151,7 @@ def _locked_file(path: Path) -> IO[bytes] | None:
         if not lock(stream.fileno(), waits=False):
             stream.close()
             return None
-        # Its owner may have removed it between the two.
+        # Its owner may have removed the file between open and lock.
         if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
             return stream
         stream.close()

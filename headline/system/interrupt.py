@@ -1,6 +1,6 @@
-"""Signals that end the program: a wish to stop, or the end by way of cleaning up.
+"""Signals that end the program: a training stops soon, other commands clean up at once.
 
-A signal that is ignored when the program starts stays ignored, as ``nohup`` wants it.
+A signal that is ignored when the program starts stays ignored, as ``nohup`` needs.
 """
 
 import os
@@ -15,7 +15,7 @@ from headline.errors import Interrupted
 
 Handler = Callable[[int, FrameType | None], None]
 
-# Some systems lack the last two.
+# Windows lacks the last two.
 NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"
 ENDINGS = tuple(
     signal.Signals[name] for name in NAMES if name in signal.Signals.__members__
@@ -26,43 +26,41 @@ SOON = 0.01  # seconds
 
 
 class Wish:
-    """Whether somebody wants a training to stop: any thread may say so, or ask.
-
-    It is for one training.
-    """
+    """A request to stop one training; any thread may make it or check for it."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Says so: it ends after the update that is on, and a checkpoint is written.
+        """Asks the training to end after the current update, with a checkpoint.
 
         Args:
-            number: the signal that asks for it, or that it is like.
+            number: the signal that asks for it, or the one to report if none did.
         """
         self.received = number
 
     def check(self) -> None:
-        """Stops if somebody wants it.
+        """Checks for the request.
 
         Raises:
-            Interrupted: with the signal that came.
+            Interrupted: a stop was requested; it has the signal.
         """
         if self.received is not None:
             raise Interrupted(self.received)
 
 
 class _First:
-    """The first signal that came; whether a later one says more than it did."""
+    """The first signal received, and whether a later one is a new request."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._since = 0.0
 
     def is_new(self, number: int) -> bool:
-        """Takes a signal; tells whether it is the first, or an impatient one.
+        """Takes a signal; returns whether it is the first, or a deliberate second one.
 
-        A terminal that closes may send SIGHUP several times, at any moment.
+        Not deliberate are signals within ``ECHO`` seconds, and any later SIGHUP: a
+        closing terminal may send it several times.
         """
         if self.signal is None:
             self.signal, self._since = signal.Signals(number), time.monotonic()
@@ -72,12 +70,12 @@ class _First:
 
 
 class Interrupt(Wish):
-    """Signals as the wish to stop: soon, or at the second signal at once.
+    """Turns signals into the request to stop; the second signal exits at once.
 
     Only the main thread can listen to signals.
 
     Args:
-        report: called with a line for the person who waits.
+        report: called with a line for the user.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -87,7 +85,7 @@ class Interrupt(Wish):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes the signals as wishes while the body runs."""
+        """Treats signals as requests to stop while the body runs."""
         with _handling(self._take):
             yield
 
@@ -96,20 +94,20 @@ class Interrupt(Wish):
         if not self._first.is_new(number):
             return
         if is_second:
-            os._exit(128 + number)  # files are replaced whole, so none is half
+            os._exit(128 + number)  # safe: files are replaced atomically
         self.stop(signal.Signals(number))
         name = signal.Signals(number).name
-        with suppress(RuntimeError):  # it came in the middle of another line
+        with suppress(RuntimeError):  # it came while another line was written
             self._report(f"{name}: finishing the batch; again to leave now")
 
 
 class Leaving(SystemExit):
-    """The end of the program, which a signal asks for."""
+    """Ends the program because of a signal."""
 
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Lets signals end the program as an exception does: what is open is cleaned up."""
+    """Makes signals end the program by an exception, so that it cleans up."""
     first = _First()
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -126,10 +124,10 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextmanager
 def _insisting(leave_again: Callable[[], None]) -> Iterator[None]:
-    """Raises ``Leaving`` anew, soon, where the interpreter has let it drop.
+    """Raises ``Leaving`` again, ``SOON`` after the interpreter has dropped it.
 
-    It does so with what is raised in a ``__del__`` or the callback of a weak reference,
-    and a signal may come in the middle of one.
+    The interpreter drops exceptions raised in a ``__del__`` or in the callback of a
+    weak reference, and a signal may arrive during one.
     """
     if not hasattr(signal, "setitimer"):
         yield
@@ -155,7 +153,7 @@ def _insisting(leave_again: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def _handling(handler: Handler) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in ENDINGS}
-    ignored = signal.SIG_IGN, None  # None: somebody else's, not Python's
+    ignored = signal.SIG_IGN, None  # None: a handler not set from Python
     taken = {number: old for number, old in before.items() if old not in ignored}
     for number in taken:
         signal.signal(number, handler)

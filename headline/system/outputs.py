@@ -1,4 +1,4 @@
-"""What an option names as its output: a file, a device, a pipe, or ``-`` for stdout."""
+"""Outputs that options name: a file, a device, a pipe, or ``-`` for stdout."""
 
 import os
 import stat
@@ -13,21 +13,21 @@ from headline.system.files import replacing_text
 from headline.system.streams import Result, flush_stdout, utf8_stdout
 
 STDOUT = Path("-")
-MOST_LINKS = 40  # that the system follows, too
+MOST_LINKS = 40  # as many as Linux follows
 
 
 @contextmanager
 def output_stream(path: Path) -> Iterator[TextIO]:
-    """Yields a stream of UTF-8 whose line ends stay as written.
+    """Yields a UTF-8 stream that keeps line ends as written.
 
-    A regular file, new or not, gets its content once the body succeeds, see
-    ``files.replacing``; of a symbolic link, the file that it leads to. Devices, pipes
-    and sockets are written to as they are; so are names of this process's descriptors,
-    such as ``/dev/stdout``: a file that a shell has opened is gone on with.
+    A regular file, new or old, is replaced once the body succeeds; see
+    ``files.replacing``. A symbolic link stays, and its target is replaced. Devices,
+    pipes and sockets are written directly. So are names of this process's descriptors,
+    such as ``/dev/stdout``: output is appended to a file that a shell has opened.
 
     Raises:
-        HeadlineError: it is a folder, or the operating system refused.
-        BrokenPipeError: it is a pipe that nobody reads any more.
+        HeadlineError: the path is a folder, or the operating system refused.
+        BrokenPipeError: the path is a pipe that nobody reads any more.
     """
     check_output(path)
     if path == STDOUT:
@@ -42,10 +42,10 @@ def output_stream(path: Path) -> Iterator[TextIO]:
 
 
 def check_output(path: Path) -> None:
-    """Looks whether a file could be written, before work is done for it.
+    """Checks that a file can be written, before work is done for it.
 
     Raises:
-        HeadlineError: it could not.
+        HeadlineError: it cannot be written.
     """
     try:
         is_folder = path != STDOUT and stat.S_ISDIR(path.stat().st_mode)
@@ -79,12 +79,12 @@ def _is_replaced(path: Path) -> bool:
         return False
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:  # new, or where a symbolic link leads to
+    except FileNotFoundError:  # a new file, or a link to one
         return True
 
 
 def _opened(path: Path) -> TextIO:
-    """Opens what is no regular file of its own."""
+    """Opens a device, a pipe, a socket, or one of this process's descriptors."""
     descriptor = descriptor_of(path)
     try:
         if descriptor is None:
@@ -98,26 +98,26 @@ def _opened(path: Path) -> TextIO:
 
 
 def descriptor_of(path: Path) -> int | None:
-    """Returns which of this process's descriptors a name such as /dev/stdout means."""
+    """Returns the descriptor that a name such as /dev/stdout means; None for files."""
     for _ in range(MOST_LINKS):
         folder = os.path.realpath(path.parent)
         if folder in (f"/proc/{os.getpid()}/fd", "/dev/fd") and path.name.isdecimal():
             return int(path.name)
         try:
             path = Path(folder, os.readlink(Path(folder, path.name)))
-        except OSError:  # no link, or none that may be read
+        except OSError:  # no link, or not readable
             return None
     return None
 
 
 def is_stdout(path: Path) -> bool:
-    """Tells whether an output goes where stdout does."""
+    """Tells whether an output goes to stdout."""
     return path == STDOUT or descriptor_of(path) == 1
 
 
-# --- what must not be written ---------------------------------------------------------
+# --- files that must not be overwritten -----------------------------------------------
 
-Identity = tuple[int, int] | str  # device and inode; where there is no file, its place
+Identity = tuple[int, int] | str  # device and inode; the path if there is no file
 
 
 def check_outputs(
@@ -126,12 +126,12 @@ def check_outputs(
     """Refuses outputs that would destroy an input, or each other.
 
     Args:
-        outputs: files or folders to write, by what names them.
-        inputs: what is read, by how a message calls it; a folder that must stay as it
-            is, or those of its files that must.
+        outputs: files or folders to write, keyed by the option that names them.
+        inputs: files and folders that must not change, keyed by their name in
+            messages.
 
     Raises:
-        HeadlineError: two of them are the same, by whatever names.
+        HeadlineError: two of them are the same file, even under different names.
     """
     taken = {
         identity: f"{name}, which is read"
@@ -150,12 +150,12 @@ def check_outputs(
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Tells whether two names are of the same file, whether it is there or not."""
+    """Tells whether two paths mean the same file, which need not exist."""
     return _identity(one) == _identity(other)
 
 
 def _is_kept(path: Path) -> bool:
-    """Tells whether an input would not survive: a terminal or a pipe would."""
+    """Tells whether writing would destroy an input; not so a terminal or a pipe."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -164,7 +164,7 @@ def _is_kept(path: Path) -> bool:
 
 
 def _identity(path: Path) -> Identity | None:
-    """Returns what all names of a file share; None of the null device."""
+    """Returns a value that all names of a file share; None for the null device."""
     try:
         found = os.fstat(1) if path == STDOUT else path.stat()
     except OSError:

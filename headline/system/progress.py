@@ -1,6 +1,6 @@
-"""How far a command has come: a bar on a terminal, elsewhere a line every half minute.
+"""Progress of a command: a bar on a terminal, elsewhere a line every 30 seconds.
 
-Both go to stderr. There is no thread and no timer: whoever works says how far it is.
+Both go to stderr. There is no thread and no timer: the working code reports progress.
 """
 
 import math
@@ -11,24 +11,24 @@ from types import TracebackType
 from typing import Any, Self
 
 EVERY = 30.0  # seconds between two lines
-LITTLE = 200_000  # bytes that are done before a bar is worth loading tqdm for
+LITTLE = 200_000  # bytes; for less work, loading tqdm is not worth it
 
 Report = Callable[[str], None]
 
 
 class _Bars:
-    """Whether anybody wants to see bars."""
+    """Whether progress bars are shown."""
 
     are_wanted = True
 
 
 def show_bars(wanted: bool) -> None:
-    """Says whether bars may be drawn, in all of this process."""
+    """Sets whether this process may draw bars."""
     _Bars.are_wanted = wanted
 
 
 def on_terminal() -> bool:
-    """Tells whether stderr is a terminal, where a bar can be drawn, and is wanted."""
+    """Tells whether stderr is a terminal and bars are wanted."""
     return _Bars.are_wanted and sys.stderr is not None and sys.stderr.isatty()
 
 
@@ -42,21 +42,21 @@ def clock(seconds: float) -> str:
 
 
 def bar(**settings: Any) -> Any:
-    """Returns a bar of tqdm, which is gone when it ends."""
-    from tqdm import tqdm  # takes as long to load as a short command
+    """Returns a tqdm bar, which disappears when it ends."""
+    from tqdm import tqdm  # loading it takes as long as a short command
 
-    tqdm.monitor_interval = 0  # beside its thread, workers could not be forked
+    tqdm.monitor_interval = 0  # no monitor thread: it would prevent forks
     return tqdm(leave=False, dynamic_ncols=True, **settings)
 
 
 class Ticker:
-    """Says when the next line is due: ``EVERY`` seconds after the one before."""
+    """Says when the next line is due: ``EVERY`` seconds after the last one."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def is_due(self) -> bool:
-        """Tells whether it is time for a line, which is then taken as written."""
+        """Tells whether a line is due; if so, counts it as written."""
         now = time.monotonic()
         if now - self._last < EVERY:
             return False
@@ -69,9 +69,9 @@ class Meter:
 
     Args:
         doing: what the command does, in one word.
-        unit: what is counted, such as "B" for bytes, or "articles".
-        report: gets the lines where stderr is no terminal.
-        total: how much there is to do; None if nobody knows.
+        unit: the unit of the count, such as "B" for bytes, or "articles".
+        report: gets the lines if stderr is not a terminal.
+        total: the amount of work, in ``unit``; None if it is not known.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Meter:
             self._bar.close()
 
     def expect(self, total: int) -> None:
-        """Says how much there is to do, once that is known."""
+        """Sets the total amount of work, once it is known."""
         self._total = total
         if self._bar is not None:
             self._bar.total = total
             self._bar.refresh()
 
     def advance(self, number: int, note: str = "") -> None:
-        """Counts what has been done; ``note`` is shown behind it."""
+        """Adds to the work done; ``note`` is shown with it."""
         self.done += number
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
@@ -117,7 +117,7 @@ class Meter:
             self._report(self._line(note))
 
     def _line(self, note: str) -> str:
-        """Returns such as ``generate: 34%, 12,000 articles, 2:10 left``."""
+        """Returns a line such as ``generate: 34%, 12,000 articles, 2:10 left``."""
         parts = [note] if note else []
         if self._unit != "B":
             parts.append(f"{self.done:,} {self._unit}")

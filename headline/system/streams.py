@@ -1,8 +1,8 @@
 """The standard streams, in whatever state the program was given them.
 
-A result that cannot be written is told in one line; a story that cannot be told
-changes nothing. Both is done where the bytes go to the operating system, so that it
-holds for whoever writes.
+If a result cannot be written to stdout, that is an error of one line. If a message
+cannot be written to stderr, it is dropped. The lowest layer, which hands the bytes to
+the operating system, does both, so they apply to all code that writes.
 """
 
 import errno
@@ -18,16 +18,17 @@ from headline.errors import HeadlineError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-# Of a closed stream, the null device takes the number, or the next file would. It is
-# opened the other way round: whoever uses it hears EBADF, as of what is closed.
+# The null device takes the number of a closed stream; otherwise the next file opened
+# would get it. It is opened in the wrong direction, so that using it fails with EBADF,
+# like a closed stream.
 STAND_INS = {0: os.O_WRONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
 
 
 class Result(FileIO):
-    """A descriptor to write to; that it cannot be written is told, and told once.
+    """A descriptor to write to, which reports only the first failure.
 
-    From then on it takes everything and keeps nothing, so that a stream above, which
-    still holds what was lost, can be closed.
+    After that it discards everything, so that a buffered stream above it, which still
+    holds the lost bytes, can be closed.
 
     Args:
         title: its name in messages.
@@ -49,11 +50,11 @@ class Result(FileIO):
         if self._is_lost:
             return size
         try:
-            while (written := super().write(data)) is None:  # it does not block
+            while (written := super().write(data)) is None:  # non-blocking
                 select.select([], [self], [])
             return written
         except BaseException as error:
-            # A signal, too: how much it has interrupted is not known.
+            # After a signal, too, it is not known how much was written.
             self._is_lost = True
             if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
                 raise _refused("write", self._title, error) from error
@@ -61,10 +62,10 @@ class Result(FileIO):
 
 
 class Story(FileIO):
-    """A descriptor for what may be lost.
+    """A descriptor for messages that may be lost.
 
-    No buffer stands above it: its lock would be in the way of a signal's handler that
-    has something to tell in the middle of a line.
+    It is used without a buffer, whose lock would block a signal handler that reports
+    something while a line is being written.
     """
 
     def __init__(self, descriptor: int, closefd: bool = False) -> None:
@@ -81,7 +82,7 @@ class Story(FileIO):
 
 
 class Stdin(FileIO):
-    """Descriptor 0; that it cannot be read is told."""
+    """Descriptor 0, with errors of one line if it cannot be read."""
 
     def __init__(self) -> None:
         super().__init__(0, "r", closefd=False)
@@ -112,9 +113,9 @@ def _refused(act: str, title: str, error: OSError) -> HeadlineError:
 
 
 def take_standard_streams() -> None:
-    """Makes stdin and stdout tell what goes wrong, and stderr keep it to itself.
+    """Makes stdin and stdout raise a HeadlineError on failure, and stderr ignore it.
 
-    A stream that somebody has put in the place of one, such as a test, stays.
+    A stream that has been replaced, as by a test, stays as it is.
     """
     if os.name != "posix":
         return
@@ -133,11 +134,11 @@ def take_standard_streams() -> None:
 
 
 def _text(buffer: BufferedReader | BufferedWriter | Story, old: Any) -> TextIOWrapper:
-    """Returns a text stream above a buffer, of the same kind as the one before."""
+    """Returns a text stream above a buffer, with the settings of the old stream."""
     at_once = getattr(old, "write_through", False)  # as PYTHONUNBUFFERED asks for
     return TextIOWrapper(
         buffer,
-        getattr(old, "encoding", "utf-8"),  # else it was closed
+        getattr(old, "encoding", "utf-8"),  # the default: the old one was closed
         getattr(old, "errors", "backslashreplace"),
         line_buffering=getattr(old, "line_buffering", False) or at_once,
         write_through=isinstance(buffer, Story),
@@ -145,17 +146,17 @@ def _text(buffer: BufferedReader | BufferedWriter | Story, old: Any) -> TextIOWr
 
 
 def story_stream(descriptor: int) -> TextIO:
-    """Returns a text stream for what may be lost, which closes the descriptor."""
+    """Returns a text stream for messages that may be lost; it owns the descriptor."""
     return TextIOWrapper(
         Story(descriptor, closefd=True), "utf-8", "replace", write_through=True
     )
 
 
 def give_stdin_back() -> None:
-    """Leaves what reads stdin to whoever waits for it still, such as a daemon thread.
+    """Puts the original ``sys.stdin`` back, before the interpreter exits.
 
-    When the interpreter ends it closes stdin, and dies of a lock that such a thread
-    holds.
+    At exit the interpreter closes ``sys.stdin``, and crashes if a daemon thread that
+    still reads from it holds its lock.
     """
     taken = sys.stdin
     if isinstance(getattr(getattr(taken, "buffer", None), "raw", None), Stdin):
@@ -164,7 +165,7 @@ def give_stdin_back() -> None:
 
 
 def flush_stdout() -> None:
-    """Has all of the result delivered.
+    """Flushes the result to stdout.
 
     Raises:
         HeadlineError: it cannot be written.
@@ -175,7 +176,7 @@ def flush_stdout() -> None:
 
 
 def utf8_stdout() -> TextIO:
-    """Returns stdout, made to write UTF-8 whatever the locale says."""
+    """Returns stdout, set to UTF-8 whatever the locale is."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     return sys.stdout

@@ -1,12 +1,12 @@
 """Worker processes: one function over many parts, results in the order of the parts.
 
-The processes start when the first part comes. What they run with reaches them once:
-by ``fork`` they share the memory of this process, else they are sent a copy.
+The processes start with the first part. They get the function and its data once: with
+``fork`` they share the memory of this process, otherwise they are sent a copy.
 
-Each has a pipe of its own, whose far end it alone holds: when it dies, even in the
-middle of a result, that pipe ends. ``concurrent.futures`` has one pipe for the results
-of all, waits for the rest of a half result for ever, and starts threads, beside which
-no process can be forked.
+Each process has its own pipe and is the only holder of its far end: if it dies, even
+in the middle of a result, the pipe ends. ``concurrent.futures`` has one pipe for all
+results, waits forever for the rest of a half-sent result, and starts threads, after
+which forking is not safe.
 """
 
 import os
@@ -37,7 +37,7 @@ Pipe: TypeAlias = "Connection[bytes, bytes]"
 Messages = SimpleQueue[bytes]
 
 KILLED = "a worker process was killed, perhaps for want of memory: try --workers 1"
-AHEAD = 2  # parts that each worker has or waits with, so that it never waits for one
+AHEAD = 2  # parts sent to each worker in advance, so that it never waits for one
 
 
 def cores() -> int:
@@ -49,23 +49,23 @@ def cores() -> int:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tells that the process at the other end of a pipe has died."""
+    """Raises a WorkerError if the process at the other end of a pipe has died."""
     try:
         yield
-    except (EOFError, OSError) as error:  # the latter in the middle of a message
+    except (EOFError, OSError) as error:  # OSError: in the middle of a message
         raise WorkerError(KILLED) from error
 
 
 @dataclass(eq=False)
 class _Task:
-    """A part under way, and what came of it: whether that is a result, and it."""
+    """A part being worked on; its outcome is (True, result) or (False, error)."""
 
     outcome: tuple[bool, Any] | None = None
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A process, this end of its pipe, and the parts that it has, the oldest first."""
+    """A process, this end of its pipe, and its unfinished parts, oldest first."""
 
     process: "BaseProcess"
     connection: Pipe
@@ -83,15 +83,15 @@ class _Worker:
 class Workers(Generic[Chunk, Result]):
     """Runs a function in several processes.
 
-    They end with this one, however it ends; what a terminal sends to all of them, such
-    as an interrupt from the keyboard, is this process's to handle, theirs to ignore.
+    They end when this process ends, however it ends. They ignore signals that a
+    terminal sends to the whole group, such as Ctrl-C; this process handles those.
 
     Args:
-        work: maps a part to its result; where processes cannot be forked, it and what
-            it is bound to are pickled, as parts and results always are.
-        count: of processes.
-        forks: whether they may be forked, where that is safe. Threads of other
-            languages, such as those of JAX, nobody here can see.
+        work: maps a part to its result. Parts and results are pickled; where processes
+            cannot be forked, so are ``work`` and the object it is bound to.
+        count: number of processes.
+        forks: whether processes may be forked, where that is safe. Pass False if a
+            library such as JAX has native threads, which Python cannot see.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Workers(Generic[Chunk, Result]):
         weakref.finalize(self, _end, os.getpid(), self._pool)
 
     def map(self, parts: Iterable[Chunk]) -> Iterator[Result]:
-        """Yields the result of each part, in their order.
+        """Yields the result of each part, in the order of the parts.
 
-        No more than ``AHEAD`` parts for each worker are under way, so memory does not
-        grow with their number.
+        At most ``AHEAD`` parts per worker are in progress, so memory does not grow with
+        the number of parts.
 
         Raises:
             WorkerError: a process was killed.
@@ -162,7 +162,7 @@ class Workers(Generic[Chunk, Result]):
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """Ends the pool if not all of it is there, or a pipe is left half read."""
+        """Ends the pool if the body raises: a worker may be missing or half read."""
         try:
             yield
         except BaseException:
@@ -178,8 +178,9 @@ def spread(
     """Maps parts to results, in their order, in several processes.
 
     Args:
-        count: of processes.
-        few: so many parts, the first, are worked on here: starting others takes longer.
+        count: number of processes.
+        few: number of first parts that this process handles itself, because starting
+            others would take longer.
     """
     to_come = iter(parts)
     here = islice(to_come, few) if count > 1 else to_come
@@ -187,8 +188,8 @@ def spread(
 
 
 def start_method() -> str:
-    """Returns how processes start: the fastest way that is safe here."""
-    # A fork copies the locks that other threads hold, and not the threads.
+    """Returns the fastest start method for processes that is safe here."""
+    # A fork copies the locks that other threads hold, but not the threads.
     if sys.platform == "linux" and threading.active_count() == 1:
         return "fork"
     return "spawn"
@@ -196,7 +197,7 @@ def start_method() -> str:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Lets signals wait: a process that starts meanwhile cannot handle them yet."""
+    """Delays signals, because processes that start meanwhile cannot handle them yet."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -208,7 +209,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _started(forks: bool, work: Work, pool: list[_Worker]) -> _Worker:
-    """Returns a new process beside those of a pool."""
+    """Starts another process for a pool."""
     from multiprocessing import connection, get_context
 
     here, there = connection.Pipe()
@@ -226,7 +227,7 @@ def _started(forks: bool, work: Work, pool: list[_Worker]) -> _Worker:
 
 
 def _end(owner: int, pool: list[_Worker]) -> None:
-    """Ends a pool's processes, unless this one is itself one, with a copy of them."""
+    """Ends a pool's processes; does nothing in a forked copy of the owner."""
     if os.getpid() != owner:
         return
     for worker in pool:
@@ -238,7 +239,7 @@ def _end(owner: int, pool: list[_Worker]) -> None:
 
 
 def _forked(here: Pipe, work: Work, inherited: list[Pipe]) -> None:
-    for connection in inherited:  # or they would not end with the process before
+    for connection in inherited:  # else they would stay open when the parent ends
         connection.close()
     _take_signals()
     _serve(here, _received(here), work)
@@ -251,9 +252,9 @@ def _spawned(here: Pipe) -> None:
 
 
 def _take_signals() -> None:
-    # A handler that a fork has copied would raise here, and be told as an error.
+    # A handler inherited from the parent would raise here and look like an error.
     for number in ENDINGS:
-        # Not first one and then the other: to ignore a signal drops one that waits.
+        # Set once: ignoring SIGTERM even briefly would drop one that is pending.
         ends = number == signal.SIGTERM
         signal.signal(number, signal.SIG_DFL if ends else signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -261,7 +262,7 @@ def _take_signals() -> None:
 
 
 def _received(here: Pipe) -> Messages:
-    """Returns what comes through the pipe, taken at once: who sends never waits."""
+    """Returns a queue of the pipe's messages, read at once so that no sender waits."""
     received: Messages = SimpleQueue()
     threading.Thread(target=_receive, args=(here, received), daemon=True).start()
     return received
@@ -275,7 +276,7 @@ def _receive(here: Pipe, received: Messages) -> None:
 
 
 def _serve(here: Pipe, received: Messages, work: Work) -> None:
-    """Works, and sends beside it: who takes the outcomes may be busy with others."""
+    """Works on parts; a thread sends the outcomes, as the parent may read them late."""
     outcomes: Messages = SimpleQueue()
     threading.Thread(target=_send, args=(here, outcomes), daemon=True).start()
     while True:
@@ -283,7 +284,7 @@ def _serve(here: Pipe, received: Messages, work: Work) -> None:
 
 
 def _send(here: Pipe, outcomes: Messages) -> None:
-    with suppress(OSError):  # nobody is there who would take it
+    with suppress(OSError):  # the parent is gone
         while True:
             here.send_bytes(outcomes.get())
 
@@ -297,5 +298,5 @@ def _outcome(work: Work, part: bytes) -> bytes:
         error.add_note(f"in a worker process:\n{format_exc()}")
         try:
             return pickle.dumps((False, error))
-        except Exception:  # what it carries cannot be pickled
+        except Exception:  # the error cannot be pickled
             return pickle.dumps((False, RuntimeError(repr(error))))

@@ -1,4 +1,4 @@
-"""Ids of tokens: the special ones, and how texts of unlike length lie in arrays."""
+"""Ids of tokens: the special ones, and arrays of texts of different lengths."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,18 +13,18 @@ Ids = NDArray[np.int32]
 
 
 class Ragged(NamedTuple):
-    """Rows of numbers, one behind the other."""
+    """Rows of numbers of different lengths, concatenated."""
 
     numbers: NDArray[Any]
     lengths: NDArray[np.int64]  # of each row
 
     def where(self, kept: NDArray[np.bool_]) -> "Ragged":
-        """Returns some of the rows."""
+        """Returns the rows that the mask ``kept`` selects."""
         numbers = self.numbers[np.repeat(kept, self.lengths)]
         return Ragged(numbers, self.lengths[kept])
 
     def split(self, counts: Sequence[int]) -> Iterator["Ragged"]:
-        """Yields so many rows, and so many of those behind them, to the last."""
+        """Yields consecutive groups of rows; ``counts`` has the rows of each group."""
         row = begin = 0
         for count in counts:
             lengths = self.lengths[row : row + count]
@@ -34,11 +34,11 @@ class Ragged(NamedTuple):
 
 
 def pad(rows: Sequence[Ids], step: int = 1) -> Ids:
-    """Puts rows of ids below each other, PAD at their ends.
+    """Stacks rows of ids into one array, padded with PAD at the end.
 
     Args:
-        rows: at least one.
-        step: the width is the least multiple of it that holds the longest row.
+        rows: at least one row.
+        step: the width is the smallest multiple of this that fits the longest row.
     """
     longest = max(len(row) for row in rows)
     padded = np.full((len(rows), -(-longest // step) * step), PAD, np.int32)

@@ -1,4 +1,4 @@
-"""The one way in for articles: raw text to what a model reads."""
+"""The conversion of a raw article to the model's input."""
 
 from dataclasses import dataclass
 from itertools import takewhile
@@ -8,7 +8,7 @@ from headline.text.normalise import normalise
 from headline.text.spans import cut, spans
 from headline.text.tokenizer import Encoded, Tokenizer
 
-Readable: TypeAlias = Union[str, "Source"]  # a raw article, or one that was read
+Readable: TypeAlias = Union[str, "Source"]  # a raw article, or one already read
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,17 @@ class Source:
     """An article as a model reads it: normalised, cut and encoded."""
 
     whole: str  # the normalised article
-    text: str  # its beginning, as much as the model reads
-    encoded: Encoded  # the text
+    text: str  # the beginning of it, which the model reads
+    encoded: Encoded  # ``text`` as ids
     runs: tuple[str, ...]  # see ``headline.text.spans``
 
     @classmethod
     def read(cls, article: Readable, tokenizer: Tokenizer, max_length: int) -> "Source":
-        """Reads an article; one that was read already comes back as it is.
+        """Reads an article; a ``Source`` is returned unchanged.
 
         Args:
-            tokenizer: of the model.
-            max_length: characters that the model reads at most.
+            tokenizer: the tokenizer of the model.
+            max_length: the most characters that the model reads.
         """
         if isinstance(article, Source):
             return article
@@ -36,10 +36,10 @@ class Source:
     def of_normalised(
         cls, whole: str, tokenizer: Tokenizer, max_length: int
     ) -> "Source":
-        """Reads an article that ``normalise`` has made; see ``read``."""
+        """Reads an article that is already normalised; see ``read``."""
         text = cut(whole, max_length)
         read = takewhile(lambda span: span[0] < len(text), spans(whole))
-        # A run that the cut goes through is not one that the article has.
+        # A run that is cut in two is left out.
         kept = [whole[begin:end] for begin, end in read if end <= len(text)]
         return cls(whole, text, tokenizer.encode(text), tuple(kept))
 
@@ -49,5 +49,5 @@ class Source:
 
     @property
     def unread(self) -> str:
-        """What stands past the most that the model reads."""
+        """The rest of the article, beyond the part that the model reads."""
         return self.whole[len(self.text) :]

@@ -1,10 +1,10 @@
-"""Text to ids and back: characters, or words.
+"""Conversion of text to ids and back, by characters or words.
 
-``PAD UNK BOS EOS = 0 1 2 3``, then every token of the train split by falling count,
-ties by code point. The first ``vocab_size`` ids are *generable*: they have an embedding
-and an output weight. Every other token is copy-only: the model embeds it as UNK, and
-the pointer can still put it into the headline. A character that the train split never
-had gets an id past all tokens, for its article alone.
+The ids are ``PAD UNK BOS EOS = 0 1 2 3``, then all tokens of the train split by falling
+count, ties by code point. The first ``vocab_size`` ids are *generable*: they have an
+embedding and an output weight. Other tokens are copy-only: the model embeds them as
+UNK, and the pointer can still copy them into the headline. A character that is not in
+the train split gets an id after all tokens, valid for its article only.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ _CODE_POINTS = 0x110000
 
 @dataclass(frozen=True, eq=False)
 class Vocab:
-    """The tokens in the order of their ids, and how many of them are generable."""
+    """The tokens in the order of their ids, and the number of generable ones."""
 
     tokens: tuple[str, ...]
     vocab_size: int
@@ -40,14 +40,14 @@ class Vocab:
         """Orders the tokens by falling count, ties by code point.
 
         Args:
-            counts: how often each token occurs.
-            vocab_size: the most generable tokens, specials included.
-            min_count: least occurrences of a generable token.
+            counts: the number of occurrences of each token.
+            vocab_size: the most generable tokens, special tokens included.
+            min_count: the fewest occurrences of a generable token.
         """
         ordered = sorted(counts, key=lambda token: (-counts[token], token))
         frequent = sum(counts[token] >= min_count for token in ordered)
         kept = min(vocab_size - len(SPECIAL_TOKENS), frequent)
-        # A rare word is read as its characters, so it needs no id of its own.
+        # A rare word is read as its characters and needs no id.
         rare = (token for token in ordered[kept:] if len(token) == 1)
         tokens = (*SPECIAL_TOKENS, *ordered[:kept], *rare)
         return cls(tokens, len(SPECIAL_TOKENS) + kept)
@@ -57,7 +57,7 @@ class Vocab:
 
     @cached_property
     def character_ids(self) -> Ids:
-        """The id of each code point, -1 where it is no token; read only."""
+        """The id of each code point, -1 if it is not a token; read only."""
         table = np.full(_CODE_POINTS, -1, dtype=np.int32)
         for index, token in enumerate(self.tokens[len(SPECIAL_TOKENS) :]):
             if len(token) == 1:
@@ -65,7 +65,7 @@ class Vocab:
         return table
 
     def ids_of(self, text: str) -> Ids:
-        """Returns the id of each character; -1 - its code point, if it is no token."""
+        """Returns the id of each character, or -1 - code point if it is not a token."""
         codes = code_points(text).astype(np.int32)
         ids = self.character_ids[codes]
         return np.where(ids < 0, -1 - codes, ids)
@@ -80,14 +80,14 @@ class Vocab:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A text as ids, with the characters that got ids for this article alone."""
+    """A text as ids, with the unknown characters that have ids in this article only."""
 
     ids: Ids  # int32, shape (S,)
     extra: tuple[str, ...] = ()  # extra[i] has the id len(vocab) + i
 
 
 class Pieces(NamedTuple):
-    """Texts in pieces: which ones there are, and of each text their places there."""
+    """Texts cut into pieces: the distinct pieces, and each text as indices of them."""
 
     distinct: Sequence[str]
     texts: Ragged
@@ -98,7 +98,7 @@ class Tokenizer(ABC):
 
     kind: str
     format: int  # of the vocab file
-    # Whether the pieces of a text are what ``encode`` cuts it into, too.
+    # Whether ``encode`` cuts a text into the same pieces as ``split``.
     cuts_alike: bool
 
     def __init__(self, vocab: Vocab) -> None:
@@ -109,7 +109,7 @@ class Tokenizer(ABC):
     def split(text: str) -> Sequence[str]:
         """Cuts a normalised text into the pieces that a vocab is chosen from.
 
-        Put together they are the text.
+        Joined again they are the text.
         """
 
     @classmethod
@@ -129,15 +129,15 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def piece_ids(self, piece: str) -> Sequence[int]:
-        """Returns the ids of a piece; of an unknown character, -1 - its code point."""
+        """Returns the ids of a piece; -1 - code point for an unknown character."""
 
     def encode(self, text: str, extra: Sequence[str] = ()) -> Encoded:
         """Turns normalised text into ids.
 
         Args:
-            text: an article, or a headline.
-            extra: for a headline, the ``extra`` of its article, so that the same
-                character has the same id in both.
+            text: an article or a headline.
+            extra: for a headline, the ``extra`` of its article, so that a character
+                has the same id in both.
         """
         ids = self._ids(self.cut(text))
         unknown = np.flatnonzero(ids < 0)
@@ -150,7 +150,7 @@ class Tokenizer(ABC):
         return Encoded(ids, tuple(places))
 
     def cut(self, text: str) -> Sequence[str]:
-        """Cuts a normalised text into pieces of one token, or of unknown characters."""
+        """Cuts a normalised text into pieces: tokens, or strings of characters."""
         return self.split(text)
 
     def _ids(self, pieces: Sequence[str]) -> Ids:
@@ -158,10 +158,10 @@ class Tokenizer(ABC):
         return np.fromiter(ids, np.int32)
 
     def decode(self, ids: Iterable[int], extra: Sequence[str] = ()) -> str:
-        """Puts the tokens of ``ids`` together again; special tokens are left out.
+        """Joins the tokens of ``ids``, without special tokens.
 
         Raises:
-            IndexError: an id is past the vocab and ``extra``.
+            IndexError: an id is beyond the vocab and ``extra``.
         """
         tokens, known, first = self.vocab.tokens, len(self.vocab), len(SPECIAL_TOKENS)
         parts = [
@@ -172,7 +172,7 @@ class Tokenizer(ABC):
         return "".join(parts)
 
     def embeddable(self, ids: Ids) -> Ids:
-        """Returns the ids with UNK for each that has no embedding."""
+        """Replaces ids without an embedding by UNK."""
         return np.where(ids < self.vocab.vocab_size, ids, np.int32(UNK))
 
     def save(self, path: Path) -> None:
@@ -201,7 +201,7 @@ class CharTokenizer(Tokenizer):
     def split_all(cls, texts: Sequence[str]) -> Pieces:
         codes = code_points("".join(texts))
         found = np.flatnonzero(np.bincount(codes))
-        kind = np.min_scalar_type(len(found))  # few bytes to hand to a process
+        kind = np.min_scalar_type(len(found))  # few bytes to send to a process
         places = np.zeros(found.max(initial=0) + 1, kind)
         places[found] = np.arange(len(found))
         lengths = np.array([*map(len, texts)], np.int64)
@@ -217,14 +217,14 @@ class CharTokenizer(Tokenizer):
 class WordTokenizer(Tokenizer):
     """One token for each word that the vocab can generate.
 
-    jieba's dictionary only finds the words that a vocab is chosen from: texts are cut
-    by the words of the vocab alone, which load at once and leave fewer characters over.
-    What they lack falls back to its characters, so that a name is still read, and
-    copied, character by character.
+    jieba's dictionary only finds the words from which a vocab is chosen. Texts are cut
+    with the words of the vocab only: they load at once, and fewer single characters are
+    left over. Text without a word of the vocab falls back to characters, so a name is
+    still read and copied character by character.
     """
 
     kind = "word"
-    format = 2  # of 1, the texts were cut by jieba's dictionary
+    format = 2  # in format 1, jieba's dictionary cut the texts
     cuts_alike = False
 
     @staticmethod
@@ -240,9 +240,9 @@ class WordTokenizer(Tokenizer):
 
     @staticmethod
     def count(pieces: Mapping[str, int], min_count: int) -> Mapping[str, int]:
-        """Words that are too rare to be tokens give their counts to their characters.
+        """Counts tokens; words too rare to be tokens count for their characters.
 
-        Every character stays a token, since a word may fall back to it.
+        Every character stays a token, because a word may fall back to it.
         """
         words = {
             word: count

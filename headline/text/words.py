@@ -1,4 +1,4 @@
-"""Words of Chinese text, cut by jieba: by its dictionary, or by that of a vocab."""
+"""Segmentation of Chinese text with jieba, by its own dictionary or by a vocab."""
 
 import sys
 import warnings
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-# Of the r-th most frequent word about 1 / (r + 2.7) are there: Mandelbrot 1953, "An
-# informational theory of the statistical structure of language".
+# The frequency of the r-th most frequent word is proportional to 1 / (r + 2.7):
+# Mandelbrot 1953, "An informational theory of the statistical structure of language".
 _BEFORE_FIRST = 2.7
-# So that each word of a vocab counts more than an unknown character, which has 1.
+# So large that each word of a vocab counts more than an unknown character, with 1.
 _MOST = 1e9
 
 
 def cut_by_jieba(text: str) -> Sequence[str]:
-    """Cuts a text by jieba's dictionary, which takes a second to load."""
+    """Cuts a text with jieba's dictionary, which takes a second to load."""
     jieba = _jieba()
     if not jieba.dt.initialized:
         import logging
@@ -26,10 +26,10 @@ def cut_by_jieba(text: str) -> Sequence[str]:
 
 
 class Cutter:
-    """Cuts texts by a dictionary of its own, so that their words are likeliest.
+    """Cuts texts into the likeliest sequence of words of a given dictionary.
 
     Args:
-        words: by falling frequency; their frequencies follow Zipf's law.
+        words: sorted by falling frequency; Zipf's law gives their frequencies.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -43,13 +43,13 @@ class Cutter:
         return Cutter, (self._words,)  # a lock of jieba's cannot be pickled
 
     def cut(self, text: str) -> Sequence[str]:
-        """Returns the words; what is none comes as characters, or as a run of Latin."""
+        """Returns the words; other text as single characters or a run of Latin."""
         words: Sequence[str] = self._jieba.lcut(text, HMM=False)
         return words
 
 
 def _frequencies(words: Sequence[str]) -> dict[str, float]:
-    """Returns how often each word is, and 0 for what only begins one."""
+    """Returns the frequency of each word, and 0 for prefixes that are not words."""
     found: dict[str, float] = {}
     for place, word in enumerate(words, 1):
         found[word] = _MOST / (place + _BEFORE_FIRST)
@@ -61,17 +61,18 @@ def _frequencies(words: Sequence[str]) -> dict[str, float]:
 @cache
 def _jieba() -> Any:
     with _without("pkg_resources"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of invalid escapes in its patterns
+        warnings.simplefilter("ignore")  # about invalid escapes in its patterns
         import jieba
     return jieba
 
 
 @contextmanager
 def _without(name: str) -> Iterator[None]:
-    """Makes a module seem not to be installed.
+    """Hides a module, as if it were not installed.
 
-    jieba opens its files with pkg_resources if there is one, which warns of itself and
-    takes three times as long to load as jieba, and with ``open`` if there is none.
+    jieba opens its files with pkg_resources if it is installed, otherwise with
+    ``open``. pkg_resources prints a deprecation warning and takes three times as long
+    to load as jieba.
     """
     modules: dict[str, Any] = sys.modules
     kept = modules.get(name)
