@@ -1,1 +1,1 @@
-"""Files of articles and titles in, a ``DATA_DIR`` out."""
+"""Conversion of files with articles and headlines to a ``DATA_DIR``."""

@@ -1,4 +1,4 @@
-"""Batches: which pairs an epoch sees, in which order, padded to few shapes."""
+"""Batches of an epoch: the choice and order of pairs, and padding to few shapes."""
 
 from collections.abc import Sequence
 
@@ -8,37 +8,37 @@ from headline.data.store import Corpus, Places, Split
 from headline.text.ids import BOS, EOS, PAD, Ids, pad
 from headline.text.tokenizer import Tokenizer
 
-# Lengths are padded to multiples of these, so that there are few shapes to compile.
+# Lengths are padded to multiples of these, so that few shapes must be compiled.
 SOURCE_STEP = 16
 TARGET_STEP = 4
 
 
 def buckets_of(split: Split) -> Places:
-    """Returns the number of each pair's bucket.
+    """Returns the bucket number of each pair, shape ``(pairs,)``.
 
-    The pairs of a bucket are padded to the same widths. Neighbours differ little:
-    after the longest targets of a source width come the longest of the next.
+    The pairs of a bucket are padded to the same widths. Neighbouring buckets differ
+    little: target lengths rise in one source width and fall in the next.
     """
     source = (split.source.lengths() - 1) // SOURCE_STEP
-    target = split.target.lengths() // TARGET_STEP  # with EOS it is one longer
+    target = split.target.lengths() // TARGET_STEP  # EOS adds one token
     most = int(target.max(initial=0))
     turned: Places = np.where(source % 2, most - target, target)
     return source * (most + 1) + turned
 
 
 def epoch_places(corpora: Sequence[Corpus], seed: int, epoch: int) -> Places:
-    """Decides which pairs an epoch sees, and how often.
+    """Chooses the pairs of an epoch by the weights of their files.
 
-    Of a weight of 2.3, every pair comes twice and three tenths of them once more.
-    Those go round in a shuffled order: an epoch takes up where the one before left
-    off, so all pairs of a file have had their turn before one has another.
+    With a weight of 2.3, every pair is used twice and 30% of the pairs once more. The
+    30% are taken in turn from a shuffled order, which each epoch continues where the
+    last one stopped. So every pair of a file gets its turn before any gets a second.
 
     Args:
-        corpora: the files, in the order in which their pairs stand in the split.
-        seed, epoch: the same ones give the same places, on any machine.
+        corpora: the files, in the order of their pairs in the split.
+        seed, epoch: the same values give the same result on any machine.
 
     Returns:
-        places of pairs in the split, ``epoch_pairs`` of each file.
+        indices of pairs in the split, ``epoch_pairs`` of each file.
     """
     begins = np.cumsum([0, *(corpus.pairs for corpus in corpora)])
     parts = [
@@ -67,26 +67,26 @@ def plan_batches(
     epoch: int,
     corpora: Sequence[Corpus] = (),
 ) -> list[Places]:
-    """Decides which pairs make up each batch of an epoch, and in which order.
+    """Plans the batches of an epoch and their order.
 
-    Pairs of one bucket come together, so that little is padding; which of them, and
-    the order of the batches, is shuffled anew for each epoch. What is left of a bucket
-    goes on into the next one: only the last batch is smaller.
+    A batch has pairs of one bucket, so there is little padding. The pairs within a
+    bucket and the order of the batches are shuffled for each epoch. The rest of a
+    bucket fills a batch with the next bucket, so only the last batch may be smaller.
 
     Args:
-        buckets: of each pair, from ``buckets_of``.
-        batch_size: pairs of a batch.
-        seed, epoch: the same ones give the same plan, on any machine.
-        corpora: where the pairs come from, if an epoch is not to see each once.
+        buckets: the bucket of each pair, from ``buckets_of``.
+        batch_size: number of pairs in a batch.
+        seed, epoch: the same values give the same plan on any machine.
+        corpora: the files of the pairs, if they have weights.
 
     Returns:
-        of each batch the places of its pairs in the split; together every pair once,
-        or as often as the weights of the corpora say.
+        for each batch the indices of its pairs in the split. Together they have every
+        pair once, or as often as the weights of the corpora say.
     """
     generator = np.random.default_rng((seed, epoch))
     seen = epoch_places(corpora, seed, epoch) if corpora else np.arange(len(buckets))
     shuffled = seen[generator.permutation(len(seen))]
-    # Numbers of 16 bits, which buckets hardly ever pass, are sorted by radix.
+    # NumPy sorts 16-bit numbers by radix sort, and bucket numbers nearly always fit.
     small = buckets.astype(np.min_scalar_type(buckets.max(initial=0)))
     ordered = shuffled[np.argsort(small[shuffled], kind="stable")]
     cuts = range(batch_size, len(ordered), batch_size)
@@ -98,11 +98,11 @@ def plan_batches(
 def make_batch(
     split: Split, pairs: Sequence[int] | Places, tokenizer: Tokenizer
 ) -> dict[str, Ids]:
-    """Pads some pairs into the arrays that ``HeadlineModel`` is called with.
+    """Pads some pairs into the input arrays of ``HeadlineModel``.
 
-    With the target ``t1 t2``, decoder_input is ``BOS t1 t2`` and labels ``t1 t2 EOS``:
-    at each step the decoder reads the token before and is to say the next. Both are
-    made here and nowhere else. Without pairs, it is one row of padding.
+    For the target ``t1 t2``, decoder_input is ``BOS t1 t2`` and labels ``t1 t2 EOS``:
+    at each step the decoder reads the last token and predicts the next. No other code
+    makes these two. Without pairs, the batch is one row of padding.
     """
     if not len(pairs):
         return _padding()

@@ -1,4 +1,4 @@
-"""Why a row of a corpus gives no pair, and what is told of it."""
+"""Rejected rows of a corpus: the reasons, and what a report shows of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ EXCERPT_LENGTH = 60  # characters
 
 
 class Reason(StrEnum):
-    """Why a row gives no pair."""
+    """The reason why a row is rejected."""
 
     UNREADABLE = "unreadable row"
     EMPTY_SOURCE = "empty article"
@@ -24,17 +24,17 @@ class Reason(StrEnum):
     LONG_TARGET = "headline too long"
     NOT_SHORTER = "headline not shorter than article"
     DUPLICATE = "duplicate"
-    HELD_OUT = "article of a held-out split"  # one without a headline
-    NO_SENTENCE = "no sentence fit for a headline"  # the same
+    HELD_OUT = "article of a held-out split"  # only for --unpaired
+    NO_SENTENCE = "no sentence fit for a headline"  # only for --unpaired
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that gives no pair.
+    """A rejected row.
 
-    ``row`` counts as ``Row.number`` does. ``excerpt`` is a single printable line of
-    at most ``EXCERPT_LENGTH`` characters from the raw values, headline first; of an
-    unreadable row it says first what is wrong.
+    ``row`` is the ``Row.number``. ``excerpt`` is one printable line of at most
+    ``EXCERPT_LENGTH`` characters from the raw values, headline first. For an unreadable
+    row it begins with the problem.
     """
 
     file: str
@@ -51,9 +51,9 @@ def length_faults(
     min_target_length: int,
     max_target_length: int | None,
 ) -> dict[int, Reason]:
-    """Returns which pairs are too short or too long, and in which way.
+    """Returns the reason for each pair that is too short or too long, by its index.
 
-    Lengths are in characters; no ``max_target_length`` sets no limit.
+    Lengths are in characters; ``max_target_length`` of None means no limit.
     """
     targets, sources = (np.array([*map(len, texts)], int) for texts in (target, source))
     limit = targets if max_target_length is None else max_target_length
@@ -72,11 +72,11 @@ def length_faults(
 
 
 def rejects(rows: Rows, file: str, faults: Mapping[int, Reason]) -> list[Reject]:
-    """Reports the rows that give no pair, in their order.
+    """Returns the rejects among some rows, in the order of the rows.
 
     Args:
-        file: the name of the file that they are of.
-        faults: why, by the places of the rows in ``Rows.numbers``.
+        file: the name of the file of the rows.
+        faults: the reasons, keyed by the index of the row in ``Rows.numbers``.
     """
     found = []
     for number, values, problem, _ in rows.others:

@@ -1,7 +1,7 @@
-"""Corpus files to pairs.
+"""Conversion of corpus files to pairs.
 
-The rows come some at a time: enough that what NumPy does with them at once, and what
-it costs to hand them to another process, hardly counts for each.
+Rows are read in blocks, large enough that the fixed costs of NumPy calls and of sending
+a block to another process hardly matter per row.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from headline.formats.records import Rows
 from headline.formats.tables import CorpusFormat, Table, find_pair_columns, open_table
 from headline.text.normalise import normalise_all
 
-BLOCK = 1000  # pairs at hand that are looked at together
+BLOCK = 1000  # pairs in memory that are processed together
 
 
 class Pair(NamedTuple):
@@ -28,13 +28,13 @@ class Pair(NamedTuple):
 
 
 class RowReader(ABC):
-    """What files give: their rows some at a time, and the pairs of those.
+    """Reads the rows of files in blocks, and makes pairs of them.
 
-    The rows have to be read one after the other, and ``judge`` can look at any of them
-    in another process. A reader keeps nothing of what it has read.
+    The rows must be read in order; ``judge`` can process any block in another process.
+    A reader keeps none of the rows that it has read.
 
     Attributes:
-        names: of the files, as text.
+        names: the names of the files as text.
     """
 
     def __init__(self, files: Iterable[Path], format: CorpusFormat) -> None:
@@ -43,9 +43,9 @@ class RowReader(ABC):
         self._format = format
 
     def read(self) -> Iterator[Rows]:
-        """Reads the files from the start, in their order; the last rows may be none.
+        """Reads the files from the start, in their order; the last block may be empty.
 
-        Positions count whole buffers, compressed bytes of a .gz, and cost nothing.
+        Positions are in bytes, compressed for a .gz, rounded up to whole read buffers.
 
         Raises:
             CorpusError: a file cannot be read, lacks a column or has no rows.
@@ -65,11 +65,11 @@ class RowReader(ABC):
     def judge(
         self, texts: Sequence[Sequence[str]]
     ) -> tuple[list[Pair | Reason], dict[int, bytes]]:
-        """Normalises and judges what ``Rows.texts`` holds.
+        """Normalises and checks the texts of ``Rows.texts``.
 
         Returns:
-            the pair of each row, or why there is none; and by the places of the rows
-            the digests of those that can be duplicates.
+            the pair of each row, or the reason why it is rejected; and the digests of
+            the rows that may be duplicates, keyed by the index of the row.
         """
         columns = [normalise_all(column) for column in texts]
         faults = self._faults(columns)
@@ -85,26 +85,26 @@ class RowReader(ABC):
 
     @abstractmethod
     def _columns(self, table: Table) -> tuple[str, ...]:
-        """Returns the names of the columns that are read.
+        """Returns the names of the columns to read.
 
         Raises:
-            CorpusError: one is not there.
+            CorpusError: a column is missing.
         """
 
     @abstractmethod
     def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
-        """Returns what speaks against rows, by the normalised values of the columns."""
+        """Returns the reasons to reject rows, from the normalised columns, by index."""
 
     @abstractmethod
     def _pair(self, texts: Sequence[str]) -> Pair | Reason:
-        """Makes the pair of a row without fault."""
+        """Makes the pair of a valid row."""
 
 
 class CorpusReader(RowReader):
-    """The pairs of files with articles and headlines.
+    """Reads pairs from files with articles and headlines.
 
     Lengths are in characters after normalisation; ``max_target_length`` of ``None``
-    sets no limit.
+    means no limit.
     """
 
     def __init__(
@@ -141,14 +141,14 @@ class CorpusReader(RowReader):
 
 
 def rows_of(pairs: Iterable[tuple[str, str]], file: int) -> Iterator[Rows]:
-    """Yields pairs that are at hand as the rows of a file.
+    """Yields pairs in memory as if they were the rows of a file.
 
     Args:
         pairs: articles and their headlines.
-        file: the number that the rows have in place of that of their file.
+        file: the file number for these rows.
 
     Raises:
-        CorpusError: something is no pair of texts, or there is none.
+        CorpusError: an item is not a pair of texts, or there are no pairs.
     """
     number = 0
     remaining = iter(pairs)
@@ -164,13 +164,13 @@ def rows_of(pairs: Iterable[tuple[str, str]], file: int) -> Iterator[Rows]:
 
 
 def check_pair(pair: object, place: int) -> None:
-    """Refuses what is no pair of texts.
+    """Checks that an object is a pair of texts.
 
     Args:
-        place: of the pair among others, counted from 1.
+        place: the number of the pair, counted from 1, for the message.
 
     Raises:
-        CorpusError: it is none.
+        CorpusError: it is not a pair of texts.
     """
     if isinstance(pair, tuple | list) and [*map(type, pair)] == [str, str]:
         return
@@ -181,5 +181,5 @@ def check_pair(pair: object, place: int) -> None:
 
 
 def shown(path: Path) -> str:
-    """Returns the path as text; a name may hold bytes that are none."""
+    """Returns the path as text, with "?" for bytes that cannot be decoded."""
     return str(path).encode(errors="replace").decode()

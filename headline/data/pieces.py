@@ -1,7 +1,7 @@
-"""Pairs in pieces, from rows to ids: what lies between the two passes of prepare.
+"""Pairs cut into pieces: the data between the two passes of prepare.
 
-A tokenizer cuts texts into pieces. The first pass numbers and counts them, and keeps
-the texts as numbers in files; the second looks the ids of the numbers up.
+A tokenizer cuts texts into pieces. The first pass numbers and counts the pieces, and
+writes the texts as numbers to files; the second pass turns the numbers into ids.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from headline.data.store import SIDES, Sides
 from headline.text.ids import Ids, Ragged
 from headline.text.tokenizer import Tokenizer
 
-PIECES = 1 << 18  # that are read back at a time, about
+PIECES = 1 << 18  # about the most pieces of one side that are read back at a time
 
 Numbers = NDArray[np.uint32]
 Encode = Callable[[Iterable[Sides]], Iterable[Sides]]
@@ -28,17 +28,17 @@ Encode = Callable[[Iterable[Sides]], Iterable[Sides]]
 
 @dataclass(frozen=True)
 class Pairs:
-    """What came of some rows, but for duplicates: the pairs, those of a split together.
+    """The pairs of a block of rows, grouped by split; duplicates are still included.
 
     Attributes:
-        faults: why rows give no pair, by their places in ``Rows.numbers``.
-        digests: of the rows that can be duplicates, likewise.
-        splits: how many of the pairs are in each split, in the order of the pairs.
-        rows: the place of the row of each pair.
-        pieces: of all texts, the distinct ones.
-        sides: the sources and the targets, as places in ``pieces``.
-        lengths: characters of each side, before it is cut.
-        texts: the pairs of the held-out splits.
+        faults: the reasons of rejected rows, keyed by their index in ``Rows.numbers``.
+        digests: the digests of rows that may be duplicates, keyed likewise.
+        splits: the number of pairs in each split, in the order of the pairs.
+        rows: the index of the row of each pair.
+        pieces: the distinct pieces of all texts.
+        sides: the sources and the targets, as indices of ``pieces``.
+        lengths: the length of each source and each target in characters, uncut.
+        texts: the pairs of the held-out splits as text.
     """
 
     faults: dict[int, Reason]
@@ -51,7 +51,7 @@ class Pairs:
     texts: dict[str, list[Pair]]
 
     def by_split(self) -> Iterator[tuple[str, slice, Sides]]:
-        """Yields each split: where its pairs are, and both sides of them."""
+        """Yields each split with the slice of its pairs and both sides of them."""
         begin = 0
         sources, targets = (side.split([*self.splits.values()]) for side in self.sides)
         for split, count in self.splits.items():
@@ -60,20 +60,20 @@ class Pairs:
 
 
 class Lexicon:
-    """The pieces that were seen, numbered as they came, and how often they count."""
+    """All pieces seen, numbered in order of appearance, with their counts."""
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
         self._counts = np.zeros(0, np.int64)
 
     def numbers(self, pieces: Sequence[str]) -> Numbers:
-        """Returns the numbers of pieces; new ones get the next."""
+        """Returns the numbers of pieces; new pieces get the next numbers."""
         places = self._places
         found = [places.setdefault(piece, len(places)) for piece in pieces]
         return np.array(found, np.uint32)
 
     def count(self, numbers: Numbers) -> None:
-        """Adds one to the count of each piece, as often as it is there."""
+        """Adds the occurrences of pieces to their counts."""
         counts = np.bincount(numbers, minlength=len(self._counts))
         counts[: len(self._counts)] += self._counts
         self._counts = counts
@@ -84,24 +84,24 @@ class Lexicon:
         return list(self._places)
 
     def counts(self) -> dict[str, int]:
-        """Returns the counts of the pieces that have any."""
+        """Returns the counts of the pieces, without those of 0."""
         counted = zip(self._places, self._counts.tolist(), strict=False)
         return {piece: count for piece, count in counted if count}
 
 
 class _Files(NamedTuple):
-    """One side of a split."""
+    """The two files of one side of a split."""
 
     numbers: BinaryIO
     lengths: BinaryIO
 
 
 class Spool:
-    """The pairs of each split, in files.
+    """Temporary files with the pairs of each split.
 
     Args:
         stack: closes the files.
-        folder: where they are.
+        folder: the folder of the files.
     """
 
     def __init__(self, stack: ExitStack, folder: Path, splits: Sequence[str]) -> None:
@@ -121,7 +121,7 @@ class Spool:
         }
 
     def write(self, split: str, side: str, texts: Ragged) -> None:
-        """Puts texts, as numbers of the lexicon, behind those of the split."""
+        """Appends texts, as numbers of the lexicon, to one side of a split."""
         longest = int(texts.lengths.max(initial=0))
         self._longest[split] = max(self._longest[split], longest)
         files = self._files[split][side]
@@ -129,7 +129,7 @@ class Spool:
         files.lengths.write(np.ascontiguousarray(texts.lengths, np.int64).data)
 
     def pairs(self, split: str) -> Iterator[Sides]:
-        """Yields the pairs of a split from the first, some at a time: both sides."""
+        """Yields all pairs of a split in blocks, each with both sides."""
         sides = [self._files[split][side] for side in SIDES]
         for stream in (stream for files in sides for stream in files):
             stream.seek(0)
@@ -147,10 +147,10 @@ def _read(files: _Files, most: int) -> Ragged:
 
 
 class TextTable:
-    """The ids of texts that are put together and cut anew.
+    """Encodes texts by joining their pieces and cutting the texts again.
 
     Args:
-        pieces: of a lexicon.
+        pieces: the pieces of a lexicon.
     """
 
     def __init__(self, tokenizer: Tokenizer, pieces: Sequence[str]) -> None:
@@ -158,7 +158,7 @@ class TextTable:
         self._pieces = pieces
 
     def encode(self, pairs: Sides) -> list[Ragged]:
-        """Turns both sides of pairs into ids, as ``PieceTable.encode``."""
+        """Turns both sides of pairs into ids, like ``PieceTable.encode``."""
         sources, targets = map(self._texts, pairs)
         sides: tuple[list[Ids], list[Ids]] = [], []
         for source, target in zip(sources, targets, strict=True):
@@ -178,9 +178,9 @@ class TextTable:
 
 
 class PieceTable:
-    """The ids of every piece of a lexicon, looked up for many texts at once.
+    """Encodes many texts at once by looking up the ids of their pieces.
 
-    The id of an unknown character is negative, see ``Tokenizer.piece_ids``.
+    The id of an unknown character is negative; see ``Tokenizer.piece_ids``.
     """
 
     def __init__(self, tokenizer: Tokenizer, pieces: Sequence[str]) -> None:
@@ -193,11 +193,11 @@ class PieceTable:
     def encode(self, pairs: Sides) -> list[Ragged]:
         """Turns both sides of pairs into ids.
 
-        What the vocab lacks gets ids past it, for its pair alone: 0, 1, 2 and so on
-        behind all tokens, in the order of its source and then its target.
+        Unknown characters get ids after all tokens, ``len(vocab)`` and on, valid for
+        their pair only, in order of appearance in the source, then the target.
         """
         sides = [self._look_up(side) for side in pairs]
-        own: dict[int, dict[int, int]] = defaultdict(dict)  # of each pair
+        own: dict[int, dict[int, int]] = defaultdict(dict)  # by pair
         for ids, lengths in sides:
             unknown = np.flatnonzero(ids < 0)
             rows = np.searchsorted(np.cumsum(lengths), unknown, side="right")
@@ -207,13 +207,13 @@ class PieceTable:
         return sides
 
     def _look_up(self, texts: Ragged) -> Ragged:
-        """Puts the ids of the pieces of each text behind one another.
+        """Concatenates the ids of the pieces of each text.
 
-        Of pieces 0 and 2, with ids ``a b`` and ``c`` in the table ``a b x c``, places
-        are 0 1 3.
+        Example: with the table ``a b x c``, pieces 0 and 2 have the ids ``a b`` and
+        ``c``, so ``places`` is 0 1 3.
         """
         numbers, lengths = texts
-        if len(self._ids) == len(self._sizes):  # a piece, an id
+        if len(self._ids) == len(self._sizes):  # one id per piece
             return Ragged(self._ids[numbers], lengths)
         sizes = self._sizes[numbers]
         ends = np.concatenate(([0], np.cumsum(sizes)))

@@ -1,13 +1,13 @@
-"""``headline prepare``: corpus files to a DATA_DIR, as a stream.
+"""``headline prepare``: streams corpus files into a DATA_DIR.
 
-Two passes. The first reads the files, splits and cuts the texts, and numbers and counts
-their pieces; the second turns the numbers into ids, and cuts texts of words anew, by
-those of the vocab alone. Articles without headlines come after the pairs, as
-pseudo-pairs in a split of their own. Memory holds the pieces, the counts of lengths,
-and a hash of each pair.
+There are two passes. The first reads the files, assigns the pairs to splits, cuts the
+texts into pieces, and numbers and counts the pieces. The second turns the numbers into
+ids; the word tokenizer cuts the texts again there, with the words of the vocab only.
+Articles without headlines come after the pairs, as pseudo-pairs in a split of their
+own. Memory holds the pieces, the counts of lengths, and a hash of each pair.
 
-This process reads the rows, decides which are duplicates, and writes; what can be done
-with rows on their own, others do. So how many there are changes nothing.
+This process reads rows, finds duplicates and writes. Worker processes do the work that
+needs one row only, so their number does not change the result.
 """
 
 from collections import Counter, deque
@@ -39,26 +39,26 @@ from headline.system.workers import spread
 from headline.text.ids import SPECIAL_TOKENS, Ragged
 from headline.text.tokenizer import TOKENIZERS, Tokenizer, Vocab
 
-PAIRS = "pairs"  # the name of pairs that are at hand, where files have theirs
-FEW = 4  # parts of the work that are done before a process is started
+PAIRS = "pairs"  # the file name shown for pairs in memory
+FEW = 4  # blocks that this process handles before it starts others
 
 Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One preparation: which files, where to, and how."""
+    """One preparation: its files, its output folder and its settings."""
 
     files: Sequence[Path]
     data_dir: Path
     format: CorpusFormat
     config: PrepareConfig
     overwrite: bool = False
-    weights: Mapping[Path, float] = field(default_factory=dict)  # of others: 1
-    # Articles and headlines that are at hand, beside those of the files.
+    weights: Mapping[Path, float] = field(default_factory=dict)  # 1 for other files
+    # Articles and headlines in memory, in addition to the files.
     pairs: Iterable[tuple[str, str]] | None = None
     unpaired: Sequence[Path] = ()  # files of articles without headlines
-    workers: int = 1  # processes, for a corpus that is large
+    workers: int = 1  # processes, if the corpus is large
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class Job:
 
     @property
     def names(self) -> list[str]:
-        """What the pairs come from, as text: the files, and PAIRS for those at hand."""
+        """The names of the files, and PAIRS for pairs in memory."""
         return [*map(shown, self.files), *([] if self.pairs is None else [PAIRS])]
 
 
@@ -77,15 +77,15 @@ def prepare(
     """Writes a DATA_DIR.
 
     Args:
-        advance: called now and then with the number of bytes that have been read.
-        written: called now and then with the number of pairs that have been written.
+        advance: called with the number of bytes read since the last call.
+        written: called with the number of pairs written since the last call.
 
     Returns:
         the content of data.json.
 
     Raises:
         CorpusError: a file cannot be read, or there is no usable pair or article.
-        DataError: the folder is there already, and not to be overwritten.
+        DataError: the folder exists and must not be overwritten.
         HeadlineError: the folder cannot be written.
     """
     with (
@@ -104,9 +104,9 @@ def prepare(
 
 
 def split_of(source: str, config: PrepareConfig) -> str:
-    """Returns the split that an article belongs to, by a hash of its text alone."""
+    """Returns the split of an article, which depends only on a hash of its text."""
     digest = blake2b(source.encode("utf-8"), digest_size=8).digest()
-    place = int.from_bytes(digest, "big") / 2**64  # even over 0 to 1
+    place = int.from_bytes(digest, "big") / 2**64  # uniform in [0, 1]
     if place < config.test_size:
         return "test"
     return "valid" if place < config.test_size + config.valid_size else "train"
@@ -117,10 +117,10 @@ def split_of(source: str, config: PrepareConfig) -> str:
 
 @dataclass(frozen=True)
 class Sorting:
-    """What can be done with rows on their own: the work of other processes.
+    """The work on rows that worker processes can do.
 
     Args:
-        split: of all pairs; by a hash of the article, where it is None.
+        split: the split of all pairs; None: by a hash of the article.
     """
 
     reader: RowReader
@@ -128,10 +128,10 @@ class Sorting:
     split: str | None = None
 
     def sort(self, texts: Sequence[Sequence[str]]) -> Pairs:
-        """Turns the texts of ``Rows`` into pairs, and those into pieces."""
+        """Turns the texts of ``Rows`` into pairs, and the pairs into pieces."""
         found, digests = self.reader.judge(texts)
         faults: dict[int, Reason] = {}
-        rows: dict[str, list[int]] = {}  # of each split
+        rows: dict[str, list[int]] = {}  # by split
         pairs: dict[str, list[Pair]] = {}
         for row, made in enumerate(found):
             if isinstance(made, Pair):
@@ -149,7 +149,7 @@ class Sorting:
     def _cut(
         self, pairs: Sequence[Pair]
     ) -> tuple[Sequence[str], Sides, Sequence[NDArray[np.int64]]]:
-        """Cuts what is learned from into pieces; the last is characters before that."""
+        """Returns distinct pieces, both sides as their indices, and uncut lengths."""
         longest = self.config.max_source_length
         sources = [pair.source[:longest] for pair in pairs]
         targets = [pair.target for pair in pairs]
@@ -161,9 +161,9 @@ class Sorting:
 
 
 class _Keeper:
-    """Leaves out the duplicates, counts the rows and writes each to where it belongs.
+    """Removes duplicates, counts rows, and writes pairs and rejects.
 
-    The rows come in their order.
+    It must get the rows in order.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class _Keeper:
         self._seen = DigestSet()
 
     def keep(self, rows: Rows, pairs: Pairs) -> Counter[str]:
-        """Takes what came of rows; returns the pairs of each split."""
+        """Takes rows and their pairs; returns the number of new pairs in each split."""
         self._counts.rows += len(rows)
         faults = with_duplicates(pairs.faults, pairs.digests, self._seen)
         for reject in rejects(rows, self._reader.names[rows.file], faults):
@@ -268,10 +268,10 @@ def _is_held_out(config: PrepareConfig, article: str) -> bool:
 def _sorted_rows(
     sorting: Sorting, found: Iterable[Rows], workers: int, advance: Advance
 ) -> Iterator[tuple[Rows, Pairs]]:
-    """Yields the rows found with what came of them, and tells how far it is.
+    """Yields the rows with their pairs, and reports progress to ``advance``.
 
-    The first rows are sorted in this process: of a small corpus they are all, and of a
-    large one other processes share what they load.
+    This process handles the first ``FEW`` blocks: all of a small corpus. For a large
+    one, forked processes then share what this one has loaded.
     """
     under_way: deque[Rows] = deque()
 
@@ -284,7 +284,7 @@ def _sorted_rows(
     for pairs in spread(sorting.sort, texts(), workers, FEW):
         rows = under_way.popleft()
         yield rows, pairs
-        advance(max(0, rows.position - position))  # pairs at hand have no position
+        advance(max(0, rows.position - position))  # pairs in memory have no position
         position = max(position, rows.position)
 
 
@@ -333,9 +333,9 @@ def _ids(encode: Encode, spool: Spool, split: str) -> Iterable[Sides]:
 
 
 def _encoder(tokenizer: Tokenizer, pieces: Sequence[str], workers: int) -> Encode:
-    """Returns what turns numbers of pieces into ids.
+    """Returns a function that turns numbers of pieces into ids.
 
-    A look-up is done sooner than handed over; to cut a text again is not.
+    A look-up is faster here than in another process; cutting texts again is not.
     """
     if tokenizer.cuts_alike:
         return partial(map, PieceTable(tokenizer, pieces).encode)

@@ -1,9 +1,10 @@
-"""Articles without headlines to pseudo-pairs: a sentence stands in for the headline.
+"""Pseudo-pairs from articles without headlines: a sentence serves as the headline.
 
-It is the sentence most like the rest of its article, which the article then lacks:
-Zhang et al. 2020, "PEGASUS: Pre-training with Extracted Gap-sentences for Abstractive
-Summarization", sec. 3.1.1, the strategy Ind-Orig: each sentence scored on its own by
-ROUGE-1 F1 with the rest. As everywhere here, ROUGE counts characters.
+It is the sentence most similar to the rest of its article, and it is removed from the
+article: Zhang et al. 2020, "PEGASUS: Pre-training with Extracted Gap-sentences for
+Abstractive Summarization", sec. 3.1.1, strategy Ind-Orig, which scores each sentence
+independently by ROUGE-1 F1 against the rest. As everywhere here, ROUGE counts
+characters.
 """
 
 import re
@@ -19,20 +20,20 @@ from headline.formats.tables import CorpusFormat, Table, find_column
 from headline.settings.prepare import PrepareConfig
 
 _OPENING, _CLOSING = "“‘「『（(《【", "”’」』）)》】"
-# A sentence ends with these and what closes behind them; "?" before a letter or a
-# digit is part of an address.
+# A sentence ends with these and the closing signs after them; "?" before a letter or a
+# digit is part of a web address.
 _ENDS = "。！？；…!?;"
 _SENTENCE = re.compile(
     rf"[^{_ENDS}]*(?:[!?;](?=[0-9A-Za-z])[^{_ENDS}]*)*"
     rf"(?:[{_ENDS}]+[{_CLOSING}]*|$)"
 )
-# A clause ends with a comma, but not with that of 1,234.
+# A clause ends with a comma, except one within a number such as 1,234.
 _CLAUSE = re.compile(r"[^，,]+(?:(?<=[0-9]),(?=[0-9])[^，,]+)*(?:[，,]|$)")
 _DROPPED = " ，,。；;…"  # no headline begins or ends with these
 
 
 class Gap(NamedTuple):
-    """What an article would lack, and the headline that it would be."""
+    """A sentence cut from an article, and the pseudo-headline made of it."""
 
     begin: int
     end: int
@@ -40,15 +41,15 @@ class Gap(NamedTuple):
 
 
 def pseudo_pair(article: str, config: PrepareConfig) -> Pair | None:
-    """Takes the sentence that best matches the rest out of a normalised article.
+    """Cuts the sentence that best matches the rest out of a normalised article.
 
-    Of a sentence longer than ``max_target_length`` its clauses, between commas, stand
-    for it. The headline does not keep a full stop; "！" and "？" stay. Only the
-    ``max_source_length`` characters that a model reads are looked at.
+    A sentence longer than ``max_target_length`` is replaced by its clauses, which end
+    with commas. The headline loses its full stop but keeps "！" and "？". Only the
+    first ``max_source_length`` characters, those that a model reads, are searched.
 
     Returns:
-        the rest of the article and the sentence, within the limits of lengths; None
-        if no sentence is a whole one of such a length and shorter than the rest.
+        the rest of the article and the sentence, both within the length limits; None
+        if no complete sentence has such a length and is shorter than the rest.
     """
     lead = article[: config.max_source_length]
     counts = Counter(lead.replace(" ", ""))
@@ -67,7 +68,7 @@ def _gaps(lead: str, is_cut: bool, config: PrepareConfig) -> Iterator[Gap]:
     characters = len(lead.replace(" ", ""))
     for begin, end in _pieces(lead, config.max_target_length):
         if is_cut and end == len(lead):
-            continue  # half a sentence
+            continue  # an incomplete sentence
         target = lead[begin:end].strip(_DROPPED)
         rest = characters - len(lead[begin:end].replace(" ", ""))
         fits = config.min_target_length <= len(target) <= config.max_target_length
@@ -77,7 +78,7 @@ def _gaps(lead: str, is_cut: bool, config: PrepareConfig) -> Iterator[Gap]:
 
 
 def _pieces(text: str, longest: int) -> Iterator[tuple[int, int]]:
-    """Yields where each sentence begins and ends; of the too long ones, each clause."""
+    """Yields begin and end of each sentence, or of its clauses if it is too long."""
     for sentence in _SENTENCE.finditer(text):
         if len(sentence.group().strip(_DROPPED)) <= longest:
             yield sentence.span()
@@ -87,18 +88,18 @@ def _pieces(text: str, longest: int) -> Iterator[tuple[int, int]]:
 
 
 def _closes(text: str) -> bool:
-    """Tells whether each quote and bracket of a text has its other half."""
+    """Tells whether all quotes and brackets of a text are closed."""
     halves = zip(_OPENING, _CLOSING, strict=True)
     closed = all(text.count(one) == text.count(other) for one, other in halves)
     return closed and text.count('"') % 2 == 0
 
 
 def _rouge_1(target: str, removed: str, counts: Counter[str]) -> float:
-    """Returns ``metrics.rouge(target, rest).rouge_1``; the rest is never put together.
+    """Returns ``metrics.rouge(target, rest).rouge_1`` without building the rest.
 
     Args:
-        removed: what the rest lacks of the article: the target and its marks.
-        counts: the characters of the article, white space left out.
+        removed: the part cut from the article: the target and its punctuation.
+        counts: the character counts of the article, without white space.
     """
     gone, wanted = Counter(removed), Counter(target)
     del gone[" "], wanted[" "]
@@ -107,13 +108,14 @@ def _rouge_1(target: str, removed: str, counts: Counter[str]) -> float:
 
 
 class UnpairedReader(RowReader):
-    """The pseudo-pairs and the rejects of files of articles.
+    """Reads pseudo-pairs from files of articles.
 
-    The files need a column of articles alone; of exact duplicates the first one stays.
+    The files need only a column of articles. The first of several exact duplicates
+    stays.
 
     Args:
-        held_out: whether an article belongs to the valid or test split, where none
-            may have been learned from.
+        held_out: tells whether an article belongs to the valid or test split; such
+            articles must not be trained on.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What ``headline prepare`` has read: counts, lengths, data.json, and its table."""
+"""The report of ``headline prepare``: counts and lengths, for data.json and a table."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,15 +18,15 @@ PERCENTILES = (5, 50, 95, 100)
 
 @dataclass
 class FileCounts:
-    """What was read from one file."""
+    """The weight of one file and its pairs in each split."""
 
     file: str
     weight: float
-    pairs: Counter[str] = field(default_factory=Counter)  # of each split
+    pairs: Counter[str] = field(default_factory=Counter)  # by split
 
     @property
     def train(self) -> Corpus:
-        """The pairs that an epoch sees."""
+        """The train pairs of the file, with its weight."""
         return Corpus(self.file, self.weight, self.pairs["train"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,26 +37,26 @@ class FileCounts:
 
 @dataclass
 class Counts:
-    """What was read."""
+    """The counts of one preparation."""
 
     corpora: list[FileCounts]
     unpaired: dict[str, int]  # pseudo-pairs of each file
     rows: int = 0
     cut: int = 0  # articles longer than ``max_source_length``
     rejects: Counter[str] = field(default_factory=Counter)
-    lengths: Mapping[str, Counter[int]] = field(  # pairs of so many characters
+    lengths: Mapping[str, Counter[int]] = field(  # pairs by characters
         default_factory=lambda: {side: Counter() for side in SIDES}
     )
 
     def pairs(self, split: str) -> int:
-        """Returns the pairs of a split, of all files together."""
+        """Returns the number of pairs in a split, from all files."""
         return sum(corpus.pairs[split] for corpus in self.corpora)
 
 
 def summarise(
     config: PrepareConfig, counts: Counts, tokenizer: Tokenizer
 ) -> dict[str, Any]:
-    """Returns what data.json says of a corpus and of how it was prepared."""
+    """Returns the part of data.json that describes the corpus and its preparation."""
     pairs = {split: counts.pairs(split) for split in SPLITS}
     unpaired = {UNPAIRED: sum(counts.unpaired.values())} if counts.unpaired else {}
     rejects = {str(reason): counts.rejects[reason] for reason in Reason}
@@ -80,7 +80,7 @@ def summarise(
 
 
 def _percentiles(lengths: Counter[int]) -> dict[str, int]:
-    """Returns the lengths nearest to the shares, as of all of them in order."""
+    """Returns ``PERCENTILES`` of the lengths, by the nearest rank."""
     values = sorted(lengths)
     below = np.cumsum([lengths[value] for value in values])
     places = np.around(np.array(PERCENTILES) / 100 * (below[-1] - 1))
@@ -92,7 +92,7 @@ def _percentiles(lengths: Counter[int]) -> dict[str, int]:
 
 
 def summary_table(summary: Mapping[str, Any]) -> str:
-    """Returns the counts and length percentiles as a table for a person."""
+    """Returns the counts and length percentiles as a readable table."""
     lines = []
     for name, count in summary["counts"].items():
         lines.append(f"{name.replace('_', ' '):24}{count:>12,}")
@@ -113,7 +113,7 @@ def summary_table(summary: Mapping[str, Any]) -> str:
 def _corpora_lines(
     corpora: Iterable[Mapping[str, Any]], unpaired: Mapping[str, int]
 ) -> list[str]:
-    """One line for each file; its name comes last, for it may be long."""
+    """Returns one line per file; the name comes last because it may be long."""
     head = "".join(f"{name:>12}" for name in ("weight", *SPLITS))
     lines = [f"{head}  corpus"]
     for corpus in corpora:

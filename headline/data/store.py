@@ -1,9 +1,9 @@
-"""DATA_DIR: what is in it, how it is written and how it is opened.
+"""DATA_DIR: its content, and how it is written and opened.
 
-Each split has two flat arrays of ids, one behind the other, with the offset at which
-each pair begins; they are read by memory map, so a corpus need not fit into memory.
-Beside them lie ``data.json``, ``vocab.json``, the held-out pairs as text, and the rows
-that gave no pair.
+Each split has two flat arrays of ids, sources and targets, each with an array of the
+offsets where pairs begin. The ids are memory-mapped, so a corpus need not fit into
+memory. The folder also has ``data.json``, ``vocab.json``, the held-out pairs as text,
+and the rejected rows.
 """
 
 import warnings
@@ -41,27 +41,27 @@ DATA = "data.json"
 VOCAB = "vocab.json"
 REJECTS = "rejects.csv"
 SPLITS = ("train", "valid", "test")  # of the pairs
-UNPAIRED = "unpaired"  # the split of pseudo-pairs, which not every dataset has
+UNPAIRED = "unpaired"  # the split of pseudo-pairs, which only some datasets have
 SIDES = ("source", "target")
 
-COUNTED = 1 << 20  # ids at once, of any number
+COUNTED = 1 << 20  # ids that are counted at a time
 
-# What NumPy raises where a file is no array.
+# Exceptions that NumPy raises if a file is not an array.
 DAMAGES = OSError, ValueError, TypeError, EOFError, TokenError, SyntaxError, Warning
 
 Offsets = NDArray[np.int64]
 Places = NDArray[np.intp]
-Sides = Sequence[Ragged]  # both sides of some pairs, in numbers
+Sides = Sequence[Ragged]  # sources and targets of some pairs, as numbers
 Append = Callable[[NDArray[Any]], object]
 
 
 def ids_file(split: str, side: str) -> str:
-    """Returns the name of the array of ids of one side of a split."""
+    """Returns the file name of the ids of one side of a split."""
     return f"{split}.{side}.npy"
 
 
 def offsets_file(split: str, side: str) -> str:
-    """Returns the name of the array of offsets of one side of a split."""
+    """Returns the file name of the offsets of one side of a split."""
     return f"{split}.{side}_offsets.npy"
 
 
@@ -71,7 +71,7 @@ def text_file(split: str) -> str:
 
 
 def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
-    """Returns the names of the files that data.json has checksums of."""
+    """Returns the names of the files whose checksums are in data.json."""
     names = [VOCAB, *(text_file(split) for split in SPLITS[1:])]
     for split in splits:
         for side in SIDES:
@@ -83,15 +83,15 @@ def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
 DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
 
 
-# --- what is opened ---------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The train pairs of one file; in the split they stand behind one another."""
+    """The train pairs of one file; they are consecutive in the split."""
 
     file: str
-    weight: float  # how often an epoch sees a pair, on average
+    weight: float  # average number of times that an epoch uses a pair
     pairs: int
 
     @property
@@ -104,9 +104,9 @@ class Corpus:
 class Side:
     """One side of a split: the sources, or the targets."""
 
-    ids: NDArray[np.unsignedinteger[Any]]  # of all pairs, one behind the other
-    offsets: Offsets  # (pairs + 1,): where each begins, and the end
-    new_ids: Ids | None = None  # the id of another vocab for each of this one's
+    ids: NDArray[np.unsignedinteger[Any]]  # of all pairs, concatenated
+    offsets: Offsets  # (pairs + 1,): the begin of each pair, and the end
+    new_ids: Ids | None = None  # maps each id to the id in another vocab
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -117,11 +117,11 @@ class Side:
         return ids if self.new_ids is None else _translate(ids, self.new_ids)
 
     def lengths(self) -> Offsets:
-        """Returns the tokens of each pair."""
+        """Returns the number of tokens of each pair."""
         return np.diff(self.offsets)
 
     def counts(self, vocab_size: int) -> NDArray[np.int64]:
-        """Returns how often each id below V stands there, ``(V,)``."""
+        """Returns the number of occurrences of each id below V, shape ``(V,)``."""
         counts = np.zeros(vocab_size + 1, np.int64)
         for begin in range(0, len(self.ids), COUNTED):
             ids = self.ids[begin : begin + COUNTED].astype(np.int32)
@@ -133,8 +133,8 @@ class Side:
 
 
 def _translate(ids: Ids, new_ids: Ids) -> Ids:
-    """Turns ids into another vocab's; an article's own come behind all tokens."""
-    last = len(new_ids) - 1  # the number of tokens, and the place of the first own id
+    """Translates ids into another vocab; an article's own ids come after all tokens."""
+    last = len(new_ids) - 1  # the number of tokens, and the first own id
     own = np.maximum(ids - last, 0)
     return new_ids[np.minimum(ids, last)] + own
 
@@ -145,14 +145,14 @@ class Split:
 
     source: Side
     target: Side
-    # Where they come from, if an epoch does not see each of them once.
+    # The files of the pairs, if any has a weight other than 1.
     corpora: tuple[Corpus, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.source)
 
     def with_ids(self, new_ids: Ids) -> "Split":
-        """Returns the same pairs with other ids, see ``Side.new_ids``."""
+        """Returns the same pairs with other ids; see ``Side.new_ids``."""
         source = replace(self.source, new_ids=new_ids)
         return replace(
             self, source=source, target=replace(self.target, new_ids=new_ids)
@@ -178,15 +178,16 @@ class Dataset:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What is the same for two datasets that a training reads alike."""
+        """Checksums and weights; equal if two datasets are the same to a training."""
         weights = [corpus.weight for corpus in self.splits["train"].corpora]
         return {**self.summary["sha256"], **({"weights": weights} if weights else {})}
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What a model tells of the data that it was trained on, ready for JSON.
+        """The description of the data that a trained model stores, ready for JSON.
 
-        Of each file it has the name alone: paths tell of people and their machines.
+        It has the names of the files without folders, because paths may reveal private
+        details.
         """
         known = ("config", "counts", "sha256")
         pairs = [
@@ -208,13 +209,13 @@ class Dataset:
         return located(self.path, text_file(split))
 
     def with_vocab(self, vocab: Vocab) -> "Dataset":
-        """Returns the same pairs with the ids of another vocab, read likewise.
+        """Returns the same pairs with the ids of another vocab, also memory-mapped.
 
-        An article's own characters, outside the train split, keep ids of their own even
-        where the other vocab has them: which characters they are is not kept.
+        Characters outside this dataset's vocab keep ids of their own even if the other
+        vocab has them, because the dataset does not store which characters they are.
 
         Args:
-            vocab: has all tokens of this dataset's, in any order.
+            vocab: contains all tokens of this dataset, in any order.
         """
         places = {token: index for index, token in enumerate(vocab.tokens)}
         tokens = self.tokenizer.vocab.tokens
@@ -224,10 +225,10 @@ class Dataset:
         return replace(self, tokenizer=tokenizer, splits=splits)
 
     def sample(self, split: str, wanted: int) -> list[Pair]:
-        """Returns up to ``wanted`` pairs of ``valid`` or ``test``, evenly spread.
+        """Returns up to ``wanted`` evenly spaced pairs of ``valid`` or ``test``.
 
         Raises:
-            DataError: their file is damaged.
+            DataError: the CSV file of the split is damaged.
         """
         places = set(evenly(len(self.splits[split]), wanted))
         path = self.text_path(split)
@@ -242,7 +243,7 @@ class Dataset:
 
 
 def evenly(total: int, wanted: int) -> list[int]:
-    """Returns up to ``wanted`` places spread evenly over ``total``."""
+    """Returns up to ``wanted`` evenly spaced indices below ``total``."""
     wanted = min(wanted, total)
     return [place * total // wanted for place in range(wanted)]
 
@@ -301,7 +302,7 @@ def _splits_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Outline:
-    """What a DATA_DIR says of itself; its pairs were not looked at."""
+    """A description of a DATA_DIR, made without reading its pairs."""
 
     summary: Mapping[str, Any]  # the content of data.json
     config: PrepareConfig
@@ -310,7 +311,7 @@ class Outline:
 
 
 def dataset_files(data_dir: Path) -> list[Path]:
-    """Returns the files of a dataset that can be there."""
+    """Returns all files that a dataset can have in the folder."""
     return [data_dir / name for name in sorted(DATASET)]
 
 
@@ -320,10 +321,10 @@ def is_prepared(data_dir: Path) -> bool:
 
 
 def outline(data_dir: Path) -> Outline:
-    """Reads what a DATA_DIR says of itself, however large it is.
+    """Reads the description of a DATA_DIR, fast even if it is large.
 
     Raises:
-        DataError: a file is missing, or one of those that tell of the others damaged.
+        DataError: a file is missing, or data.json or vocab.json is damaged.
     """
     return read_whole(data_dir, DATA, _outline)
 
@@ -349,11 +350,11 @@ def _open_split(data_dir: Path, split: str) -> Split:
 
 
 def _weighted(train: Split, path: Path, summary: Mapping[str, Any]) -> Split:
-    """Adds the corpora of the pairs where an epoch does not see each pair once."""
+    """Adds the corpora to the train split, if any has a weight other than 1."""
     try:
         corpora = [
             Corpus(str(entry["file"]), float(entry["weight"]), int(entry["train"]))
-            for entry in summary.get("corpora", ())  # older versions named none
+            for entry in summary.get("corpora", ())  # older versions have none
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error!r} in its corpora") from error
@@ -388,26 +389,26 @@ def _open_side(data_dir: Path, split: str, side: str) -> Side:
 def _open_array(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy's, of types that nobody wrote
+            warnings.simplefilter("error")  # NumPy warns of unknown types
             array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except DAMAGES as error:
-        # NumPy quotes the header, which may be anything.
+        # Not NumPy's own message: it quotes the header, which may be anything.
         raise DataError(f"{path} is damaged: it is no array of NumPy's") from error
     if array.ndim != 1:
         raise DataError(f"{path} is damaged: it must have one axis")
     return array
 
 
-# --- what is written ---------------------------------------------------------------
+# --- writing -----------------------------------------------------------------------
 
 
 class Draft:
     """A dataset that is being written.
 
     Args:
-        folder: takes its files.
-        stack: closes them.
-        splits: the ones that it has.
+        folder: the folder for its files.
+        stack: closes the files.
+        splits: the splits of the dataset.
     """
 
     def __init__(self, folder: Path, stack: ExitStack, splits: Sequence[str]) -> None:
@@ -429,7 +430,7 @@ class Draft:
         self._texts[split]((pair.target, pair.source))
 
     def reject(self, file: str, row: int, reason: str, excerpt: str) -> None:
-        """Writes down a row that gives no pair."""
+        """Writes a rejected row."""
         self._reject((file, row, reason, excerpt))
 
     def write_ids(
@@ -438,11 +439,11 @@ class Draft:
         encode: Callable[[], Iterable[Sides]],
         advance: Callable[[int], object],
     ) -> None:
-        """Writes the arrays of a split; ids take two bytes where all of them fit.
+        """Writes the arrays of a split; ids take two bytes if all of them fit.
 
         Args:
-            encode: yields the ids of all pairs; called again where they do not fit.
-            advance: called now and then with the number of pairs that are written.
+            encode: yields the ids of all pairs; called again if they do not fit.
+            advance: called with the number of pairs written since the last call.
         """
 
         def counted() -> Iterator[Sides]:
@@ -457,7 +458,7 @@ class Draft:
     def _write_arrays(
         self, split: str, encoded: Iterable[Sides], kind: type[np.integer[Any]]
     ) -> int:
-        """Writes ids of a kind, and offsets; returns the highest id, fit or not."""
+        """Writes ids as ``kind``, and offsets; returns the highest id, fit or not."""
         highest = 0
         with ExitStack() as stack:
 
@@ -482,7 +483,7 @@ class Draft:
     def finish(
         self, tokenizer: Tokenizer, summary: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Writes the vocab and data.json; returns the content of the latter."""
+        """Writes vocab.json and data.json; returns the content of data.json."""
         self._stack.close()
         tokenizer.save(self.folder / VOCAB)
         names = data_files(self.splits)
@@ -494,9 +495,9 @@ class Draft:
 
 @contextmanager
 def _growing_array(path: Path, kind: type[np.integer[Any]]) -> Iterator[Append]:
-    """Yields what puts numbers at the end of an array file.
+    """Yields a function that appends numbers to an array file.
 
-    Not a memory map: where the disk is full, the process would die by a signal.
+    Not a memory map: on a full disk, a signal would kill the process.
     """
     size, dtype = 0, np.dtype(kind)
     with path.open("wb") as stream:
@@ -513,18 +514,18 @@ def _growing_array(path: Path, kind: type[np.integer[Any]]) -> Iterator[Append]:
         write_header()
         yield write
         stream.seek(0)
-        write_header()  # as long as the first one: NumPy leaves room for it to grow
+        write_header()  # same size as before: NumPy leaves room to grow
 
 
 @contextmanager
 def replacing_dataset(
     folder: Path, splits: Sequence[str], overwrite: bool
 ) -> Iterator[Draft]:
-    """Yields a draft whose files take the place of a dataset on success.
+    """Yields a draft whose files replace the dataset in the folder on success.
 
     Raises:
-        DataError: the folder is there already, and not to be overwritten.
-        HeadlineError: it cannot be written.
+        DataError: the folder exists and must not be overwritten.
+        HeadlineError: the folder cannot be written.
     """
     if folder.exists():
         _check_replaceable(folder, overwrite)
@@ -534,7 +535,7 @@ def replacing_dataset(
             with ExitStack() as stack:
                 yield Draft(scratch, stack, splits)
             new = {path.name for path in scratch.iterdir()}
-        for name in DATASET - new:  # of a dataset with more splits
+        for name in DATASET - new:  # left by a dataset with more splits
             (folder / name).unlink(missing_ok=True)
 
 
@@ -545,7 +546,7 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(ours)}
     if not names and not located(folder, DATA).exists():
         return
-    # Never somebody's folder of other things, whatever the options say.
+    # Never replace a folder with other files, whatever the options say.
     if not located(folder, DATA).exists():
         raise DataError(f"{folder} is not empty and holds no prepared corpus")
     if strange := names - DATASET:
