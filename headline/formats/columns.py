@@ -1,17 +1,17 @@
-"""The names that columns of articles and headlines have, in every spelling."""
+"""Known names of columns with articles and headlines, in any spelling."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-# In this order where a table has several of them.
+# If a table has several of them, the first in this order is used.
 SOURCE_COLUMNS = (
     *("content", "article", "text", "正文", "body", "内容", "內容", "内文", "內文"),
     *("新闻内容", "新聞內容", "新闻正文", "新聞正文", "文章内容", "文章內容"),
     *("正文内容", "正文內容", "文章正文", "news_content", "article_content"),
     *("content_text", "article_text", "short_text", "full_text", "main_text"),
     *("news", "文章", "全文", "原文", "文本", "document", "passage", "story"),
-    *("src", "abst", "abstract"),  # not "source": mostly that is the newspaper
+    *("src", "abst", "abstract"),  # not "source": usually that is the newspaper
 )
 TARGET_COLUMNS = (
     *("title", "headline", "标题", "標題", "题目", "題目", "summary"),
@@ -29,7 +29,7 @@ def plain_name(name: str) -> str:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Tells whether two names differ in what ``plain_name`` leaves out alone."""
+    """Tells whether two names are the same to ``plain_name``."""
     return plain_name(one) == plain_name(other)
 
 
@@ -37,7 +37,7 @@ _KNOWN = frozenset(map(plain_name, (*SOURCE_COLUMNS, *TARGET_COLUMNS)))
 
 
 def without_blank(names: Sequence[str]) -> tuple[str, ...]:
-    """Leaves out the blank names at the end, which Excel writes of empty columns."""
+    """Removes blank names at the end, which Excel writes for empty columns."""
     kept = len(names)
     while kept and not names[kept - 1].strip():
         kept -= 1
@@ -45,10 +45,10 @@ def without_blank(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def count_known(names: Iterable[str], wanted: Iterable[str]) -> int:
-    """Counts the names that a column of articles or headlines may have.
+    """Counts the names that are known for columns of articles or headlines.
 
     Args:
-        wanted: more such names.
+        wanted: more names that count as known.
     """
     known = _KNOWN | {plain_name(name) for name in wanted}
     return sum(plain_name(name) in known for name in names)

@@ -1,8 +1,8 @@
-"""How a table separates its columns, and whether it quotes them.
+"""Dialects of tables: their delimiter, and whether they quote fields.
 
-CSV (RFC 4180) quotes; what is called TSV mostly does not: there a ``"`` at the
-beginning of a field opens a quotation of the text. Taken for a quote of the format, it
-would swallow all rows up to the next one.
+CSV (RFC 4180) quotes fields. Files called TSV usually do not: there, a ``"`` at the
+beginning of a field belongs to the text. If it were read as a quote of the format, it
+would swallow all rows up to the next ``"``.
 """
 
 import csv
@@ -16,7 +16,7 @@ from headline.formats.columns import count_known
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _CHOICES = (",", "\t", ";", "|")
 _NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-_MANY_LINES = 100  # of one row; a long article in quotes may well have some
+_MANY_LINES = 100  # of one row; a long quoted article may have some
 _SEPARATOR = re.compile(r'"?sep=(.)"?\n?', re.IGNORECASE)
 
 Fields = Sequence[str]
@@ -27,11 +27,11 @@ class Dialect:
     """How the columns of a table are written."""
 
     delimiter: str
-    quotes: bool = True  # whether " begins a field that may hold anything
+    quotes: bool = True  # whether " begins a quoted field
     separator_line: bool = False  # Excel's ``sep=;`` comes before the header
 
     def parse(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        """Cuts lines into records of fields, by Python's ``csv``."""
+        """Parses lines into records of fields with Python's ``csv``."""
         if self.quotes:
             return csv.reader(lines, delimiter=self.delimiter)
         return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
@@ -41,7 +41,7 @@ def delimiter_of(written: str) -> str:
     """Returns the character that ``--delimiter`` means.
 
     Raises:
-        ConfigError: it means none.
+        ConfigError: it is not a valid delimiter.
     """
     delimiter = _NAMES.get(written.lower(), written)
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
@@ -52,19 +52,19 @@ def delimiter_of(written: str) -> str:
 
 
 def separator_of(line: str) -> str | None:
-    """Returns the delimiter that Excel's line ``sep=;`` names; else None."""
+    """Returns the delimiter if the line is like Excel's ``sep=;``; else None."""
     match = _SEPARATOR.fullmatch(line)
     return match and match[1]
 
 
 def detect_delimiter(header: str, usual: str, wanted: Fields) -> str:
-    """Returns the delimiter by which a header has most names of articles and headlines.
+    """Returns the delimiter that gives a header the most known column names.
 
-    Where none gives such a name, it is the usual one, unless that leaves the header in
-    one piece and another does not.
+    If no delimiter gives a known name, it is the usual one, or, if that does not split
+    the header, the one that gives the most columns.
 
     Args:
-        wanted: names that the user has given.
+        wanted: column names that the user has given.
     """
     choices = (usual, *(choice for choice in _CHOICES if choice != usual))
     names = {choice: _first_record(header, choice) for choice in choices}
@@ -82,13 +82,13 @@ def _first_record(line: str, delimiter: str) -> list[str]:
 def quotes_fit(
     lines: Iterable[str], delimiter: str, start_row: Callable[[], None]
 ) -> bool:
-    """Tells whether all of a table is consistent with quoting.
+    """Tells whether the whole table is consistent with quoting.
 
-    Each field that begins with a quote must end with one, the quotes within doubled,
-    and none may hold what looks like rows of the table.
+    Each field that begins with a quote must end with one, with the quotes inside
+    doubled, and no field may contain text that looks like rows of the table.
 
     Args:
-        start_row: called behind each record; see ``Lines.start_row``.
+        start_row: called after each record; see ``Lines.start_row``.
     """
     width = 0
     try:
@@ -105,8 +105,8 @@ def quotes_fit(
 def holds_rows(record: Fields, width: int, delimiter: str) -> bool:
     """Tells whether a record of several lines looks like several rows.
 
-    Then its first and its last line, read without quotes, have as many fields as the
-    header: ``a,"b`` and ``c,"d`` of a table with two columns.
+    It does if its first and last line, read without quotes, have as many fields as the
+    header, such as ``a,"b`` and ``c,"d`` in a table with two columns.
     """
     parted = [place for place, field in enumerate(record) if "\n" in field]
     if not parted or width < 2:
@@ -118,7 +118,7 @@ def holds_rows(record: Fields, width: int, delimiter: str) -> bool:
 
 
 def suspicion(record: Fields, width: int, delimiter: str) -> str | None:
-    """Returns what is odd about the line ends in a record; None if nothing is."""
+    """Returns a description of suspicious line ends in a record, or None."""
     lines = 1 + sum(field.count("\n") for field in record)
     if holds_rows(record, width, delimiter):
         return f"a quoted field spans {lines} lines that look like rows of their own"

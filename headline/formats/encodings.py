@@ -1,9 +1,9 @@
-"""Which encoding a text is in, and what a file is that is no text.
+"""Detection of the encoding of a text, and of files that are not text.
 
-Only the first bytes are looked at. A byte order mark decides; without one, the text is
-decoded by every encoding that Chinese text comes in, and the one that yields the most
-characters of everyday text wins. UTF-8 is taken wherever it is nearly as good: it
-hardly ever fits by chance.
+Only the first bytes are examined. A byte order mark decides. Without one, the text is
+decoded with each encoding used for Chinese text, and the one that gives the most
+everyday characters wins. UTF-8 is preferred if it is nearly as good, because text
+hardly ever fits UTF-8 by chance.
 """
 
 import codecs
@@ -12,19 +12,19 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 
-AUTO = "auto"  # as an encoding: to be detected
+AUTO = "auto"  # an encoding to be detected
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its prefix
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# In this order where two are equally good.
+# If two are equally good, the first one wins.
 _CANDIDATES = ("utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be")
-_ENOUGH = 0.75  # share of everyday characters that makes a text
-_NEARLY = 0.9  # times the best share: UTF-8 with some broken bytes
+_ENOUGH = 0.75  # lowest share of everyday characters in a text
+_NEARLY = 0.9  # of the best share is enough for UTF-8, perhaps with broken bytes
 _ASCII = frozenset(range(0x20, 0x7F)) | set(b"\t\n\v\f\r")
 
 _WORKBOOK = "an Excel workbook: save it as CSV UTF-8"
@@ -64,10 +64,10 @@ def is_gzip(head: bytes) -> bool:
 
 
 def binary_kind(head: bytes) -> str | None:
-    """Returns what a file that is no text looks like and the way out; else None.
+    """Returns the kind of a binary file and what to do with it; None for text.
 
     Args:
-        head: its first bytes.
+        head: the first bytes of the file.
     """
     if head.startswith(b"PK\x03\x04"):
         return next(what for mark, what in _ZIPPED if mark in head)
@@ -75,12 +75,12 @@ def binary_kind(head: bytes) -> str | None:
 
 
 def detect_encoding(head: bytes) -> str | None:
-    """Returns the Python codec that reads the text; None if none does.
+    """Returns the name of the Python codec for the text; None if none fits.
 
-    A codec that reads a byte order mark as a character leaves it there.
+    The codec may decode a byte order mark as a character of the text.
 
     Args:
-        head: the first bytes of the text; the last character may be cut.
+        head: the first bytes of the text; the last character may be incomplete.
     """
     for mark, name in _MARKS:
         if head.startswith(mark):
@@ -96,7 +96,7 @@ def detect_encoding(head: bytes) -> str | None:
 
 
 def undecodable_share(text: str) -> float:
-    """Returns the share of a text that decoding with "replace" has given up."""
+    """Returns the share of U+FFFD in a text decoded with "replace"."""
     return text.count("\ufffd") / len(text) if text else 0.0
 
 
@@ -110,9 +110,9 @@ def _decodes(head: bytes, encoding: str) -> bool:
 
 
 def _is_broken_utf8(head: bytes) -> bool:
-    """Tells whether a text is UTF-8 in spite of some bytes.
+    """Tells whether a text is UTF-8 with some invalid bytes.
 
-    Three bytes of another encoding hardly ever are a character by chance.
+    In another encoding, three bytes are hardly ever a valid UTF-8 character by chance.
     """
     text = head.decode("utf-8", "replace")
     broken = text.count("\ufffd")
@@ -121,7 +121,7 @@ def _is_broken_utf8(head: bytes) -> bool:
 
 
 def _everyday_share(head: bytes, encoding: str) -> float:
-    """Returns the share of the characters that everyday Chinese text has."""
+    """Returns the share of characters that are common in everyday Chinese text."""
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     if not text:
         return 0.0
@@ -130,14 +130,14 @@ def _everyday_share(head: bytes, encoding: str) -> float:
 
 @cache
 def _weight(character: str) -> float:
-    """Returns how far a character speaks for everyday text, at most 1."""
+    """Returns how typical of everyday text a character is, from -1 to 1."""
     code = ord(character)
     if code in _ASCII or character in _everyday_hanzi() or character in _PUNCTUATION:
         return 1.0
     kind = unicodedata.category(character)
     if character == "\ufffd" or kind in ("Cc", "Cn", "Co", "Cs"):
         return -1.0
-    # Rare hanzi and signs of other scripts stand here and there in any text.
+    # Any text may have a few rare hanzi and signs of other scripts.
     return 0.3 if kind[0] in "LNPSZ" and code < 0x3400 else 0.0
 
 
@@ -148,10 +148,7 @@ _PUNCTUATION = frozenset(
 
 @cache
 def _everyday_hanzi() -> frozenset[str]:
-    """The characters that two standards have put first: 3,755 and 5,401 of them.
-
-    Level 1 of GB 2312-80 and of Big5, both by frequency.
-    """
+    """The most frequent hanzi: level 1 of GB 2312-80 (3,755) and of Big5 (5,401)."""
     simplified = _decoded_rows("gb2312", range(0xB0, 0xD8), range(0xA1, 0xFF))
     trail = (*range(0x40, 0x7F), *range(0xA1, 0xFF))
     traditional = _decoded_rows("big5", range(0xA4, 0xC7), trail)
@@ -172,10 +169,10 @@ _DOCUMENT = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<doc\b[^>]*>", re.IGNORECASE)
 
 
 def documents_kind(text: str) -> str | None:
-    """Returns what plain text that holds many documents looks like; else None.
+    """Returns the kind of a text that contains many documents; else None.
 
     Args:
-        text: its beginning.
+        text: the text, or its beginning.
     """
     if _DOCUMENT.match(text):
         return (

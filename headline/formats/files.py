@@ -1,8 +1,7 @@
 """Input files: each is opened once, however often it is read.
 
-A reader has a place of its own in the file, so several can read it at once, and any
-part of it. A pipe has its content once: what was looked at to find out how it is
-written is kept until it is read.
+Each reader has its own position, so several can read any parts of a file at once. A
+pipe can be read only once, so bytes read to detect its layout are kept for the reader.
 """
 
 import gzip
@@ -20,34 +19,34 @@ from headline.errors import CorpusError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BUFFER = 1 << 16  # bytes; also what the kind of line ends is told from
+BUFFER = 1 << 16  # bytes; also the sample for detecting encoding and line ends
 
 
 @contextmanager
 def blame(path: Path | str) -> Iterator[None]:
-    """Turns what goes wrong in reading a file or stream into one line that names it."""
+    """Turns errors of reading into a CorpusError that names the file or stream."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(f"{path} is damaged: {error}") from error
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeError as error:  # some codecs cannot go on after a wrong byte
+    except UnicodeError as error:  # some codecs cannot skip a wrong byte
         raise CorpusError(
             f"cannot decode {path}: {error}; name its encoding with --encoding"
         ) from error
 
 
 def read_once(path: Path) -> CorpusError:
-    """Returns the error of reading a second time what is no file, such as a pipe."""
+    """Returns the error for reading a pipe or a device a second time."""
     return CorpusError(f"{path} is no file that can be read twice: save it as one")
 
 
 def check_can_be_read_again(path: Path) -> None:
-    """Looks whether a path is a file, and no pipe, which can be read only once.
+    """Checks that a path is not a pipe or device, which can be read only once.
 
     Raises:
-        CorpusError: it is none.
+        CorpusError: it exists and is not a regular file.
     """
     if path.exists() and not path.is_file():
         raise read_once(path)
@@ -57,13 +56,13 @@ class InputFile:
     """An open file, for the readers of one thread.
 
     Raises:
-        CorpusError: it cannot be opened.
+        CorpusError: the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._kept = bytearray()  # what previews of a pipe have read
-        self._is_taken = False  # whether the pipe's one reader is there
+        self._kept = bytearray()  # bytes that previews of a pipe have read
+        self._is_taken = False  # whether the pipe has its only reader
         self._open()
 
     def _open(self) -> None:
@@ -74,14 +73,14 @@ class InputFile:
         self._place = 0
 
     def close(self) -> None:
-        """Closes the file; the next reader of a regular one opens it again."""
+        """Closes the file; the next reader opens a regular file again."""
         self._file.close()
 
     def reader(self, begin: int = 0, end: int | None = None) -> io.BufferedReader:
-        """Returns a stream of the bytes from ``begin`` to before ``end``.
+        """Returns a stream of the bytes from ``begin`` up to but not including ``end``.
 
         Raises:
-            CorpusError: it is a pipe that has a reader, or cannot be opened again.
+            CorpusError: it is a pipe with a reader, or it cannot be opened again.
         """
         if self._is_taken:
             raise read_once(self.path)
@@ -91,11 +90,11 @@ class InputFile:
         return io.BufferedReader(_Range(self, begin, end), BUFFER)
 
     def preview(self) -> io.BufferedReader:
-        """Returns a stream from the beginning that takes nothing from the reader."""
+        """Returns a stream from the beginning; the reader still gets all bytes."""
         return io.BufferedReader(_Range(self, 0, None), BUFFER)
 
     def read_at(self, place: int, buffer: memoryview) -> int:
-        """Reads some bytes from a place on; returns how many, 0 at the end."""
+        """Reads bytes at an offset into a buffer; returns how many, 0 at the end."""
         if place < len(self._kept):
             found = self._kept[place : place + len(buffer)]
             buffer[: len(found)] = found
@@ -110,7 +109,7 @@ class InputFile:
 
 
 class _Range(io.RawIOBase):
-    """Some bytes of a file, with a place of its own."""
+    """A range of bytes of a file, with its own position."""
 
     def __init__(self, file: InputFile, begin: int, end: int | None) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""How a file is written: what a reader of any part of it must know."""
+"""The layout of a file: everything that a reader of any part of it needs."""
 
 import codecs
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from headline.formats.dialects import Dialect
 
-LONGEST_ROW = 10_000  # lines; only a quote that is never closed gets there
+LONGEST_ROW = 10_000  # lines; only a quote that is never closed reaches this
 
 # Encodings in which the byte of "\n" is always a line end, by Python's names.
 _BY_LINES = frozenset(
@@ -17,17 +17,18 @@ _BY_LINES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a file is written; it goes with a part of the file to any process.
+    """The layout of a file; it is sent with a part of the file to another process.
 
     Attributes:
-        path: of the file, for messages.
-        header: the names of the columns, with blank ones at the end; the keys of the
-            first JSON object. None of plain text.
-        columns: the same, but for the blank ones.
-        encoding: of text, and whether nobody has named it.
-        newline: how its lines end.
-        is_compressed: whether it is gzip.
-        dialect: how the columns are written, of CSV and TSV alone.
+        path: the path of the file, for messages.
+        header: the names of the columns, with blank ones at the end; for JSON Lines the
+            keys of the first object; empty for plain text.
+        columns: the same without blank names at the end.
+        encoding: the encoding of the text.
+        is_detected: whether the encoding was detected, not given by the user.
+        newline: the line end.
+        is_compressed: whether the file is gzip.
+        dialect: the dialect of CSV and TSV; None for other formats.
     """
 
     path: Path
@@ -46,14 +47,14 @@ class Layout:
 
     @property
     def encoding_hint(self) -> str:
-        """What to do about such rows."""
+        """What a user can do about undecodable rows."""
         if self.is_detected:
             return "name its encoding with --encoding"
         return "leave out --encoding to have it detected"
 
     @property
     def in_words(self) -> str:
-        """How the file is written, for a person."""
+        """The layout in words, for a message."""
         found = "detected" if self.is_detected else "named"
         parts = [f"encoding {self.encoding} ({found})"]
         if self.dialect is not None:
@@ -66,14 +67,14 @@ class Layout:
 
     @property
     def tells_places(self) -> bool:
-        """Whether it is known at which byte a line begins."""
+        """Whether the byte offset of each line is known."""
         is_plain = self.newline == "\n" and not self.is_compressed
         return is_plain and codecs.lookup(self.encoding).name in _BY_LINES
 
 
 class Place(NamedTuple):
-    """Where a row begins, and what reading must know to go on from there."""
+    """The place where a row begins, with the state needed to read on from there."""
 
-    offset: int  # bytes of the file before it
-    number: int  # of the row, see ``Row``
+    offset: int  # bytes of the file before the row
+    number: int  # number of the row, see ``Row``
     longest_row: int = LONGEST_ROW  # lines, see ``Lines``

@@ -1,4 +1,4 @@
-"""The lines of a text file, plain or gzip, and what is wrong with them."""
+"""The lines of a text file, plain or gzip, and their problems."""
 
 import csv
 import gzip
@@ -22,22 +22,22 @@ from headline.system.progress import Report
 
 
 def unzipped(file: io.BufferedReader) -> io.BufferedReader:
-    """Returns what a file holds, decompressed where it is gzip, whatever its name."""
+    """Returns the content of a file, decompressed if it is gzip, whatever its name."""
     if not is_gzip(file.peek(BUFFER)):
         return file
     return cast(io.BufferedReader, gzip.GzipFile(fileobj=file))
 
 
 def encoding_of(head: bytes, encoding: str, name: str, note: Report | None) -> str:
-    """Returns the encoding of a text, detected where ``AUTO`` is asked for.
+    """Returns the encoding of a text, detected if ``encoding`` is ``AUTO``.
 
     Args:
         head: the first bytes of the text.
-        name: of the text, for messages.
-        note: gets a line if the text is in another encoding than UTF-8.
+        name: the name of the text, for messages.
+        note: gets a line if the detected encoding is not UTF-8.
 
     Raises:
-        CorpusError: it is no text, or its encoding cannot be detected.
+        CorpusError: it is not text, or its encoding cannot be detected.
     """
     if kind := binary_kind(head):
         raise CorpusError(f"{name} looks like {kind}")
@@ -55,7 +55,7 @@ def encoding_of(head: bytes, encoding: str, name: str, note: Report | None) -> s
 
 
 def text_layout(file: InputFile, encoding: str, note: Report | None) -> Layout:
-    """Finds out how the text of a file is encoded, and how its lines end.
+    """Detects the encoding and the line ends of a file.
 
     Raises:
         CorpusError: see ``encoding_of``.
@@ -66,8 +66,8 @@ def text_layout(file: InputFile, encoding: str, note: Report | None) -> Layout:
         head = unzipped(stream).peek(BUFFER)
     found = encoding_of(head, encoding, str(file.path), note)
     text = head.decode(found, "replace")
-    # A bare CR ends the lines only of a file that knows no other line end; elsewhere
-    # it is text. The last character may be the first half of a CR LF.
+    # A bare CR ends a line only in a file without other line ends; elsewhere it is
+    # text. The last character of the sample may be the first half of a CR LF.
     newline = "\r" if "\r" in text[:-1] and "\n" not in text else "\n"
     return Layout(
         path=file.path,
@@ -80,7 +80,7 @@ def text_layout(file: InputFile, encoding: str, note: Report | None) -> Layout:
 
 @contextmanager
 def open_text(stream: io.BufferedReader, layout: Layout) -> Iterator[io.TextIOWrapper]:
-    """Yields a stream as text, cut into lines where its lines end; it stays open."""
+    """Yields a text stream with the line ends of the layout; ``stream`` stays open."""
     with blame(layout.path):
         plain = unzipped(stream) if layout.is_compressed else stream
         text = io.TextIOWrapper(
@@ -104,9 +104,9 @@ def open_lines(
     """Yields the lines of a stream, which stays open.
 
     Args:
-        start: where the stream begins, if it does not begin with the file.
-        note: gets a line about what looks odd.
-        tells_places: whether ``Lines.place`` is asked for.
+        start: where the stream begins, if not at the beginning of the file.
+        note: gets a line about rows that look suspicious.
+        tells_places: whether ``Lines.place`` will be called.
 
     Raises:
         CorpusError: the stream cannot be read.
@@ -116,18 +116,18 @@ def open_lines(
 
 
 class OpenQuote(csv.Error):
-    """A quote is not closed within as many lines as a row may have."""
+    """A quote is not closed within the most lines that a row may have."""
 
 
 class Lines:
     """The lines of a stream, each with "\\n" as its only line end.
 
-    It knows what a parser above it cannot: whether a byte of the row could not be
-    decoded, and whether the file ended before the row did.
+    It knows what the parser that reads it cannot know: whether a byte of the row could
+    not be decoded, and whether the file ended before the row did.
 
     Args:
-        start: where the stream begins, if it does not begin with the file.
-        tells_places: whether ``place`` is asked for.
+        start: where the stream begins, if not at the beginning of the file.
+        tells_places: whether ``place`` will be called.
     """
 
     BLOCK = 1 << 17  # characters that are read together
@@ -146,7 +146,7 @@ class Lines:
         self._offset = 0 if start is None else start.offset
         self._lines = self._read(is_first=start is None)
         self._longest_row = LONGEST_ROW if start is None else start.longest_row
-        self.ahead = lines_of("")  # what comes before the rest of the stream
+        self.ahead = lines_of("")  # lines before the rest of the stream
         self.start_row()
 
     def _read(self, is_first: bool) -> Iterator[str]:
@@ -155,15 +155,15 @@ class Lines:
             first = next(lines, "")
             if first := first.removeprefix("\ufeff") if is_first else first:
                 yield first
-            yield from chain(lines)  # which, unlike the stream, is not closed with it
+            yield from chain(lines)  # closing a chain does not close the stream
 
     def _measured(self) -> Iterator[str]:
-        """Yields the lines, and keeps where each begins."""
+        """Yields the lines, and stores the offset of each."""
         assert self._begins is not None
         encoding = self.layout.encoding
         for raw in cast(io.BufferedReader, self._stream.buffer):
             line = raw.decode(encoding, "surrogateescape")
-            # A byte order mark is no part of the first row.
+            # A byte order mark is not part of the first row.
             is_marked = self._offset == 0 and line.startswith("\ufeff")
             mark = len("\ufeff".encode(encoding)) if is_marked else 0
             self._begins.append(self._offset + mark)
@@ -171,7 +171,7 @@ class Lines:
             yield line
 
     def start_row(self) -> None:
-        """Forgets the row before; ``problem`` is about the lines from here on."""
+        """Starts a new row; ``problem`` is about the lines from here on."""
         self._row: list[str] = []
         self._row_begins: list[int] = []
         self._row_limit = self._longest_row
@@ -179,14 +179,14 @@ class Lines:
         self._ended = False
 
     def problem(self) -> str | None:
-        """Returns what is wrong with the row that was just completed."""
+        """Returns the problem of the row that was just completed, or None."""
         if not self._decoded:
             return self.layout.undecodable
-        # Asked for one line more than there is: the row was still open.
+        # The parser wanted a line beyond the last one, so the row was still open.
         return "a quote is not closed before the end" if self._ended else None
 
     def take_back(self) -> str:
-        """Leaves the row at its first line, and reads the others again.
+        """Ends the row after its first line; the other lines are read again.
 
         Returns:
             the first line.
@@ -195,12 +195,16 @@ class Lines:
         self.ahead = lines_of("".join(others) + self.ahead.read())
         if self._begins is not None:
             self._begins.extendleft(reversed(self._row_begins[1:]))
-        # Where many rows do so, each must cost less: all its lines are read for it.
+        # Each such row costs reading all its lines, so make the next ones cheaper.
         self._longest_row = max(100, self._longest_row // 2)
         return first
 
     def place(self, number: int) -> Place:
-        """Returns where the row begins that was just completed, by its number."""
+        """Returns the place of the row that was just completed.
+
+        Args:
+            number: the number of the row.
+        """
         return Place(self._row_begins[0], number, self._row_limit)
 
     @property
@@ -210,7 +214,7 @@ class Lines:
 
     @property
     def lines_of_row(self) -> int:
-        """How many lines the row has so far."""
+        """The number of lines of the row so far."""
         return len(self._row)
 
     def __iter__(self) -> Iterator[str]:
@@ -228,12 +232,14 @@ class Lines:
         self._row.append(line)
         if self._begins is not None:
             self._row_begins.append(self._begins.popleft())
-        if len(self._row) > self._longest_row:  # it must not swallow the file
+        if (
+            len(self._row) > self._longest_row
+        ):  # an open quote must not swallow the file
             raise OpenQuote(f"a quote is not closed within {self._longest_row} lines")
         return line
 
     def peek(self) -> str:
-        """Returns the first line that is not blank; it and those before still come."""
+        """Returns the first line that is not blank, without consuming any line."""
         lines = [*self.ahead]
         while not lines or (lines[-1].isspace() and len(lines) < LONGEST_ROW):
             line = next(self._lines, None)
@@ -244,10 +250,10 @@ class Lines:
         return next((line for line in lines if not line.isspace()), "")
 
     def look_ahead(self) -> str | None:
-        """Returns many lines, which still come next; None if it can tell of none.
+        """Returns many next lines without consuming them; None if that is not safe.
 
-        Then one of them could not be decoded, or a bare CR ends them, or they are so
-        short that a row may have more of them than one is to have.
+        It is not safe if a line cannot be decoded, if bare CRs end the lines, or if the
+        lines are so short that a quoted row could have more than ``LONGEST_ROW``.
         """
         if self.layout.newline != "\n":
             return None
@@ -266,7 +272,7 @@ def lines_of(text: str) -> io.StringIO:
 
 
 def _with_plain_ends(text: str) -> str:
-    """Does with many lines at once what is done with each, in less time."""
+    """Does the same as ``_with_plain_end`` for many lines at once, but faster."""
     plain = text.replace("\r\n", "\n")
     if "\r" in plain:
         plain = "".join(map(_with_plain_end, lines_of(text)))
@@ -282,7 +288,7 @@ def _with_plain_end(line: str) -> str:
 
 def _is_decoded(text: str) -> bool:
     try:
-        text.encode()  # the fastest way to find what surrogateescape has left
+        text.encode()  # the fastest way to find surrogates of undecoded bytes
     except UnicodeEncodeError:
         return False
     return True

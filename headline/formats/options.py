@@ -1,4 +1,4 @@
-"""What a user may say of files: their encoding, their delimiter, their columns."""
+"""Options for reading files: encoding, delimiter, columns."""
 
 import io
 from collections.abc import Callable
@@ -11,18 +11,21 @@ from headline.formats.encodings import AUTO
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusFormat:
-    """How to read the files.
+    """Options for reading files.
 
-    A column of ``None`` is found by its name, see ``SOURCE_COLUMNS`` and
-    ``TARGET_COLUMNS``, and so is the delimiter of a CSV file. ``encoding`` is any text
-    codec of Python, or ``AUTO``; a byte order mark is dropped. Of a row that cannot be
-    read, ``tell`` gets a line with file, row and reason; a ``strict`` reader stops
-    there. ``note`` gets a line about what was detected, or looks odd, ``detail``
-    how each table is written.
+    Attributes:
+        encoding: any text codec of Python, or ``AUTO``; a byte order mark is dropped.
+        delimiter: the delimiter of CSV files; None: detected from the header.
+        source_column: None: found by its name, see ``SOURCE_COLUMNS``.
+        target_column: None: found by its name, see ``TARGET_COLUMNS``.
+        strict: stop at a row that cannot be read.
+        tell: gets a line with file, row and reason for each row that cannot be read.
+        note: gets a line about what was detected or looks suspicious.
+        detail: gets a line about the layout of each table.
 
     Raises:
-        CorpusError: there is no such encoding.
-        ConfigError: the delimiter is none.
+        CorpusError: the encoding is unknown.
+        ConfigError: the delimiter is not valid.
     """
 
     encoding: str = AUTO
@@ -49,5 +52,5 @@ class CorpusFormat:
 
     @property
     def wanted_columns(self) -> list[str]:
-        """The names of columns that the user has given."""
+        """The column names that the user has given."""
         return [name for name in (self.source_column, self.target_column) if name]

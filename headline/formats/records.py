@@ -1,4 +1,4 @@
-"""The rows of a table, one by one or many at a time, and their values as text."""
+"""Rows of a table, single or in blocks, and their values as text."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,37 +10,37 @@ from typing import Any, NamedTuple
 from headline.errors import CorpusError
 from headline.formats.layout import Layout
 
-_LOOK_AHEAD = 100  # rows; if none of the first ones can be read, none will be
+_LOOK_AHEAD = 100  # rows; a file fails if none of these can be read
 _SENTENCE = 8  # characters; shorter parts of a list are tokens
 
 
 class Row(NamedTuple):
     """One record of a table.
 
-    ``number`` counts from 1 as a spreadsheet or an editor does. In CSV and TSV it
-    counts records, blank ones too, so the header is row 1 and the first record row 2;
-    in JSON Lines it is the line. When ``problem`` is set, ``values`` may be partial;
-    what cannot be cut into columns stands under the name ``""``. A short row of CSV
-    lacks its last columns.
+    ``number`` counts from 1, as a spreadsheet or an editor does. In CSV and TSV it
+    counts records, blank ones too, so the header is row 1 and the first record row 2.
+    In JSON Lines it is the line number. If ``problem`` is set, ``values`` may be
+    incomplete; text that cannot be split into columns has the key ``""``. A short row
+    of CSV lacks its last columns.
     """
 
     number: int
     values: dict[str, Any]
     problem: str | None
-    fields: Sequence[str] = ()  # of CSV and TSV: as they stand there, surplus ones too
+    fields: Sequence[str] = ()  # raw fields of CSV and TSV, with surplus ones
 
 
 @dataclass
 class Rows:
-    """Some rows of a table, behind one another.
+    """Consecutive rows of a table, stored by columns.
 
     Attributes:
-        numbers: of the rows that can be read.
-        texts: of each column asked for, of those rows.
-        others: the rows with a problem; as a format yields them, also rows that were
-            not read by columns.
-        file: which of several files they are of, counted from 0.
-        position: how many bytes of all files are read.
+        numbers: the numbers of the readable rows.
+        texts: for each wanted column, its texts in the readable rows.
+        others: the rows with a problem; when a format yields them, also rows that it
+            has not split into columns.
+        file: the number of the file, counted from 0.
+        position: the number of bytes of all files read so far.
     """
 
     numbers: Sequence[int]
@@ -54,7 +54,7 @@ class Rows:
 
 
 def first_rows(rows: Iterator[Row]) -> list[Row]:
-    """Takes the rows up to the first readable one, which nearly always is the first."""
+    """Returns the rows up to the first readable one, usually just one row."""
     first = []
     for row in islice(rows, _LOOK_AHEAD):
         first.append(row)
@@ -64,10 +64,10 @@ def first_rows(rows: Iterator[Row]) -> list[Row]:
 
 
 def none_readable(layout: Layout, row: Row) -> CorpusError:
-    """Returns the error of a file none of whose first rows can be read.
+    """Returns the error for a file whose first rows are all unreadable.
 
     Args:
-        row: the first.
+        row: the first row.
     """
     hint = "one JSON object a line is wanted"
     if row.problem == layout.undecodable:
@@ -83,9 +83,9 @@ def none_readable(layout: Layout, row: Row) -> CorpusError:
 def as_text(value: Any) -> str | None:
     """Returns a JSON value as text.
 
-    ``null`` and the numbers that JSON does not know, NaN and the infinities, are
-    missing: empty. Sentences or tokens in a list are put together, as CNewSum has its
-    articles. Anything else, a list with other values too, is no text: None.
+    ``null``, NaN and the infinities count as missing and give "". The sentences or
+    tokens of a list are joined; articles of CNewSum are such lists. Any other value,
+    also a list with other values, gives None.
     """
     if isinstance(value, str):
         return value
@@ -104,10 +104,10 @@ def _may_be_part(value: Any) -> bool:
 
 
 def _joined(text: str, part: str) -> str:
-    """Puts two sentences or tokens behind one another.
+    """Joins two sentences or tokens.
 
-    A space keeps Latin words and numbers apart, and a sentence without its full stop
-    from the next.
+    A space separates Latin words and numbers, and a sentence without a full stop from
+    the next one.
     """
     last, first = text[-1:], part[:1]
     latin = last.isascii() and first.isascii() and last.isalnum() and first.isalnum()
@@ -116,6 +116,6 @@ def _joined(text: str, part: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Returns what a JSON value is, for a message."""
+    """Returns the kind of a JSON value, for a message."""
     names = {bool: "true or false", dict: "an object", list: "a list of other values"}
     return names.get(type(value), type(value).__name__)

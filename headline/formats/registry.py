@@ -1,7 +1,7 @@
-"""The formats: one reader and one writer for each.
+"""The registry of file formats; each has a reader and a writer.
 
-A module of ``headline.formats.registered`` makes a ``FileFormat`` and registers it: to
-add a format is to put one file there.
+Each module of ``headline.formats.registered`` makes a ``FileFormat`` and registers it.
+To add a format, add one module there.
 """
 
 import io
@@ -24,29 +24,28 @@ from headline.system.progress import Report
 
 
 class Added(NamedTuple):
-    """What a row gets: flat for columns and text, nested for objects."""
+    """The output for one row: flat for columns and text, nested for objects."""
 
-    cells: Sequence[str]  # of the new columns, perhaps not of the last ones
+    cells: Sequence[str]  # of the new columns; the last ones may be missing
     values: Mapping[str, Any]  # by key
-    problem: str | None = None  # why there is nothing
+    problem: str | None = None  # why there is no output
 
 
-Write = Callable[[Row | None, Added], None]  # of plain text, there is no row
+Write = Callable[[Row | None, Added], None]  # plain text has no row
 
 
 class FileFormat(ABC):
-    """How files of one format are read and written.
+    """Reads and writes files of one format.
 
-    ``layout`` looks at a file once; with what it returns, ``rows`` and ``blocks`` read
-    any part of it, in any process. The stream of a part begins with a row, whose place
-    ``places`` has told. It may end with any other, or go on: then as many rows are
-    taken as are wanted, and a quote that is open at their end is told of as in the
-    whole.
+    ``layout`` examines a file once. With its result, ``rows`` and ``blocks`` read any
+    part of the file, in any process. The stream of a part begins at a row, at a place
+    from ``places``, and may extend beyond the part. The caller then takes only as many
+    rows as it wants, and an open quote at their end is reported as in the whole file.
 
     Attributes:
-        suffixes: of names, in small letters and without .gz.
+        suffixes: suffixes of file names, in lower case and without .gz.
         is_table: whether it has rows of named values; otherwise it is plain text.
-        takes_settings: whether a row may say how to search for its headlines.
+        takes_settings: whether a row may set options of the search for its headlines.
     """
 
     suffixes: tuple[str, ...]
@@ -55,11 +54,11 @@ class FileFormat(ABC):
 
     @abstractmethod
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
-        """Finds out how a file is written, by previews of it.
+        """Detects the layout of a file from previews of it.
 
         Raises:
-            CorpusError: it is empty, damaged or of another format, or none of its first
-                rows can be read.
+            CorpusError: the file is empty, damaged or of another format, or none of its
+                first rows can be read.
         """
 
     @abstractmethod
@@ -74,8 +73,8 @@ class FileFormat(ABC):
 
         Args:
             stream: the bytes of the file.
-            start: where the stream begins, if it does not begin with the file.
-            note: gets a line about rows that look odd.
+            start: where the stream begins, if not at the beginning of the file.
+            note: gets a line about rows that look suspicious.
 
         Raises:
             CorpusError: the stream is damaged or cannot be read to its end.
@@ -89,7 +88,7 @@ class FileFormat(ABC):
         start: Place | None = None,
         note: Report | None = None,
     ) -> Iterator[Rows]:
-        """Yields the rows many at a time, for whoever needs some columns alone."""
+        """Yields the rows in blocks, with only the given columns."""
         rows = self.rows(stream, layout, start, note)
         while several := list(some(rows)):
             yield Rows([], [[] for _ in columns], several)
@@ -97,19 +96,19 @@ class FileFormat(ABC):
     def places(
         self, stream: io.BufferedReader, layout: Layout, start: Place | None = None
     ) -> Iterator[Place]:
-        """Yields where each row of a stream begins; nothing where that is unknown."""
+        """Yields the place of each row of a stream; nothing if places are unknown."""
         return iter(())
 
     def shape(self, layout: Layout) -> tuple[str, ...]:
-        """Returns what files must share to be written into one output."""
+        """Returns a value that must be equal for files written into one output."""
         return (self.suffixes[0],)
 
     def is_uneven(self, row: Row, column: str, layout: Layout) -> bool:
-        """Tells whether a row lacks a column, or was cut at the commas of its last."""
+        """Tells whether a row lacks a column, or its last one was split at commas."""
         return False
 
     def mended(self, row: Row, column: str, layout: Layout) -> str | None:
-        """Returns a text that its own row was cut at, put together; None if not."""
+        """Joins a text that was split at its own delimiters; None if it was not."""
         return None
 
     @abstractmethod
@@ -120,20 +119,20 @@ class FileFormat(ABC):
         columns: Sequence[str],
         keys: Sequence[str],
     ) -> Write:
-        """Returns what writes rows as they were, each with what it gets.
+        """Returns a function that writes rows unchanged, each with its output added.
 
         Args:
-            layout: of the file that the rows are of.
-            columns: the new ones, of tables.
-            keys: the new ones, of objects.
+            layout: the layout of the file of the rows.
+            columns: the new columns, for tables.
+            keys: the new keys, for objects.
 
         Raises:
-            CorpusError: there is such a column already.
+            CorpusError: a new column or key exists already.
         """
 
 
 def some(rows: Iterator[Row]) -> Iterator[Row]:
-    """Yields rows until they have enough characters for a block."""
+    """Yields rows until they have at least ``Lines.BLOCK`` characters."""
     characters = 0
     for row in rows:
         yield row
@@ -144,10 +143,10 @@ def some(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def check_new(columns: Sequence[str], new: Sequence[str]) -> None:
-    """Refuses to write over a column.
+    """Checks that new columns do not replace old ones.
 
     Raises:
-        CorpusError: one of the new ones is there already.
+        CorpusError: a new column exists already.
     """
     for name in new:
         if name in columns:
@@ -160,7 +159,7 @@ _formats: list[FileFormat] = []
 
 
 def register(format: FileFormat) -> None:
-    """Makes a format known."""
+    """Registers a format."""
     _formats.append(format)
 
 
@@ -171,14 +170,14 @@ def _load() -> None:
 
 
 def format_of(path: Path) -> FileFormat | None:
-    """Returns the format that a file's name says, be it .gz or not; None if none."""
+    """Returns the format by the suffix of a file, ignoring .gz; None if unknown."""
     _load()
     name = path.name.lower().removesuffix(".gz")
     return next((form for form in _formats if name.endswith(form.suffixes)), None)
 
 
 def is_text(path: Path) -> bool:
-    """Tells whether a file is plain text by its name."""
+    """Tells whether the name of a file means plain text."""
     format = format_of(path)
     return format is not None and not format.is_table
 
@@ -187,7 +186,7 @@ def table_format_of(path: Path) -> FileFormat:
     """Returns the format of a table.
 
     Raises:
-        CorpusError: the name says no table.
+        CorpusError: the suffix is not that of a table.
     """
     format = format_of(path)
     if format is not None and format.is_table:

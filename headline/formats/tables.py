@@ -1,6 +1,6 @@
 """Tables of articles: CSV, TSV and JSON Lines, plain or gzip, read as a stream.
 
-A row that cannot be used never stops the reading: it comes out with a problem.
+Unless the reader is strict, a bad row does not stop it: the row comes with a problem.
 Memory holds one row.
 """
 
@@ -20,13 +20,13 @@ from headline.formats.registry import FileFormat, table_format_of
 
 
 class Table:
-    """An open file as rows of named values, to be read as often as is wanted.
+    """An open file as rows of named values; it can be read several times.
 
     A pipe can be read only once.
 
     Attributes:
-        format: which one it is.
-        layout: how it is written.
+        format: the format of the file.
+        layout: the layout of the file.
 
     Raises:
         CorpusError: see ``open_table``.
@@ -60,13 +60,13 @@ class Table:
         self.close()
 
     def close(self) -> None:
-        """Closes the file; to read the table again opens it again."""
+        """Closes the file; reading the table again opens it again."""
         self._stream.close()
         self._file.close()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns, but for blank ones at the end."""
+        """The names of the columns, without blank ones at the end."""
         return self.layout.columns
 
     def __iter__(self) -> Iterator[Row]:
@@ -76,11 +76,11 @@ class Table:
     def rows(
         self, columns: Sequence[str], start: Place | None = None, tells: bool = True
     ) -> Iterator[Row]:
-        """Yields the rows; one without text in some of the columns has a problem.
+        """Yields the rows; a row without text in one of the columns has a problem.
 
         Args:
-            start: the place of the first, if it is not the first of the file.
-            tells: whether rows with a problem are told of.
+            start: the place of the first row, if it is not the first of the file.
+            tells: whether to report rows with a problem.
 
         Raises:
             CorpusError: the file is damaged or cannot be read to its end.
@@ -92,12 +92,12 @@ class Table:
     def blocks(
         self, columns: Sequence[str], start: Place | None = None
     ) -> Iterator[Rows]:
-        """Yields the rows, many at a time, and some columns alone.
+        """Yields the rows in blocks, with only some columns.
 
-        It takes less time than ``rows``, and waits for more than one row.
+        This is faster than ``rows``, but waits until it has several rows.
 
         Raises:
-            CorpusError: as ``rows`` does.
+            CorpusError: as for ``rows``.
         """
         stream, note = self._read_from(start), self._how.note
         for rows in self.format.blocks(stream, self.layout, columns, start, note):
@@ -105,15 +105,15 @@ class Table:
             yield _by_columns(rows, [*others], columns)
 
     def places(self) -> Iterator[Place]:
-        """Yields where each row begins; nothing where that is not known, as in a .gz.
+        """Yields the place of each row; nothing if places are unknown, as in a .gz.
 
         Raises:
-            CorpusError: as ``rows`` does.
+            CorpusError: as for ``rows``.
         """
         return self.format.places(self._read_from(None), self.layout)
 
     def position(self) -> int:
-        """Returns how many bytes of the file, compressed ones of a .gz, are read."""
+        """Returns the number of bytes read from the file, compressed for a .gz."""
         try:
             return self._stream.tell()
         except (OSError, ValueError):  # a pipe has none, a closed file neither
@@ -126,10 +126,10 @@ class Table:
     def _looked_at(
         self, rows: Iterator[Row], columns: Sequence[str], tells: bool = True
     ) -> Iterator[Row]:
-        """Yields rows with their problems, and tells of them.
+        """Yields rows with their problems, and reports the problems.
 
         Raises:
-            CorpusError: there is one, and no row may be left out.
+            CorpusError: a row has a problem and the reader is strict.
         """
         for row in rows:
             problem = row.problem or self._fault(row, columns)
@@ -143,7 +143,7 @@ class Table:
             yield row
 
     def _fault(self, row: Row, columns: Sequence[str]) -> str | None:
-        """Returns why a row has no text in one of the columns; None if it has."""
+        """Returns why a row lacks text in one of the columns; None if it does not."""
         for column in columns:
             if self.format.is_uneven(row, column, self.layout):
                 return f"{len(row.fields)} instead of {len(self.columns)} columns"
@@ -154,7 +154,7 @@ class Table:
 
 
 def _by_columns(rows: Rows, others: Sequence[Row], columns: Sequence[str]) -> Rows:
-    """Puts those of the other rows that have no problem among those read by columns."""
+    """Merges the other rows without a problem into the columns, in order of number."""
     fine = [row for row in others if row.problem is None]
     faulty = [row for row in others if row.problem is not None]
     if not fine:
@@ -177,11 +177,11 @@ def open_table(path: Path, how: CorpusFormat, layout: Layout | None = None) -> T
     It is opened once, however often it is read.
 
     Args:
-        layout: how the file is written, if that is known.
+        layout: the layout of the file, if it is known.
 
     Raises:
-        CorpusError: the suffix is another, the file cannot be opened, is empty, damaged
-            or no text, or none of its first rows can be read.
+        CorpusError: the suffix is unknown; the file cannot be opened, is empty, damaged
+            or not text; or none of its first rows can be read.
     """
     return Table(path, how, layout)
 
@@ -189,10 +189,10 @@ def open_table(path: Path, how: CorpusFormat, layout: Layout | None = None) -> T
 def find_column(
     table: Table, wanted: str | None, candidates: Sequence[str], what: str
 ) -> str:
-    """Returns the name of the wanted column, or else of the first candidate there.
+    """Returns the name of the wanted column, else of the first candidate in the table.
 
-    Case, width, spaces, hyphens and underscores do not count. ``what``, ``source`` or
-    ``target``, is the option that the error points at.
+    Case, width, spaces, hyphens and underscores are ignored. ``what`` is ``source`` or
+    ``target``, for the option that the error names.
 
     Raises:
         CorpusError: no column, or more than one, has the name.
@@ -201,7 +201,7 @@ def find_column(
     for name in candidates if wanted is None else (wanted,):
         found = [column for column in table.columns if same_name(column, name)]
         if wanted in found and found.count(wanted) == 1:
-            return wanted  # written exactly so, whatever else differs
+            return wanted  # an exact match wins over similar names
         if len(found) == 1:
             return found[0]
         if found:
@@ -217,10 +217,10 @@ def find_column(
 
 
 def find_pair_columns(table: Table, format: CorpusFormat) -> tuple[str, str]:
-    """Returns the names of the source's and the target's column.
+    """Returns the names of the source column and the target column.
 
     Raises:
-        CorpusError: one is not found, or both are the same.
+        CorpusError: a column is not found, or both are the same.
     """
     source = find_column(table, format.source_column, SOURCE_COLUMNS, "source")
     target = find_column(table, format.target_column, TARGET_COLUMNS, "target")
@@ -239,7 +239,7 @@ def total_bytes(files: Iterable[Path]) -> int:
     """Returns the size of the files on disk.
 
     Raises:
-        CorpusError: a file is missing or cannot be looked at.
+        CorpusError: a file is missing or cannot be accessed.
     """
     total = 0
     for path in files:

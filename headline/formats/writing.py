@@ -1,4 +1,4 @@
-"""What the writers of all formats share."""
+"""Functions that the writers of all formats share."""
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ def clean(value: Any) -> str:
 def csv_table(
     stream: TextIO, header: Sequence[str]
 ) -> Callable[[Iterable[object]], object]:
-    """Writes the header of a CSV table of ours; returns what writes a row."""
+    """Writes the header of a CSV table; returns a function that writes a row."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
     return writer.writerow

@@ -1,1 +1,1 @@
-"""The formats that there are; see ``headline.formats.registry``."""
+"""One module for each file format; see ``headline.formats.registry``."""

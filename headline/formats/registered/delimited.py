@@ -1,4 +1,4 @@
-"""CSV and TSV: how a table separates and quotes its columns, its rows, the way back."""
+"""CSV and TSV: detecting their dialect, reading and writing their rows."""
 
 import csv
 import io
@@ -46,11 +46,11 @@ _LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
 class Delimited(FileFormat):
     """Tables of text.
 
-    The columns are the header's. A file with a header alone has no rows.
+    The header names the columns. A file with only a header has no rows.
 
     Args:
-        suffix: of the files.
-        usual: what separates their columns, mostly.
+        suffix: the suffix of the files.
+        usual: the usual delimiter of the columns.
     """
 
     def __init__(self, suffix: str, usual: str) -> None:
@@ -76,11 +76,11 @@ class Delimited(FileFormat):
         )
 
     def _dialect(self, lines: Lines, file: InputFile, how: CorpusFormat) -> Dialect:
-        """Finds out how a file is written, and passes over Excel's ``sep=;``.
+        """Detects the dialect of a file, and skips Excel's line ``sep=;``.
 
-        The delimiter is the user's, or what that line says, or fits the header best.
-        With commas and semicolons a ``"`` may quote; with others only if it does so
-        all over the file.
+        The delimiter is the user's, else that of the ``sep`` line, else the best fit
+        for the header. With commas and semicolons, ``"`` always quotes; with other
+        delimiters only if the whole file is consistent with quoting.
         """
         separator = separator_of(lines.peek())
         if separator is not None:
@@ -140,9 +140,10 @@ class Delimited(FileFormat):
         return cut or column not in row.values
 
     def mended(self, row: Row, column: str, layout: Layout) -> str | None:
-        """Returns an article that was cut at its own commas, put together.
+        """Joins an article that was split at its own commas; None if it was not.
 
-        Then it stands in the last column, and the row has more fields than the header.
+        Such an article is in the last column, and its row has more fields than the
+        header.
         """
         last = len(layout.columns) - 1
         is_cut = row.problem and len(row.fields) > len(layout.columns)
@@ -158,9 +159,9 @@ class Delimited(FileFormat):
         columns: Sequence[str],
         keys: Sequence[str],
     ) -> Write:
-        """Returns what writes rows, with the new columns behind the header's.
+        """Returns a function that writes rows with the new columns after the old ones.
 
-        Fields that a row has beyond the header follow at its end.
+        Fields beyond the header come at the end of a row.
         """
         assert layout.dialect is not None
         width = len(layout.header)
@@ -182,19 +183,19 @@ class Delimited(FileFormat):
 
 
 def row_writer(stream: TextIO, dialect: Dialect) -> Callable[[list[str]], object]:
-    """Returns what writes a row as the dialect reads it."""
+    """Returns a function that writes a row in the dialect."""
     if not dialect.quotes:
-        # No field that was read without quotes has a delimiter or a line end in it.
+        # Fields that were read without quotes have no delimiters or line ends.
         return lambda row: stream.write(dialect.delimiter.join(row) + "\n")
     writer = csv.writer(stream, delimiter=dialect.delimiter, lineterminator="\n")
     return writer.writerow
 
 
 def _is_quoted(file: InputFile, text: Layout, delimiter: str) -> bool:
-    """Reads a table through to see whether it is consistent with quoting."""
+    """Reads the whole table to check that it is consistent with quoting."""
     if not file.is_regular:
         return False  # a pipe cannot be read twice
-    # Most have no quote at all, and nothing is faster than to look for one.
+    # Most files have no quote at all, which is fast to check.
     if not _has_quote(file, text):
         return False
     with open_lines(file.preview(), text) as lines:
@@ -210,7 +211,7 @@ def _has_quote(file: InputFile, text: Layout) -> bool:
 
 
 def _records(lines: Lines, start: Place | None) -> "_Records":
-    """Returns the records behind the header, or from a place on."""
+    """Returns the records after the header, or from a place on."""
     dialect = lines.layout.dialect
     assert dialect is not None
     note, lines.note = lines.note, None
@@ -228,7 +229,7 @@ class _Records:
     """Iterates over number, fields and problem of each record that is not blank.
 
     Args:
-        number: of the first.
+        number: the number of the first record.
     """
 
     def __init__(self, lines: Lines, dialect: Dialect, number: int = 1) -> None:
@@ -237,7 +238,7 @@ class _Records:
         self._lines = lines
         self._dialect = dialect
         self._reader = dialect.parse(lines)
-        self._number = number - 1  # of the last one
+        self._number = number - 1  # of the record before
 
     def __iter__(self) -> Iterator[tuple[int, list[str], str | None]]:
         return self
@@ -268,36 +269,36 @@ class _Records:
         return fields, problem
 
     def _leave_open_row(self) -> list[str]:
-        """Gives up the row at its first line, so that an open quote costs no other.
+        """Ends the row after its first line, so that an open quote costs one row only.
 
         Returns:
-            the fields of that line.
+            the fields of the first line.
         """
         first = self._lines.take_back()
         self._reader = self._dialect.parse(self._lines)
         return next(replace(self._dialect, quotes=False).parse([first]), [])
 
     def _look_for_rows(self, number: int, fields: list[str]) -> None:
-        """Says where a quoted field seems to have swallowed rows."""
+        """Notes where a quoted field seems to have swallowed rows."""
         odd = suspicion(fields, self.width, self._dialect.delimiter)
         if odd and self._lines.note is not None:
             where = f"{self._lines.layout.path}, row {number}"
             self._lines.note(f"{where}: {odd}; look whether a quote is missing")
 
     def take(self) -> tuple[int, list[list[str]]]:
-        """Takes many records without a problem at once, the blank ones among them.
+        """Takes many records without a problem at once, blank ones included.
 
-        There are none where the next has to be read on its own: perhaps it has a
-        problem, or it goes on past the lines that were looked at.
+        The list is empty if the next record must be read on its own, because it may
+        have a problem or go on beyond the lines that were read ahead.
 
         Returns:
-            the number of the first, and their fields.
+            the number of the first record, and the fields of all.
         """
         number, text = self._number + 1, self._lines.look_ahead()
         if text is None:
             return number, []
-        # A line of two fields at the end: in a quote that is open, it would be part
-        # of one.
+        # Add a marker line of two fields: if a quote is still open there, the marker
+        # becomes part of a quoted field.
         end = self._dialect.delimiter.join("\0\0")
         try:
             records = [*self._dialect.parse(chain(lines_of(text), [end]))]
@@ -324,7 +325,7 @@ class _Records:
 def _block(
     columns: Sequence[str], number: int, records: list[list[str]], names: Sequence[str]
 ) -> Rows:
-    """Makes rows of records; of columns that are called alike, the last counts."""
+    """Makes ``Rows`` of records; of columns with the same name the last one counts."""
     numbers: Sequence[int] = range(number, number + len(records))
     uneven: list[Row] = []
     named = len(without_blank(columns))

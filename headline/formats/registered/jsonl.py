@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, which may lack keys of the first."""
+"""JSON Lines: one object per line, which may lack keys of the first one."""
 
 import io
 import json
@@ -68,11 +68,10 @@ class JsonLines(FileFormat):
         columns: Sequence[str],
         keys: Sequence[str],
     ) -> Write:
-        """Returns what writes each object with its new keys.
+        """Returns a function that writes each object with its new keys.
 
-        A line that is no object, or asks for what cannot be, comes back with an
-        ``error`` and its line number. NaN and the infinities, which JSON does not know,
-        become null.
+        A line that is not an object, or has invalid options, gets the key ``error``
+        with its line number. NaN and the infinities, which JSON lacks, become null.
         """
         check_new(layout.header, keys)
 
@@ -104,7 +103,7 @@ def _loads(line: str) -> Any:
     try:
         return json.loads(line, strict=False)
     except ValueError:
-        # Python refuses to make a number of so many digits, and they stay as they are.
+        # Python refuses integers of too many digits; they stay text.
         return json.loads(line, strict=False, parse_int=_number)
 
 
@@ -113,7 +112,7 @@ def _number(digits: str) -> int | str:
 
 
 def to_json(value: Any) -> str:
-    """Returns a value as JSON in one line, with null for numbers that JSON lacks."""
+    """Returns a value as one line of JSON, with null for NaN and the infinities."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Plain text: one article, or one on each line; some bytes may be no text."""
+"""Plain text: one article, or one per line; undecodable bytes are skipped."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -22,13 +22,13 @@ TEXT = "text"  # the name of a line's only value
 
 
 class PlainText(FileFormat):
-    """Lines of text; a row is one of them, blank or not, with its text alone."""
+    """Lines of text; each line, blank or not, is a row with only its text."""
 
     suffixes = (".txt",)
     is_table = False
 
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
-        """Finds out the encoding as ``text_lines`` does."""
+        """Detects the encoding as ``text_lines`` does."""
         layout = text_layout(file, how.encoding, how.note)
         with blame(file.path), peekable(file.preview()) as plain:
             if how.encoding == AUTO and plain.peek(BUFFER).isascii():
@@ -69,7 +69,7 @@ class PlainText(FileFormat):
         columns: Sequence[str],
         keys: Sequence[str],
     ) -> Write:
-        """Returns what writes a line for each article: its headlines, tabs between."""
+        """Returns a function that writes a line of tab-separated headlines per row."""
 
         def write(row: Row | None, added: Added) -> None:
             stream.write("\t".join(added.cells) + "\n")
@@ -79,16 +79,16 @@ class PlainText(FileFormat):
 
 
 def text_lines(stream: BinaryIO, how: CorpusFormat, name: str) -> Iterator[str]:
-    """Yields each line of a stream as it comes; bytes that are no text are left out.
+    """Yields each line of a stream as it arrives, without undecodable bytes.
 
-    The encoding is that of what is there at first, or if that is ASCII of the first
-    line that is not: a slow pipe is never waited for.
+    The encoding is detected from the first available bytes or, if those are ASCII, from
+    the first line that is not ASCII. So it never waits for more of a slow pipe.
 
     Args:
-        name: of the stream, for messages.
+        name: the name of the stream, for messages.
 
     Raises:
-        CorpusError: it is no text, or damaged.
+        CorpusError: the stream is not text, or it is damaged.
     """
     with blame(name), peekable(stream) as plain:
         head = plain.peek(BUFFER)
@@ -110,17 +110,17 @@ def _decoded(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
         for line in stream:
             yield line.decode(encoding, "ignore")
         return
-    # UTF-16, say: half of another character may look like a line end.
+    # In UTF-16, for example, half of another character may look like a line end.
     text = io.TextIOWrapper(stream, encoding, "ignore", newline="\n")
     try:
-        yield from chain(text)  # which, unlike the text, is not closed with this
+        yield from chain(text)  # closing a chain does not close the text
     finally:
         text.detach()  # the stream is the caller's to close
 
 
 @contextmanager
 def peekable(stream: BinaryIO) -> Iterator[io.BufferedReader]:
-    """Yields what a stream holds, unzipped, without closing the stream in the end."""
+    """Yields the content of a stream, unzipped; the stream stays open."""
     buffered = cast(io.BufferedReader, stream)
     if not hasattr(stream, "peek"):
         buffered = io.BufferedReader(cast(io.RawIOBase, stream))
@@ -132,13 +132,14 @@ def peekable(stream: BinaryIO) -> Iterator[io.BufferedReader]:
 
 
 def whole_text(stream: BinaryIO, how: CorpusFormat, name: str) -> str:
-    """Returns all of a stream as one article; some bytes may be no text.
+    """Returns a whole stream as one article, without undecodable bytes.
 
     Args:
-        name: of the stream, for messages.
+        name: the name of the stream, for messages.
 
     Raises:
-        CorpusError: it is damaged, most of it is no text, or it holds many documents.
+        CorpusError: the stream is damaged, is mostly undecodable, or contains many
+            documents.
     """
     with blame(name), peekable(stream) as plain:
         content = plain.read()
