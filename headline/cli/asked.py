@@ -1,7 +1,7 @@
-"""What a user asks of a command: options, ``--set`` and ``--config``, one over another.
+"""The settings that a user gives to a command, and which of them wins.
 
-An option counts more than ``--set``, that more than the file of ``--config``, and that
-more than what a preset, a model or a default says.
+Options win over ``--set``, ``--set`` over the file of ``--config``, and the file over
+the values of a preset, a model or the defaults.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -20,21 +20,21 @@ Kind = TypeVar("Kind", bound=Config)
 
 
 class Part(NamedTuple):
-    """Settings that a command takes: those of a kind, or some of them."""
+    """The settings of a config class that a command takes, all or some."""
 
     config: type[Config]
     settings: tuple[Setting, ...]
 
     @property
     def section(self) -> str:
-        """The section of a TOML file that has them."""
+        """The section of these settings in a TOML file."""
         return self.config.section
 
 
 def part(
     config: type[Config], only: Collection[str] = (), but: Collection[str] = ()
 ) -> Part:
-    """Returns the settings of a kind, ``only`` some, or all ``but`` some."""
+    """Returns the settings of a config class: ``only`` some, or all ``but`` some."""
     kept = (
         one
         for one in offered(config)
@@ -44,14 +44,14 @@ def part(
 
 
 class Asked(NamedTuple):
-    """The settings that a user gives to a command, and where they stand."""
+    """The settings that a user gives to a command, by where they were given."""
 
     parts: Sequence[Part]
     options: Values  # given as options
-    sets: Values  # by --set
-    file: Values  # what the file of --config says
-    path: Path | None  # of that file
-    printing: bool  # --print-config: show the settings, and do nothing
+    sets: Values  # given with --set
+    file: Values  # from the file of --config
+    path: Path | None  # path of that file
+    printing: bool  # --print-config: print the settings and do nothing else
 
     @property
     def given(self) -> Values:
@@ -59,10 +59,10 @@ class Asked(NamedTuple):
         return self.sets | self.options
 
     def over(self, base: Kind) -> Kind:
-        """Returns settings as asked for; what nobody asks for is as in ``base``.
+        """Returns ``base`` with the given settings changed.
 
         Raises:
-            ConfigError: they do not go together.
+            ConfigError: the settings cannot be combined.
         """
         with self.blaming_the_file():
             config = base.changed(self.file | self.given)
@@ -71,7 +71,7 @@ class Asked(NamedTuple):
 
     @contextmanager
     def blaming_the_file(self) -> Iterator[None]:
-        """Names the file, and no option, where the file is to blame for an error."""
+        """Names the file, not an option, if a setting from the file causes an error."""
         try:
             yield
         except ConfigError as error:
@@ -93,17 +93,17 @@ class Asked(NamedTuple):
 
 
 def tell_settings(config: Config) -> None:
-    """Tells the settings that a command uses, as a detail."""
+    """Reports the settings that a command uses, with --verbose only."""
     pairs = ((one.name, getattr(config, one.name)) for one in offered(type(config)))
     known = ", ".join(f"{name}={value!r}" for name, value in pairs)
     detail(f"settings [{config.section}] {known}")
 
 
 def from_file(path: Path | None, parts: Sequence[Part]) -> Values:
-    """Reads what a file says about the settings of a command.
+    """Reads the settings of a command from a file.
 
-    The same file may serve several commands: what it says to others is checked too, but
-    not used.
+    The same file may serve several commands. Settings of other commands are checked
+    but not used.
 
     Raises:
         ConfigError: see ``read_settings``.
@@ -122,11 +122,11 @@ def from_file(path: Path | None, parts: Sequence[Part]) -> Values:
 
 
 def from_assignments(words: Sequence[str], parts: Sequence[Part]) -> Values:
-    """Reads what ``--set`` says: NAME=VALUE or SECTION.NAME=VALUE.
+    """Parses the values of ``--set``: NAME=VALUE or SECTION.NAME=VALUE.
 
     Raises:
-        ConfigError: it is written otherwise, the command has no such setting, or the
-            value is not allowed.
+        ConfigError: a word has another form, the command does not have the setting, or
+            the value is not allowed.
     """
     values: Values = {}
     if not words:

@@ -6,7 +6,7 @@ from click.shell_completion import get_completion_class
 from headline.cli.options import argument, command, story_options
 
 SHELLS = ("bash", "zsh", "fish")
-VARIABLE = "_HEADLINE_COMPLETE"  # by which click knows that a shell asks
+VARIABLE = "_HEADLINE_COMPLETE"  # click's sign that a shell wants completions
 
 
 @command("completion")
@@ -24,6 +24,6 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # click has each of SHELLS
     root = click.get_current_context().find_root().command
-    # Not source(): for bash it starts one, only to look at its version.
+    # Not source(): for bash, it starts a bash process only to check its version.
     script = kind(root, {}, "headline", VARIABLE)
     click.echo(script.source_template % script.source_vars())

@@ -1,7 +1,7 @@
 """Options that would have no effect are refused, not ignored.
 
-Only what is given on the command line is looked at: what a file, a preset or a model
-says may well be meant for other calls.
+Only settings given on the command line are checked; those of a file, a preset or a
+model may be meant for other calls.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A setting, whether it has an effect, and what it needs to have one.
 Rule = tuple[str, bool, str]
 
-SCORING = ("batch_size", "shortlist")  # what scoring takes from the search
+SCORING = ("batch_size", "shortlist")  # search settings that scoring uses
 DELIMITED = (".csv", ".tsv")
 
 
@@ -29,7 +29,7 @@ def refuse_idle(asked: Asked, rules: Iterable[Rule]) -> None:
     """Refuses settings that would have no effect.
 
     Raises:
-        click.UsageError: one of them was given.
+        click.UsageError: such a setting was given.
     """
     for name, works, needs in rules:
         if name in asked.given and not works:
@@ -38,14 +38,14 @@ def refuse_idle(asked: Asked, rules: Iterable[Rule]) -> None:
 
 
 def search_rules(search: DecodeConfig, own: DecodeConfig) -> Iterable[Rule]:
-    """Yields what the search needs for some settings; 0 may always be given.
+    """Yields the rules for settings of the search; 0 is always allowed.
 
     Args:
-        search: as asked for.
-        own: as the model does it by itself.
+        search: the search that the user asked for.
+        own: the default search of the model.
     """
     yield "seed", search.sample, "--sample"
-    # A wish for diversity also ends the model's own consensus.
+    # Setting diversity also switches off the model's own consensus.
     several = search.num_headlines > 1 or own.consensus or not search.diversity
     yield "diversity", several, "--num-headlines 2 or more"
     gives_up = search.gives_up or not search.beam_threshold
@@ -54,23 +54,23 @@ def search_rules(search: DecodeConfig, own: DecodeConfig) -> Iterable[Rule]:
 
 
 def scoring_rules() -> Iterable[Rule]:
-    """Yields the settings that scoring makes no use of."""
+    """Yields the rules for settings that scoring does not use."""
     unused = [one.name for one in schema(DecodeConfig) if one.name not in SCORING]
     for name in (*unused, "workers"):
         yield name, False, "headlines to be written, and --score writes none"
 
 
 def format_rules(files: Sequence[Path]) -> Iterable[Rule]:
-    """Yields what the files must be for the settings of their format."""
+    """Yields the rules for settings of the file format."""
     yield "delimiter", any(map(is_delimited, files)), "a CSV or TSV file"
 
 
 def text_rules(files: Sequence[Path], texts: Sequence[Path]) -> Iterable[Rule]:
-    """Yields what ``generate`` must read for the settings of text and of tables.
+    """Yields the rules for settings of ``generate`` about text and tables.
 
     Args:
-        files: none stands for stdin, which is text.
-        texts: those that are plain text.
+        files: the input files; empty means stdin, which is text.
+        texts: the files that are plain text.
     """
     has_tables = len(texts) < len(files)
     yield "lines", bool(texts) or not files, "plain text, from a .txt file or stdin"
@@ -79,7 +79,7 @@ def text_rules(files: Sequence[Path], texts: Sequence[Path]) -> Iterable[Rule]:
 
 
 def training_rules(model: "ModelConfig", train: "TrainConfig") -> Iterable[Rule]:
-    """Yields what a training needs for some settings; 0 may always be given."""
+    """Yields the rules for settings of a training; 0 is always allowed."""
     yield "clip_scope", train.clip_norm > 0, "--clip-norm above 0"
     has_bigrams = model.bigrams > 0 or not model.bigram_dropout
     yield "bigram_dropout", has_bigrams, "--bigrams above 0"
@@ -90,10 +90,10 @@ def training_rules(model: "ModelConfig", train: "TrainConfig") -> Iterable[Rule]
 
 
 def is_delimited(path: Path) -> bool:
-    """Tells whether a file is CSV or TSV by its name."""
+    """Tells whether the name of a file means CSV or TSV."""
     return path.name.lower().removesuffix(".gz").endswith(DELIMITED)
 
 
 def has_controls(path: Path, texts: Sequence[Path]) -> bool:
-    """Tells whether rows of a file may set options of the search: JSON Lines may."""
+    """Tells whether rows of a file may set search options, as in JSON Lines."""
     return path not in texts and not is_delimited(path)

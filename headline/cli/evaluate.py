@@ -121,7 +121,7 @@ def evaluation(
 
     Raises:
         HeadlineError: a model or a file cannot be read, or ``output`` written.
-        click.UsageError: a setting that was given has no effect.
+        click.UsageError: a given setting has no effect.
     """
     single_blas_thread()
     from headline.cli.places import check_evaluation
@@ -135,7 +135,7 @@ def evaluation(
     other: Generator | Path | None = compare
     if compare is not None and compare.is_dir():
         other = generator_of(loaded(compare), asked, machine)
-    else:  # another model may search in another way, so that more has an effect
+    else:  # another model may search differently, so more settings have an effect
         search = search_of(asked, bundle.decode, machine)
         refuse_idle(asked, search_rules(search, bundle.decode))
     generator = generator_of(bundle, asked, machine)

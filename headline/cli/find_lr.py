@@ -10,7 +10,7 @@ from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, Run
 from headline.settings.train import TrainConfig
 
-# What the range test has no use for: it sets the rate itself, and keeps no model.
+# Settings that the range test does not use: it sets the rate itself and keeps no model.
 UNUSED = (
     "epochs",
     "pretrain_share",

@@ -119,16 +119,16 @@ def generate(
 
 
 def _refuse_idle(asked: Asked, files: Sequence[Path], bundle: "Bundle") -> None:
-    """Refuses settings that have no effect on these files with this model.
+    """Refuses settings without an effect on these files with this model.
 
     Raises:
-        click.UsageError: one of them was given.
+        click.UsageError: such a setting was given.
     """
     from headline.formats.registry import is_text
 
     texts = [path for path in files if is_text(path)]
     refuse_idle(asked, [*text_rules(files, texts), *format_rules(files)])
-    # A row may wish for samples, say, and then the seed has an effect.
+    # A row may ask for samples, for example, and then the seed has an effect.
     if not any(has_controls(path, texts) for path in files):
         search = search_of(asked, bundle.decode, asked.over(MachineConfig()))
         refuse_idle(asked, search_rules(search, bundle.decode))
@@ -138,7 +138,7 @@ def _refuse_idle(asked: Asked, files: Sequence[Path], bundle: "Bundle") -> None:
 def explaining(
     path: Path | None, generator: "Generator", bundle: "Bundle"
 ) -> "Iterator[Explain | None]":
-    """Yields what puts an article on the page of explanations, if one is wanted."""
+    """Yields a function that adds an article to the explanation page, if wanted."""
     if path is None:
         yield None
         return

@@ -47,10 +47,10 @@ def info(folder: Path, as_json: bool) -> None:
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """Returns what a folder contains, ready for JSON.
+    """Returns a description of a folder, ready for JSON.
 
     Raises:
-        HeadlineError: it is neither a dataset nor a model, or damaged.
+        HeadlineError: the folder is neither a dataset nor a model, or it is damaged.
     """
     from headline.bundle import has_checkpoint, is_trained
     from headline.data.store import is_prepared
@@ -125,7 +125,7 @@ def _dataset(folder: Path) -> dict[str, Any]:
 
 
 def _group(value: Any) -> Mapping[str, Any]:
-    """Returns an object of JSON; what stands in its place counts as an empty one."""
+    """Returns a JSON object unchanged, and an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
@@ -138,15 +138,15 @@ def _tokens(tokenizer: "Tokenizer") -> dict[str, Any]:
 
 
 def _sizes(paths: Iterable[Path]) -> dict[str, int]:
-    """Returns the bytes of each file."""
+    """Returns the size of each file in bytes."""
     return {path.name: path.stat().st_size for path in paths}
 
 
-# --- for a person ---------------------------------------------------------------------
+# --- output as text -------------------------------------------------------------------
 
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a line for each value, then the groups of them under their titles."""
+    """Yields a line for each single value, then each group below its title."""
     groups = {name: _as_group(value) for name, value in found.items()}
     for name, value in found.items():
         if groups[name] is None:
@@ -159,7 +159,7 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _as_group(value: Any) -> list[tuple[str, Any]] | None:
-    """Returns the lines of a group; None of a single value."""
+    """Returns the names and values of a group; None for a single value."""
     if isinstance(value, Mapping):
         return list(value.items())
     if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
@@ -171,7 +171,7 @@ def _as_group(value: Any) -> list[tuple[str, Any]] | None:
 
 
 def _line(name: str, value: Any) -> str:
-    # A terminal obeys what cannot be printed, and a folder may be a stranger's.
+    # Control characters could command the terminal, and the folder may be untrusted.
     text = f"{name:24} {_shown(value)}"
     return "".join(c if c.isprintable() else "?" for c in text)
 

@@ -1,8 +1,8 @@
 """The command line: one group, one module for each command.
 
-stdout is the result, stderr the story. Only click, the settings and the errors are
-imported here and by the commands; what a command needs is imported inside it, so that
-``--help`` and usage errors come at once, and only ``train`` and ``find-lr`` load Keras.
+Results go to stdout, messages to stderr. This module and the commands import only
+click, the settings and the errors at the top; a command imports the rest when it runs.
+So ``--help`` and usage errors are fast, and only ``train`` and ``find-lr`` load Keras.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -22,7 +22,7 @@ from headline.system.streams import (
     take_standard_streams,
 )
 
-# What each does, in the order in which they are used; to list them loads none.
+# One line for each command, in the order of use; listing them loads no command.
 COMMANDS = {
     "prepare": "Turn a corpus into a dataset.",
     "train": "Train a model on a dataset.",
@@ -36,7 +36,7 @@ COMMANDS = {
 
 
 class Commands(Mapping[str, click.Command]):
-    """The commands by name; each is loaded when it is asked for."""
+    """The commands by name; each is loaded when it is needed."""
 
     def __getitem__(self, name: str) -> click.Command:
         if name not in COMMANDS:
@@ -62,8 +62,7 @@ class HeadlineGroup(click.Group):
         try:
             return super().main(*args, **more)
         finally:
-            # What is still held goes now, or is lost and told: nothing is left that
-            # could fail when the interpreter ends.
+            # Flush now: nothing may be left that could fail when the interpreter exits.
             with suppress(HeadlineError, OSError):
                 flush_stdout()
             give_stdin_back()
@@ -71,7 +70,7 @@ class HeadlineGroup(click.Group):
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
-        """Writes what each command does."""
+        """Writes the list of commands, with a line for each."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -88,7 +87,7 @@ class HeadlineGroup(click.Group):
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turns what is no bug into click's errors and exit codes."""
+    """Turns expected errors into click's errors and exit codes; lets bugs through."""
     try:
         yield
     except KeyboardInterrupt:
@@ -122,5 +121,5 @@ def main() -> None:
     """
 
 
-# click itself only reads them.
+# The cast is safe: click only reads from the mapping.
 main.commands = cast(MutableMapping[str, click.Command], Commands())

@@ -1,4 +1,4 @@
-"""The model of a command, made ready to write headlines, and its files to be read."""
+"""Functions that prepare the model of a command and its options for reading files."""
 
 import os
 from collections.abc import Callable
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def single_blas_thread() -> None:
-    """Keeps NumPy to one thread; to be called before it is imported.
+    """Limits NumPy to one thread; must be called before NumPy is imported.
 
-    The products of one search are small: a second thread spends its time waiting for
-    the first, above all where another process uses the cores.
+    The matrix products of a search are small: a second thread mostly waits for the
+    first, above all if other processes use the cores.
     """
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -32,7 +32,7 @@ def loaded(model_dir: Path) -> "Bundle":
     """Loads a model.
 
     Raises:
-        BundleError: it is missing or damaged.
+        BundleError: the model is missing or damaged.
     """
     from headline.bundle import load_bundle
 
@@ -41,17 +41,17 @@ def loaded(model_dir: Path) -> "Bundle":
 
 
 def own_search(model_dir: Path | None) -> DecodeConfig:
-    """Returns how a model searches by itself; the defaults if there is no model."""
+    """Returns the search settings of a model, or the defaults without a model."""
     from headline.bundle import load_bundle
 
     return DecodeConfig() if model_dir is None else load_bundle(model_dir).decode
 
 
 def search_of(asked: Asked, own: DecodeConfig, machine: MachineConfig) -> DecodeConfig:
-    """Returns how to search: as the model does by itself, but for what is asked for.
+    """Returns the search settings of the model, changed as the user asked.
 
     Raises:
-        ConfigError: what is asked for does not go together.
+        ConfigError: the settings cannot be combined.
     """
     if machine.device == "gpu":
         own = replace(own, batch_size=GPU_BATCH)
@@ -63,7 +63,7 @@ def search_of(asked: Asked, own: DecodeConfig, machine: MachineConfig) -> Decode
 
 
 def generator_of(bundle: "Bundle", asked: Asked, machine: MachineConfig) -> "Generator":
-    """Runs a model with its own way to search, but for what is asked for."""
+    """Returns a generator for a model, with its search changed as the user asked."""
     from headline.generation.parallel import make_generator
 
     search = search_of(asked, bundle.decode, machine)
@@ -73,7 +73,7 @@ def generator_of(bundle: "Bundle", asked: Asked, machine: MachineConfig) -> "Gen
 def corpus_format(
     form: FormatConfig, tell: Callable[[str], None] | None = None
 ) -> "CorpusFormat":
-    """Returns how to read the files; see there for ``tell``."""
+    """Returns the options for reading files; see ``CorpusFormat`` for ``tell``."""
     from headline.formats.tables import CorpusFormat
 
     return CorpusFormat(**form.to_dict(), tell=tell, note=Notes(), detail=detail)

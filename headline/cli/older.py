@@ -1,4 +1,4 @@
-"""Commands as they were written before; they still work, and say how they are now."""
+"""Older forms of commands, which still work and print the new form."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ FIND_LR = "train --find-lr", "find-lr DATA_DIR -m MODEL_DIR"
 
 
 def tell_newer(form: tuple[str, str]) -> None:
-    """Tells how a command is written now."""
+    """Prints the new form of a command."""
     before, now = form
     tell(f"`headline {before}` is now written `headline {now}`")
 
@@ -22,15 +22,16 @@ def tell_newer(form: tuple[str, str]) -> None:
 def model_and_file(
     model_dir: Path | None, places: Sequence[str], may_stand_first: bool
 ) -> tuple[Path, Path, bool]:
-    """Returns the model, the file, and whether the model stood before the file.
+    """Returns the model, the file, and whether the model came before the file.
 
     Args:
-        model_dir: of ``-m``, or of the environment.
-        places: what stands on the command line: FILE, or MODEL_DIR FILE.
-        may_stand_first: whether the latter is allowed.
+        model_dir: the model from ``-m`` or the environment.
+        places: the arguments: FILE, or MODEL_DIR FILE.
+        may_stand_first: whether MODEL_DIR FILE is allowed.
 
     Raises:
-        click.UsageError: there is no model, or too much else, or no such file.
+        click.UsageError: the model is missing, there are too many arguments, or the
+            file does not exist.
     """
     context = click.get_current_context()
     parameters = {one.name: one for one in context.command.params}

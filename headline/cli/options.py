@@ -21,7 +21,7 @@ TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "words": str}
 
 
 class _Needed(click.Parameter):
-    """A parameter that the command needs, but not to print its settings."""
+    """A required parameter that may be left out with ``--print-config``."""
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         try:
@@ -33,11 +33,11 @@ class _Needed(click.Parameter):
 
 
 class NeededArgument(_Needed, click.Argument):
-    """An argument that ``--print-config`` can do without."""
+    """An argument that may be left out with ``--print-config``."""
 
 
 class Option(_Needed, click.Option):
-    """An option that knows where ``--help`` lists it.
+    """An option with its heading in ``--help``.
 
     Args:
         group: the heading.
@@ -57,7 +57,7 @@ argument = partial(click.argument, cls=NeededArgument)
 
 
 class Command(click.Command):
-    """A command whose ``--help`` lists basic options, and ``--help-all`` every one."""
+    """A command whose ``--help`` lists basic options and ``--help-all`` all of them."""
 
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -98,7 +98,7 @@ command = partial(click.command, cls=Command)
 
 
 def settings_options(*parts: Part) -> Decorator[Callable[..., Any]]:
-    """Gives a command the options of its settings, and hands them over as ``asked``."""
+    """Adds the options of settings to a command, which gets them as ``asked``."""
     names = [known.name for one in parts for known in one.settings]
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,7 +129,7 @@ def settings_options(*parts: Part) -> Decorator[Callable[..., Any]]:
 
 
 def all_of(*decorators: Decorator[Any]) -> Decorator[Any]:
-    """Puts several options on a command, listed in this order by ``--help``."""
+    """Adds several options to a command; ``--help`` lists them in this order."""
 
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):
@@ -152,7 +152,7 @@ def _option_of(known: Setting) -> Decorator[Any]:
         flag,
         known.name,
         default=known.default,
-        # Of "nothing" there is nothing to show.
+        # An empty default is not shown.
         show_default=about.default_text or known.default not in ("", ()),
         help=_help(known),
         group=about.group,
@@ -168,7 +168,7 @@ def _help(known: Setting) -> str:
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings whose options were given."""
+    """Returns the settings whose options the user has given."""
     context = click.get_current_context()
     default = click.core.ParameterSource.DEFAULT
     return {
@@ -215,11 +215,11 @@ _CONFIG_OPTIONS = (
 )
 
 
-# --- options of the story -------------------------------------------------------------
+# --- options of messages --------------------------------------------------------------
 
 
 def story_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the options that say who hears its story."""
+    """Adds --quiet, --verbose and --log-file to a command."""
 
     @wraps(function)
     def run(quiet: bool, verbose: bool, log_file: Path | None, **values: Any) -> Any:
@@ -232,7 +232,7 @@ def story_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _paths(values: Iterable[Any]) -> Iterator[Path]:
-    """Yields the paths among values, and in those that are several."""
+    """Yields the paths among values, also those inside tuples."""
     for value in values:
         if isinstance(value, tuple):
             yield from _paths(value)
@@ -266,11 +266,11 @@ _STORY_OPTIONS = (
 
 
 def model_option(*more: str, help: str, reads: bool, **kind: Any) -> Decorator[Any]:
-    """The option ``-m``.
+    """Returns the option ``-m``.
 
     Args:
-        more: other ways to write it.
-        reads: the model is read, so that it may come from the environment.
+        more: other names of the option.
+        reads: whether the model is read; if so, HEADLINE_MODEL may name it too.
     """
     return option(
         "-m",
@@ -287,14 +287,14 @@ def model_option(*more: str, help: str, reads: bool, **kind: Any) -> Decorator[A
 
 
 def output_option(help: str) -> Decorator[Any]:
-    """The option ``-o`` of what writes a file."""
+    """Returns the option ``-o`` of a command that writes a file."""
     return option(
         "-o", "--output", type=OUTPUT, metavar="FILE", group="Output", help=help
     )
 
 
 def overwrite_option(help: str) -> Decorator[Any]:
-    """The option ``--overwrite``."""
+    """Returns the option ``--overwrite``."""
     return option("--overwrite", is_flag=True, group="Output", help=help)
 
 

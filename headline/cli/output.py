@@ -1,4 +1,4 @@
-"""What the commands print: the result on stdout, and parts of the story on stderr."""
+"""Output of the commands: results on stdout, some of the messages on stderr."""
 
 import json
 import sys
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from headline.evaluation.scoring import Scored
     from headline.generation.files import CountDone
 
-MOST_TOLD = 20  # rows that cannot be read
+MOST_TOLD = 20  # unreadable rows, or notes, that are printed
 
 
 class Notes:
-    """Prints each line once, however often a file is opened; of many the first."""
+    """Prints each line once, however often a file is opened, ``MOST_TOLD`` at most."""
 
     def __init__(self) -> None:
         self._printed: set[str] = set()
@@ -34,7 +34,7 @@ class Notes:
 
 
 def telling_some() -> Callable[[str], None]:
-    """Returns what prints a line, and of many lines the first."""
+    """Returns a function that prints only the first ``MOST_TOLD`` lines."""
     places = count(1)
 
     def tell_row(line: str) -> None:
@@ -50,7 +50,7 @@ def telling_some() -> Callable[[str], None]:
 def print_result(
     result: "Evaluation | Scored", output: Path | None, as_json: bool
 ) -> None:
-    """Prints scores, and writes the headlines they are of to ``output`` if wanted."""
+    """Prints scores, and writes the scored headlines to ``output`` if wanted."""
     from headline.system.outputs import is_stdout
 
     if output is not None:
@@ -66,9 +66,10 @@ def print_result(
 def generation_meter(
     files: Sequence[Path], output: Path
 ) -> "Iterator[CountDone | None]":
-    """Yields what shows how far ``generate`` is.
+    """Yields a function that shows the progress of ``generate``.
 
-    None where the headlines themselves show it, or a pipe may take for ever.
+    It is None if the headlines on the terminal show it, or if input comes from a pipe
+    that may never end.
     """
     from headline.system.outputs import is_stdout
 
@@ -90,7 +91,7 @@ def generation_meter(
 
 
 def count_up() -> Callable[[int], int]:
-    """Returns what adds numbers up."""
+    """Returns a function that adds a number to a total and returns the total."""
     total = 0
 
     def add(number: int) -> int:

@@ -1,4 +1,4 @@
-"""What the commands take as paths."""
+"""Parameter types for the paths that commands take."""
 
 import os
 from pathlib import Path
@@ -12,13 +12,13 @@ STREAM = "-"  # stdin or stdout
 
 
 class UserPath(click.Path):
-    """A path; a ``~`` that no shell has expanded is the home folder.
+    """A path; a ``~`` that the shell has not expanded means the home folder.
 
-    Shells leave that of ``--model=~/news`` and of variables as it is. A file that is
-    called ``~`` or ``-`` can be named with its folder.
+    Shells do not expand ``--model=~/news`` or the values of variables. To name a file
+    called ``~`` or ``-``, add its folder: ``./-``.
 
     Args:
-        no_stream: why ``-`` cannot be taken; nothing where it stands for a stream.
+        no_stream: why ``-`` is not allowed; "" if it means a stream.
     """
 
     def __init__(self, no_stream: str = "", **kind: Any) -> None:
@@ -35,7 +35,7 @@ class UserPath(click.Path):
         if text == STREAM and self._no_stream:
             raise HeadlineError(f"{STREAM} {self._no_stream}")
         if text != STREAM and Path(text) == Path(STREAM):
-            text = os.path.abspath(text)  # of ./- a Path keeps the name alone
+            text = os.path.abspath(text)  # Path would shorten ./- to -
         if text.startswith("~") and not os.path.lexists(text):
             text = os.path.expanduser(text)
         return super().convert(text, param, ctx)
@@ -50,7 +50,7 @@ class OutputFile(UserPath):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
-        # A Path would forget how it is written.
+        # Checked before Path drops a trailing slash or dot.
         if os.path.basename(value) in ("", os.curdir, os.pardir):
             raise HeadlineError(
                 f"cannot write {os.fspath(value)!r}: that names a folder; name a file"

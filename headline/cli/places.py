@@ -1,6 +1,6 @@
-"""Where each command may write, given what it reads: nothing that is read is destroyed.
+"""Checks that a command does not write over files that it reads.
 
-A model's own files count as read; other files may lie in its folder.
+The files of a model count as read; other files in its folder do not.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ def check_preparation(data_dir: Path, files: Sequence[Path]) -> None:
     """Refuses to prepare a dataset from files that lie in its own folder.
 
     Raises:
-        HeadlineError: one does.
+        HeadlineError: a file is in that folder.
     """
     for path in files:
         folders = [path.parent, path.resolve().parent]
@@ -40,7 +40,7 @@ def check_training(run: Run, find_lr: bool) -> None:
         find_lr: no model is written, only a page beside that of ``--init-from``.
 
     Raises:
-        HeadlineError: it is the dataset, or the model to start from.
+        HeadlineError: the folder is the dataset or the model to start from.
     """
     data, start = {"DATA_DIR": [run.data_dir]}, {"--init-from": run.init_from}
     bases = {name: [folder] for name, folder in start.items() if folder is not None}
@@ -49,15 +49,15 @@ def check_training(run: Run, find_lr: bool) -> None:
 
 
 def check_log(log: Path, places: Iterable[Path]) -> None:
-    """Refuses a log in the place of what a command reads or writes.
+    """Refuses a log that would overwrite a file that the command reads or writes.
 
     Args:
-        places: files and folders; of a folder, all files of a dataset or model count.
+        places: files and folders; a folder means all its files of a dataset or model.
 
     Raises:
-        HeadlineError: it would be there, or could not be written.
+        HeadlineError: it would overwrite such a file, or cannot be written.
     """
-    from headline.data.store import dataset_files  # the other checks do without it
+    from headline.data.store import dataset_files  # only needed by this check
 
     check_output(log)
     if is_stdout(log):
@@ -74,10 +74,10 @@ def check_log(log: Path, places: Iterable[Path]) -> None:
 def check_evaluation(
     output: Path | None, model_dir: Path, file: Path, other: Path | None
 ) -> None:
-    """Refuses predictions in the place of what ``evaluate`` reads or prints.
+    """Refuses an output that would overwrite what ``evaluate`` reads or prints.
 
     Raises:
-        HeadlineError: they would be, or could not be written.
+        HeadlineError: it would overwrite such a file, or cannot be written.
     """
     if output is None:
         return
@@ -91,13 +91,13 @@ def check_evaluation(
 def check_generation(
     output: Path, page: Path | None, model_dir: Path, files: Sequence[Path]
 ) -> None:
-    """Refuses headlines or a page in the place of each other, or of what is read.
+    """Refuses headlines or a page that would overwrite each other or an input.
 
     Args:
-        files: none stands for stdin.
+        files: the input files; empty means stdin.
 
     Raises:
-        HeadlineError: they would be, or could not be written.
+        HeadlineError: they would overwrite such a file, or cannot be written.
     """
     for path in (output, page):
         if path is not None:
@@ -112,10 +112,10 @@ def check_generation(
 
 
 def sources(files: Sequence[Path]) -> Sequence[Path]:
-    """Returns the files to read; none for stdin, which ``-`` stands for.
+    """Returns the files to read; empty for stdin, which ``-`` means.
 
     Raises:
-        HeadlineError: stdin is one of several.
+        HeadlineError: stdin is given together with other files.
     """
     if STDIN not in files:
         return files
@@ -125,7 +125,7 @@ def sources(files: Sequence[Path]) -> Sequence[Path]:
 
 
 def rewrites(files: Sequence[Path], output: Path) -> bool:
-    """Tells whether a table takes its own place, with headlines added to its rows."""
+    """Tells whether the output replaces the only input, a table."""
     from headline.formats.registry import is_text  # loads all formats
 
     if len(files) != 1 or output == STDOUT or descriptor_of(output) is not None:
@@ -135,10 +135,10 @@ def rewrites(files: Sequence[Path], output: Path) -> bool:
 
 
 def refusing_rows(line: str) -> None:
-    """Stops at a row that cannot be read, where the only file with it is replaced.
+    """Stops at an unreadable row, because replacing its file would lose the row.
 
     Args:
-        line: tells of the row.
+        line: the message about the row.
 
     Raises:
         HeadlineError: always.

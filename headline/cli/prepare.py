@@ -117,11 +117,11 @@ def prepare(
 
 
 def weights_of(values: Iterable[str], files: Sequence[Path]) -> dict[Path, float]:
-    """Reads what ``--weight`` says: FILE=FACTOR.
+    """Parses the values of ``--weight``: FILE=FACTOR.
 
     Raises:
-        ConfigError: it is written otherwise, a file is none of ``files`` or stands
-            there twice, or a factor is no number above 0 and at most ``MOST_WEIGHT``.
+        ConfigError: a value has another form, a file is not in ``files`` or has two
+            weights, or a factor is not a number above 0 and at most ``MOST_WEIGHT``.
     """
     weights: dict[Path, float] = {}
     for value in values:

@@ -1,7 +1,6 @@
-"""The story of a command: who hears it, on stderr and in a file, and how much of it.
+"""The messages of a command, on stderr and in a log file, and how many of them.
 
-It is never part of the result: whatever is asked for here, stdout and the exit code are
-the same.
+They are never part of the result: these options do not change stdout or the exit code.
 """
 
 import os
@@ -22,12 +21,12 @@ from headline.system.streams import story_stream
 
 
 class Listeners:
-    """Takes the lines of a story.
+    """Prints messages and writes them to the log.
 
     Args:
-        quiet: stderr gets none of them.
-        verbose: there are more of them.
-        log: gets each with the time.
+        quiet: print nothing on stderr.
+        verbose: include details.
+        log: gets each line with the time.
     """
 
     def __init__(
@@ -37,26 +36,26 @@ class Listeners:
         self._details: set[str] = set()
 
     def tell(self, text: str) -> None:
-        """Tells one or more lines."""
+        """Prints and logs one or more lines."""
         self.keep(text)
         if not self._quiet:
             _print(text)
 
     def detail(self, line: str) -> None:
-        """Tells a line that few want to know, once, however often it comes."""
+        """Prints and logs a line if verbose, and the same line only once."""
         if self._verbose and line not in self._details:
             self._details.add(line)
             self.tell(line)
 
     def keep(self, text: str) -> None:
-        """Writes lines into the log alone."""
+        """Writes lines to the log only."""
         if self._log is not None:
             now = datetime.now().astimezone().isoformat(timespec="seconds")
             self._log.write("".join(f"{now} {line}\n" for line in text.splitlines()))
 
 
 def _print(text: str) -> None:
-    """Prints on stderr, above a bar if one is there."""
+    """Prints on stderr, above a progress bar if there is one."""
     if (bars := sys.modules.get("tqdm")) is None:
         click.echo(text, err=True)
         return
@@ -64,25 +63,25 @@ def _print(text: str) -> None:
         click.echo(text, err=True)
 
 
-_listeners = Listeners()  # of the command that is under way
+_listeners = Listeners()  # of the running command
 
 
 def tell(text: str) -> None:
-    """Tells one or more lines of the story."""
+    """Prints and logs one or more lines."""
     _listeners.tell(text)
 
 
 def detail(line: str) -> None:
-    """Tells what only --verbose is about; the same line once."""
+    """Prints and logs a line with --verbose only, and the same line only once."""
     _listeners.detail(line)
 
 
 @contextmanager
 def timed(done: str) -> Iterator[None]:
-    """Tells how long the body took, as a detail.
+    """Reports the time of the body, with --verbose only.
 
     Args:
-        done: what it does, in the past tense.
+        done: the action in the past tense.
     """
     begin = time.monotonic()
     yield
@@ -93,15 +92,15 @@ def timed(done: str) -> Iterator[None]:
 def telling(
     quiet: bool, verbose: bool, log: Path | None, places: Iterable[Path]
 ) -> Iterator[None]:
-    """Has the story of the body heard as a user wants it.
+    """Sets how the messages of the body are printed and logged.
 
     Args:
-        log: a file to go on with.
+        log: a file to append to.
         places: the files and folders that the command reads or writes.
 
     Raises:
-        HeadlineError: the log cannot be written, or would destroy one of those.
-        click.UsageError: there would be more to tell, and nobody to hear it.
+        HeadlineError: the log cannot be written, or would overwrite one of ``places``.
+        click.UsageError: verbose and quiet without a log.
     """
     global _listeners
     if quiet and verbose and log is None:
@@ -129,14 +128,14 @@ def _opened(log: Path | None, places: Iterable[Path]) -> Iterator[TextIO | None]
         number = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     except OSError as error:
         raise HeadlineError(f"cannot write {log}: {error.strerror}") from error
-    # From here on it is a story: what cannot be written of it is lost.
+    # From here on, lines that cannot be written to the log are dropped.
     with story_stream(number) as stream:
         yield stream
 
 
 @contextmanager
 def _told_from_begin_to_end() -> Iterator[None]:
-    """Keeps in the log which command it is, and how it ends."""
+    """Logs the name of the command and how it ends."""
     command = click.get_current_context().info_name
     _listeners.keep(f"headline {command} begins, version {__version__}")
     begin = time.monotonic()

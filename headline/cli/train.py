@@ -113,14 +113,14 @@ def train(
 
 
 def settings_of(asked: Asked, init_from: Path | None) -> Settings:
-    """Returns the settings of a training: the preset's, but for what is asked for.
+    """Returns the settings of a training: the preset's, changed as the user asked.
 
     Args:
-        init_from: the model whose network it has, if not the preset's.
+        init_from: the model whose network is used instead of the preset's.
 
     Raises:
-        ConfigError: they do not go together.
-        click.UsageError: one that was given has no effect.
+        ConfigError: the settings cannot be combined.
+        click.UsageError: a given setting has no effect.
     """
     preset = asked.over(PresetConfig())
     chosen = PRESETS[preset.preset]
@@ -131,7 +131,7 @@ def settings_of(asked: Asked, init_from: Path | None) -> Settings:
 
 
 def start(run: Run, find_lr: bool) -> None:
-    """Trains, or finds a learning rate, and prints what comes out."""
+    """Trains, or finds a learning rate, and prints the result."""
     from headline.cli.places import check_training
 
     check_training(run, find_lr)
@@ -139,7 +139,7 @@ def start(run: Run, find_lr: bool) -> None:
 
 
 def run_training(run: Run, find_lr: bool) -> str:
-    """Trains, or finds a learning rate, and returns what is printed in the end."""
+    """Trains, or finds a learning rate, and returns the line to print at the end."""
     from headline.network.backend import (
         choose_backend,
         muted_native_stderr,
