@@ -55,7 +55,7 @@ class Commands(Mapping[str, click.Command]):
 
 
 class HeadlineGroup(click.Group):
-    """Prints what a user has caused in one line; a bug keeps its traceback."""
+    """Prints errors that a user can fix in one line; a bug keeps its traceback."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         take_standard_streams()

@@ -42,7 +42,7 @@ class UserPath(click.Path):
 
 
 class OutputFile(UserPath):
-    """A file to write, or ``-`` for stdout; ``outputs`` says what else it may be."""
+    """A file to write, or ``-`` for stdout; see ``outputs`` for devices and pipes."""
 
     def convert(
         self,

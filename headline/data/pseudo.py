@@ -114,7 +114,7 @@ class UnpairedReader(RowReader):
     stays.
 
     Args:
-        held_out: tells whether an article belongs to the valid or test split; such
+        held_out: returns whether an article belongs to the valid or test split; such
             articles must not be trained on.
     """
 

@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def encoding_hint(self) -> str:
-        """What a user can do about undecodable rows."""
+        """Advice to a user about undecodable rows."""
         if self.is_detected:
             return "name its encoding with --encoding"
         return "leave out --encoding to have it detected"

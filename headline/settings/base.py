@@ -78,7 +78,7 @@ class About(NamedTuple):
     level: Level = "advanced"
     unit: str = ""
     range: Range = ANY
-    default_text: str = ""  # what a default of None means
+    default_text: str = ""  # the meaning of a default of None
 
 
 class Setting(NamedTuple):
@@ -129,7 +129,7 @@ def setting(default: Any, help: str, **about: Any) -> Any:
     """Returns a dataclass field with everything about a setting.
 
     Args:
-        help: what the setting does, in a text that needs no context.
+        help: the effect of the setting, in a text that needs no context.
         about: the other attributes of ``About``.
     """
     return field(default=default, metadata={ABOUT: About(help=help, **about)})

@@ -68,7 +68,7 @@ class Meter:
     """Shows how much of a command's work is done.
 
     Args:
-        doing: what the command does, in one word.
+        doing: the action of the command, in one word.
         unit: the unit of the count, such as "B" for bytes, or "articles".
         report: gets the lines if stderr is not a terminal.
         total: the amount of work, in ``unit``; None if it is not known.

@@ -1,6 +1,6 @@
 """The standard streams, in whatever state the program was given them.
 
-If a result cannot be written to stdout, that is an error of one line. If a message
+If a result cannot be written to stdout, the user sees one line of error. If a message
 cannot be written to stderr, it is dropped. The lowest layer, which hands the bytes to
 the operating system, does both, so they apply to all code that writes.
 """

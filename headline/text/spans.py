@@ -154,7 +154,7 @@ class Followed(NamedTuple):
     """The runs of a text, split into those that are final and one that may go on."""
 
     ended: tuple[str, ...]  # the final runs
-    rest: str  # the text after them: a run that may go on, or a sign, or ""
+    rest: str  # the text after those: an open run, a sign, or ""
     run: str  # the run in ``rest``, if the text ends here
 
 
