@@ -1,4 +1,4 @@
-"""Attention over the source, which padding gets no share of.
+"""Attention over the source, with padding masked out.
 
 Shape letters: B batch, Q queries (target steps in training, hypotheses in search),
 S source length, H width.
@@ -13,8 +13,9 @@ from keras import KerasTensor, ops
 def lowest(dtype: str) -> float:
     """Returns a finite number that a softmax over ``dtype`` turns into 0.
 
-    Finite, for a row that is all padding would turn -inf into NaN in the softmax, and
-    one NaN spoils the loss of the whole batch. float16 ends at 65504.
+    It is finite because the softmax of a row that is all -inf, such as a row of
+    padding, is NaN, and one NaN spoils the loss of the whole batch. The largest
+    float16 is 65504.
     """
     return -3e4 if dtype == "float16" else -1e9
 
@@ -35,17 +36,17 @@ def attention_bias(source_mask: KerasTensor, dtype: str) -> KerasTensor:
 
 @keras.saving.register_keras_serializable(package="headline")
 class MultiHeadAttention(keras.layers.Layer):
-    """Scaled dot-product attention whose keys and values are computed once a source.
+    """Scaled dot-product attention that computes keys and values once per source.
 
-    ``softmax(q k / sqrt(d)) v`` for each of the heads, put side by side again; no bias
-    and no output projection (J. Su 2018; Vaswani et al. 2017, sec. 3.2.2).
+    ``softmax(q k / sqrt(d)) v`` for each head, then the heads are concatenated. There
+    is no bias and no output projection (J. Su 2018; Vaswani et al. 2017, sec. 3.2.2).
 
     Call arguments:
         query: float, shape ``(B, Q, H)``.
         keys, values: float, shape ``(B, heads, S, H / heads)``, from ``project``.
         bias: float, shape ``(B, S)``, from ``attention_bias``.
-        matches: float, shape ``(B, Q, S, features)``: what to add to each head's scores
-            by weights that the query says; or None.
+        matches: float, shape ``(B, Q, S, features)``, or None: features that are added
+            to each head's scores, with weights computed from the query.
 
     Returns:
         float, shape ``(B, Q, H)``: the context.

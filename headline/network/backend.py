@@ -21,10 +21,10 @@ NO_BACKEND = (
 
 
 def choose_backend() -> None:
-    """Makes Keras run on a backend that is installed; to be called before it is loaded.
+    """Makes Keras run on an installed backend; call this before Keras is loaded.
 
-    Whoever sets KERAS_BACKEND decides. Else Keras takes what its keras.json says, or
-    TensorFlow; where only JAX is installed, it takes that.
+    KERAS_BACKEND decides if it is set. Otherwise Keras uses the backend of its
+    keras.json, or TensorFlow; if only JAX is installed, it uses JAX.
 
     Raises:
         TrainingError: Keras or its backend is not installed.
@@ -50,11 +50,11 @@ def _is_installed(name: str) -> bool:
 
 @contextmanager
 def muted_native_stderr() -> Iterator[None]:
-    """Keeps off stderr what native code prints during the body; Python still prints.
+    """Hides what native code prints to stderr during the body; Python still prints.
 
-    TensorFlow writes a dozen notes on CUDA and oneDNN while it loads and at the first
-    epoch, whatever its log level says. If the body fails by a bug, they are printed
-    after all. Whoever sets TF_CPP_MIN_LOG_LEVEL wants to see them.
+    TensorFlow writes a dozen notes on CUDA and oneDNN while it loads and in the first
+    epoch, at any log level. If the body fails because of a bug, the hidden output is
+    printed after all. Nothing is hidden if TF_CPP_MIN_LOG_LEVEL is set.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
@@ -77,9 +77,9 @@ def muted_native_stderr() -> Iterator[None]:
 
 @contextmanager
 def _stderr_to(descriptor: int) -> Iterator[None]:
-    """Makes Python's stderr write to the descriptor, which is closed in the end."""
+    """Makes Python's stderr write to the descriptor, and closes it at the end."""
     with story_stream(descriptor) as own:
-        if _is_descriptor_2(sys.stderr):  # else somebody captures it already
+        if _is_descriptor_2(sys.stderr):  # otherwise something captures it already
             sys.stderr = own
         yield
 
@@ -92,21 +92,21 @@ def _is_descriptor_2(stream: TextIO) -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tells whether a batch asked for more memory than there is."""
-    # Of TensorFlow, of JAX: neither need be loaded here.
+    """Returns whether the error means that a batch ran out of memory."""
+    # TensorFlow's name and JAX's: neither backend needs to be loaded here.
     names = "ResourceExhaustedError", "RESOURCE_EXHAUSTED"
     text = f"{type(error).__name__}: {error}"
     return isinstance(error, MemoryError) or any(name in text for name in names)
 
 
 def select_device(device: Device) -> None:
-    """Makes Keras run on the device; to be called before anything has run.
+    """Makes Keras run on the device; call this before anything has run.
 
     Args:
         device: ``auto`` takes a GPU if there is one.
 
     Raises:
-        TrainingError: a GPU is asked for and there is none.
+        TrainingError: a GPU is requested, but the backend finds none.
     """
     import keras
 
@@ -121,28 +121,28 @@ def select_device(device: Device) -> None:
 
 
 def find_device() -> Device:
-    """Makes Keras run on a GPU if it sees one; returns ``gpu``, or else ``cpu``."""
+    """Makes Keras run on a GPU if it finds one; returns ``gpu`` or ``cpu``."""
     choose_backend()
     select_device("auto")
     return "cpu" if device_in_use() == "CPU" else "gpu"
 
 
 def share_gpu() -> None:
-    """Leaves room for other processes on the GPU; to be called before it is used.
+    """Leaves memory for other processes on the GPU; call this before it is used.
 
-    JAX and TensorFlow would take most of its memory at once. Whoever has set how they
-    take it decides.
+    By default JAX and TensorFlow reserve most of its memory at once. Environment
+    variables that are already set keep their values.
     """
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def share_cores() -> None:
-    """Makes TensorFlow leave half of the cores to an operation, for the whole process.
+    """Makes TensorFlow use half of the cores for one operation, in the whole process.
 
-    Two often run side by side. The directions of the encoder are such two: with both
-    cores of two for each of them, an update takes a tenth longer. Whoever sets
-    TF_NUM_INTRAOP_THREADS decides.
+    Two operations often run at the same time, such as the two directions of the
+    encoder. On two cores, an update takes 10% longer if each direction may use both.
+    TF_NUM_INTRAOP_THREADS decides if it is set.
     """
     import keras
 

@@ -1,6 +1,6 @@
-"""Reads a target, all at once or token by token.
+"""The decoder: reads a target, all at once or token by token.
 
-Shape letters: B batch, K hypotheses of each source in search, T target steps, S source
+Shape letters: B batch, K hypotheses per source in search, T target steps, S source
 length, V vocab size, H width.
 """
 
@@ -19,7 +19,7 @@ State = list[tuple[KerasTensor, KerasTensor]]
 
 
 class Decoder:
-    """LSTMs over the target, and what of the target stands in the source.
+    """LSTMs over the target, and the matches of the target in the source.
 
     Args:
         policy: dtype policy of the model.
@@ -46,15 +46,15 @@ class Decoder:
         return [*self.norms, *self.lstms]
 
     def build(self) -> None:
-        """Makes the weights."""
+        """Creates the weights."""
         for layer in self.layers:
             layer.build((None, None, self.config.width))
 
     def condition(self, states: KerasTensor, bias: KerasTensor) -> KerasTensor:
-        """Returns what a ``ConditionalNorm`` knows of the source, shape ``(B, H)``.
+        """Returns the condition of a ``ConditionalNorm``, shape ``(B, H)``.
 
         Args:
-            states: of the encoder, shape ``(B, S, H)``.
+            states: encoder states, shape ``(B, S, H)``.
             bias: from ``attention_bias``, shape ``(B, S)``.
         """
         return ops.max(states + bias[:, :, None], axis=1)
@@ -70,10 +70,10 @@ class Decoder:
         Args:
             decoder_input: int, shape ``(B, T)``, below V: BOS + target.
             condition: from ``condition``; None without a ``conditional_norm``.
-            strength: of the dropout, 0 to 1; None drops nothing.
+            strength: strength of the dropout, 0 to 1; None drops nothing.
 
         Returns:
-            the outputs, float of shape ``(B, T, H)``.
+            the outputs, float, shape ``(B, T, H)``.
         """
         dropout = self.embedding.dropout
         seen = self.embedding.token_dropout(decoder_input, strength)
@@ -88,7 +88,7 @@ class Decoder:
 
         Args:
             labels: int, shape ``(B, T)``: target + EOS.
-            copy_ids: int, shape ``(B, S)``: what each step may look for in the source.
+            copy_ids: int, shape ``(B, S)``: the source, in which each step is matched.
 
         Returns:
             shape ``(B, T, S, match_length + 1)``.
@@ -101,8 +101,8 @@ class Decoder:
     def initial_state(self, rows: int, source_length: int) -> State:
         """Returns the state before BOS.
 
-        It holds (h, c) of each layer, each ``(rows, H)``; and with a ``match_length``
-        what ``match_runs`` returns, ``(rows, S)``, last.
+        It holds (h, c) of each layer, each ``(rows, H)``. With a ``match_length``, the
+        last item is a pair as ``match_runs`` returns it, each ``(rows, S)``.
         """
         dtype = self.lstms[0].compute_dtype
         zeros = ops.zeros((rows, self.config.width), dtype=dtype)
@@ -119,12 +119,12 @@ class Decoder:
         copy_ids: KerasTensor | None,
         condition: KerasTensor | None,
     ) -> tuple[KerasTensor, KerasTensor | None, State]:
-        """Reads one token of each of the K hypotheses of each source.
+        """Reads one token for each of the K hypotheses of each source.
 
         Args:
-            state: as ``initial_state``, of B K rows.
+            state: as ``initial_state`` returns it, for B K rows.
             tokens: int, shape ``(B, K)``; ids as in ``copy_ids``.
-            copy_ids: int, shape ``(B, S)``; needed with a ``match_length`` only.
+            copy_ids: int, shape ``(B, S)``; only needed with a ``match_length``.
             condition: as for ``read``.
 
         Returns:
@@ -180,10 +180,10 @@ def _norm(
 
 @keras.saving.register_keras_serializable(package="headline")
 class ConditionalNorm(keras.layers.Layer):
-    """LayerNorm whose scale and shift are written by a condition.
+    """LayerNorm whose scale and shift are computed from a condition.
 
     ``norm(values) * (1 + gamma(condition)) + beta(condition)``, where gamma and beta
-    are two-layer networks of a quarter of the width.
+    are two-layer networks whose hidden layer has a quarter of the width.
 
     Call arguments:
         values: float, shape ``(B, Q, H)``.

@@ -1,7 +1,7 @@
-"""What a training leaves out by chance, so that nothing is relied on alone.
+"""Dropout of values and of tokens, with a strength that training can change.
 
-Each layer drops its rate times a strength, which a training may set at any time: the
-dropout of Keras has one rate for good.
+Each layer drops a share of its rate times the strength. The dropout of Keras has a
+fixed rate.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from headline.text.ids import EOS, UNK
 
 
 class _Drawing(keras.layers.Layer):
-    """Draws what is left out.
+    """Draws what is dropped.
 
     Args:
-        rate: the share of it at a strength of 1.
+        rate: share that is dropped at a strength of 1.
     """
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
@@ -26,13 +26,13 @@ class _Drawing(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
 
     def draw(self, shape: tuple[Any, ...], strength: KerasTensor) -> KerasTensor:
-        """Returns which are left out: bool, of the shape."""
+        """Returns what is dropped: bool, of the given shape."""
         drawn = keras.random.uniform(shape, seed=self.seed_generator)
         return drawn < self.share(strength)
 
     def share(self, strength: KerasTensor) -> KerasTensor:
-        """Returns the share that is left out."""
-        # In float32: bfloat16 has too few digits for what is drawn.
+        """Returns the share that is dropped."""
+        # In float32: bfloat16 is too coarse for the random numbers.
         return self.rate * ops.cast(strength, "float32")
 
     def get_config(self) -> dict[str, Any]:
@@ -41,12 +41,12 @@ class _Drawing(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="headline")
 class Dropout(_Drawing):
-    """Sets values to 0 and raises the others in proportion (Srivastava et al. 2014).
+    """Sets values to 0 and scales up the others (Srivastava et al. 2014).
 
     Args:
         rate: share of the values that is dropped at a strength of 1.
-        noise_shape: 1 for an axis along which all go or stay together, else None;
-            if left out, each value goes by itself.
+        noise_shape: one entry per axis: 1 if all values along it are dropped or kept
+            together, else None. If left out, each value is dropped independently.
 
     Call arguments:
         values: float, of any shape.
@@ -72,7 +72,7 @@ class Dropout(_Drawing):
         return values * (ops.cast(kept, values.dtype) / left)
 
     def _shape(self, values: KerasTensor) -> tuple[Any, ...]:
-        """The shape of what is drawn for the values."""
+        """Returns the shape of the random numbers that are drawn for the values."""
         sizes: tuple[Any, ...] = ops.shape(values)
         if self.noise_shape is None:
             return sizes
@@ -85,10 +85,10 @@ class Dropout(_Drawing):
 
 @keras.saving.register_keras_serializable(package="headline")
 class TokenDropout(_Drawing):
-    """Reads some tokens as UNK in a training, so that none is relied on alone.
+    """Replaces random tokens by UNK in training, so that no single one is relied on.
 
-    Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287, sec. 4.2, but for each
-    occurrence by itself; in the decoder, as Bowman et al. 2016, sec. 3.1.
+    As in Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287, sec. 4.2, but each
+    occurrence is drawn independently. In the decoder: Bowman et al. 2016, sec. 3.1.
 
     Args:
         rate: share of the tokens that is dropped at a strength of 1.
@@ -98,7 +98,7 @@ class TokenDropout(_Drawing):
         strength: 0 to 1; None, as in the search, drops nothing.
 
     Returns:
-        the same, but for UNK in places.
+        the ids, with UNK for the dropped ones.
     """
 
     def call(

@@ -1,4 +1,4 @@
-"""Reads tokens, and pairs of them, as vectors.
+"""Embeddings of tokens and of token pairs.
 
 Shape letters: B batch, S source length, T length of any row of tokens, H width.
 """
@@ -11,19 +11,21 @@ from keras import KerasTensor, ops
 from headline.network.dropout import Dropout, TokenDropout
 from headline.settings.model import BIGRAM_FACTOR, ModelConfig
 
-# Of embeddings, under mixed precision too: the gradient of one is the sum of all that
-# its token gets in a batch, which bfloat16 adds up slowly and hardly at all.
+# The dtype of embeddings, under mixed precision too. The gradient of an embedding is a
+# sum over all occurrences of its token in a batch: in bfloat16 that sum is slow and
+# loses small terms.
 EMBEDDED = "float32"
 
 
 class TokenEmbedding:
-    """How encoder and decoder read a token: they share its embedding.
+    """The token embedding that encoder and decoder share.
 
     Args:
         policy: dtype policy of the model.
 
     Attributes:
-        dropout: of values, which all parts of the network share.
+        dropout: the dropout of values, shared by all parts of the network.
+        token_dropout: the dropout of tokens.
     """
 
     def __init__(self, config: ModelConfig, policy: keras.DTypePolicy) -> None:
@@ -40,31 +42,31 @@ class TokenEmbedding:
         return [self.table, self.dropout, self.token_dropout]
 
     def build(self) -> None:
-        """Makes the weights."""
+        """Creates the weights."""
         self.table.build((None, None))
 
     def look_up(self, ids: KerasTensor) -> KerasTensor:
-        """Returns the embeddings of ids, ``(B, T)``: float, ``(B, T, H)``."""
+        """Returns the embeddings, float ``(B, T, H)``, of ids, ``(B, T)``."""
         return ops.cast(self.table(ids), self.dtype)
 
 
 @keras.saving.register_keras_serializable(package="headline")
 class BigramEmbedding(keras.layers.Layer):
-    """Embeds each position's two pairs of neighbours: with the one before and after.
+    """Embeds the two bigrams of each position: with the token before and the one after.
 
-    A character says little of its word; its neighbours say more, and at once. Pairs
-    share their embeddings by hash, as the n-grams of Bojanowski et al. 2017, sec. 3.2;
-    bigram embeddings for Chinese are of Pei, Ge and Chang 2014.
+    A single character says little about its word; a bigram says more. Bigrams share
+    embeddings by hash, as the n-grams of Bojanowski et al. 2017, sec. 3.2. Bigram
+    embeddings for Chinese are from Pei, Ge and Chang 2014.
 
     Args:
-        buckets: embeddings of pairs.
+        buckets: number of embeddings of bigrams.
         width: H.
-        dropout: share of the pairs that a training does not read: they are learned by
-            heart soonest, and all of a pair goes, not some of its values.
+        dropout: share of the bigrams that training drops, because they overfit first.
+            The whole embedding of a bigram is dropped, not single values.
 
     Call arguments:
         source_ids: int, shape ``(B, S)``, below V.
-        strength: of the dropout, 0 to 1; None drops nothing.
+        strength: strength of the dropout, 0 to 1; None drops nothing.
 
     Returns:
         float, shape ``(B, S, H)``: the sum of both embeddings.
@@ -78,7 +80,7 @@ class BigramEmbedding(keras.layers.Layer):
         self.dropout = Dropout(
             dropout, (None, None, 1), name="dropout", dtype=self.dtype_policy
         )
-        # From nothing: at first a model reads single characters.
+        # Start at zero: a fresh model reads single characters only.
         self.pairs = keras.layers.Embedding(
             buckets, width, "zeros", name="pairs", dtype=EMBEDDED
         )
@@ -90,9 +92,9 @@ class BigramEmbedding(keras.layers.Layer):
         self, source_ids: KerasTensor, strength: KerasTensor | None = None
     ) -> KerasTensor:
         ids = ops.pad(ops.cast(source_ids, "int32"), ((0, 0), (1, 1)))
-        # Of each gap, those at both ends included.
+        # One key for each gap between neighbours, and for the gaps at both ends.
         keys = ops.mod(ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:], self.buckets)
-        # Looked up twice: cutting what is looked up once has a slower gradient.
+        # Two lookups: slicing the result of one lookup has a slower gradient.
         before, after = self.pairs(keys[:, :-1]), self.pairs(keys[:, 1:])
         before = self.dropout(before, strength=strength)
         return before + self.dropout(after, strength=strength)

@@ -1,4 +1,4 @@
-"""Reads the source from both ends.
+"""The encoder: reads the source in both directions.
 
 Shape letters: B batch, S source length, V vocab size, H width.
 """
@@ -14,7 +14,7 @@ from headline.settings.model import NORM_EPSILON, ModelConfig
 
 
 class Encoder:
-    """Normalises and reads the source, once for each of its layers.
+    """LayerNorm and a bidirectional LSTM over the source, in each layer.
 
     Args:
         policy: dtype policy of the model.
@@ -55,7 +55,7 @@ class Encoder:
         return [*bigrams, *self.norms, *self.lstms]
 
     def build(self) -> None:
-        """Makes the weights."""
+        """Creates the weights."""
         if self.bigrams is not None:
             self.bigrams.build((None, None))
         for layer in (*self.norms, *self.lstms):
@@ -72,7 +72,7 @@ class Encoder:
         Args:
             source_ids: int, shape ``(B, S)``, below V; PAD at the end of a row.
             source_mask: bool, shape ``(B, S)``; true on real characters.
-            strength: of the dropout, 0 to 1; None, as in the search, drops nothing.
+            strength: dropout strength, 0 to 1; None, as in the search, drops nothing.
         """
         dropout = self.embedding.dropout
         seen = self.embedding.token_dropout(source_ids, strength)
@@ -88,12 +88,12 @@ class Encoder:
 
 @keras.saving.register_keras_serializable(package="headline")
 class BidirectionalLSTM(keras.layers.Layer):
-    """Two LSTMs over the source, one from each end, side by side.
+    """Two LSTMs over the source, a forward and a backward one.
 
-    Padding stands at the end of a row: what the forward LSTM does there is cut off by
-    the mask, and the backward one lets nothing of it in. So more padding changes
-    nothing. The Keras ``Bidirectional`` wrapper is not used, since it imports
-    TensorFlow under every backend.
+    Padding is at the end of a row. The mask zeroes the outputs of the forward LSTM
+    there, and the backward LSTM skips it, so the amount of padding changes nothing. The
+    ``Bidirectional`` wrapper of Keras is not used because it imports TensorFlow under
+    every backend.
 
     Call arguments:
         values: float, shape ``(B, S, H)``.

@@ -1,4 +1,4 @@
-"""What a target has written last, looked for in its source.
+"""Matches of the last tokens of a target in its source.
 
 Shape letters: B batch, R rows, T target steps, S source length.
 """
@@ -11,7 +11,7 @@ from headline.text.ids import EOS
 def match_runs(
     tokens: KerasTensor, copy_ids: KerasTensor, most: int
 ) -> tuple[KerasTensor, KerasTensor]:
-    """Looks for what has been written last in the source, at every step of a target.
+    """Matches the last tokens written with the source, at every step of a target.
 
     Args:
         tokens: int, shape ``(B, T)``: the target; ids as in ``copy_ids``.
@@ -19,9 +19,9 @@ def match_runs(
         most: the longest run that counts.
 
     Returns:
-        int32, ``(B, T, S)``: how many tokens before the step, at most ``most``, are
-        those before the position; and bool, ``(B, T, S)``: whether the position's own
-        token is in the target before the step.
+        int32, ``(B, T, S)``: how many of the last tokens before the step, at most
+        ``most``, equal those just before the source position; and bool, ``(B, T, S)``:
+        whether the token at the position has been written before the step.
     """
     holds = _holds(tokens, copy_ids)
     before = _moved(holds, 1)
@@ -39,10 +39,10 @@ def next_match_runs(
     copy_ids: KerasTensor,
     most: int,
 ) -> tuple[KerasTensor, KerasTensor]:
-    """Makes of ``match_runs`` of one step, each ``(R, S)``, that of the next.
+    """Advances ``match_runs``, each ``(R, S)``, by one step.
 
     Args:
-        token: int, shape ``(R,)``: what is written at the step.
+        token: int, shape ``(R,)``: the token written at the step.
         copy_ids: int, shape ``(R, S)``: the source of each row.
     """
     holds = _holds(token[:, None], copy_ids)[:, 0]
@@ -54,20 +54,20 @@ def next_match_runs(
 
 
 def match_features(run: KerasTensor, written: KerasTensor, most: int) -> KerasTensor:
-    """Returns 0 or 1, float32, for each n up to ``most`` whether the run is as long,
-    and last whether the token has been written: shape ``(..., most + 1)``."""
+    """Returns match features, 0 or 1, float32, shape ``(..., most + 1)``: for each n
+    from 1 to ``most`` whether the run has at least n tokens, and last ``written``."""
     features = [*(run >= length for length in range(1, most + 1)), written]
     return ops.cast(ops.stack(features, axis=-1), "float32")
 
 
 def _holds(tokens: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
-    """Returns 1, int32, where a source position holds a token: (B, T), (B, S) to
-    (B, T, S)."""
+    """Returns int32 (B, T, S): 1 where the token (B, T) equals that of the source
+    position (B, S) and is no special token, else 0."""
     same = ops.equal(tokens[:, :, None], copy_ids[:, None, :])
     return ops.cast(ops.logical_and(same, copy_ids[:, None, :] > EOS), "int32")
 
 
 def _moved(values: KerasTensor, positions: int) -> KerasTensor:
-    """Moves (B, T, S) values on by a step and by positions; what comes in is 0."""
+    """Shifts (B, T, S) values by one step and by ``positions``; fills up with 0."""
     kept = values[:, :-1, : ops.shape(values)[2] - positions]
     return ops.pad(kept, ((0, 0), (1, 0), (positions, 0)))

@@ -1,7 +1,7 @@
 """Wires encoder, decoder and read-out into ``HeadlineModel``, which can be trained.
 
-Shape letters: B batch, Q queries (target steps T in training, hypotheses K of each
-source in search), S source length, V vocab size, H width.
+Shape letters: B batch, Q queries (target steps T in training, hypotheses K per source
+in search), S source length, V vocab size, C columns of the softmax, H width.
 """
 
 from typing import Any
@@ -24,35 +24,34 @@ from headline.network.weights import Weights, count_weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.text.ids import PAD
 
-# The tokens that the softmax of an update is over, see ``shortlist``: (1, C) both.
+# The tokens that the softmax of an update covers, see ``shortlist``: both (1, C).
 COLUMNS, LOG_SHARES = "columns", "log_shares"
-LABEL_COLUMNS = "label_columns"  # which of them each label is, (B, T)
+LABEL_COLUMNS = "label_columns"  # the column of each label, (B, T)
 
 
 @keras.saving.register_keras_serializable(package="headline")
 class HeadlineModel(TrainStep):
-    """Encoder-decoder with attention and, by its config, a pointer or a source prior.
+    """Encoder-decoder with attention and, if configured, a pointer or a source prior.
 
     Call arguments: a dict of int arrays
-        ``source_ids`` (B, S): what the encoder embeds, all below V; PAD at the end.
-        ``copy_ids`` (B, S): what the pointer can write; the same but that tokens
-        outside the generable vocab keep ids of their own, V and above.
+        ``source_ids`` (B, S): ids that the encoder embeds, all below V; PAD at the end.
+        ``copy_ids`` (B, S): ids that the pointer can write. They equal ``source_ids``,
+        except that tokens outside the generable vocab have their own ids, V and above.
         ``decoder_input`` (B, T): BOS + target, all below V.
-        ``labels`` (B, T): target + EOS, with ids of their own as ``copy_ids``.
-        ``COLUMNS``, ``LOG_SHARES`` and ``LABEL_COLUMNS``, if the softmax is not to be
-        over the whole vocab.
+        ``labels`` (B, T): target + EOS, with ids as in ``copy_ids``.
+        ``COLUMNS``, ``LOG_SHARES`` and ``LABEL_COLUMNS``, unless the softmax is over
+        the whole vocab.
 
     Returns:
         a dict of float32 arrays, shape ``(B, T)``
         ``log_probs``: log P(label), the teacher-forced log-probability.
-        ``gate``, with a pointer: the share of generating, 0 to 1.
+        ``gate``, with a pointer: the generated share, 0 to 1.
         ``copy_entropy``, with a pointer: entropy of the copy distribution, in nats.
-        Of two passes, where the ``objective`` of a training wants them, by what the
-        dropout leaves: ``log_probs``, the mean of both, and ``divergence``, how far
-        they are apart.
+        If the training ``objective`` needs two dropout passes, the dict holds
+        ``log_probs``, the mean of both passes, and ``divergence``, how far they differ.
 
     Attributes:
-        strength: of all dropout in a training, 0 to 1; a variable.
+        strength: strength of all dropout in training, 0 to 1; a variable.
     """
 
     def __init__(self, config: ModelConfig, name: str = "headline", **kwargs: Any):
@@ -63,23 +62,23 @@ class HeadlineModel(TrainStep):
         self.encoder = Encoder(config, self.embedding, policy)
         self.decoder = Decoder(config, self.embedding, policy)
         self.readout = Readout(config, self.embedding.dropout, policy)
-        # Keras finds the layers in a list of the model's own, and names their weights
-        # after them: those names are in the files of every model, without the parts.
+        # Keras finds the layers in this list and names their weights after them. Those
+        # names are in the files of every model, so they must not contain the parts.
         self.parts = self.embedding, self.encoder, self.decoder, self.readout
         self.part_layers = [layer for part in self.parts for layer in part.layers]
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes every weight; their shapes follow from the config alone."""
+        """Creates every weight; the shapes follow from the config alone."""
         self.strength = self.add_weight((), "ones", trainable=False, name="strength")
         for part in self.parts:
             part.build()
 
     def count_params(self) -> int:
-        """Returns how many numbers the network has learned: those that are saved."""
+        """Returns the number of learned parameters, which are those that are saved."""
         return count_weights(self.config)
 
     def network_weights(self) -> list[keras.Variable]:
-        """Returns every weight that is saved, those that are frozen included."""
+        """Returns every weight that is saved, including frozen ones."""
         names = weight_specs(self.config)
         return [weight for weight in self.weights if weight_name(weight) in names]
 
@@ -93,11 +92,11 @@ class HeadlineModel(TrainStep):
     def encode(
         self, source_ids: KerasTensor, strength: KerasTensor | None = None
     ) -> Tensors:
-        """Reads the source: all that the decoder needs of it, computed once.
+        """Reads the source and returns all that the decoder needs of it.
 
         Args:
             source_ids: int, shape ``(B, S)``, below V; PAD at the end of a row.
-            strength: of the dropout, 0 to 1; None, as in the search, drops nothing.
+            strength: dropout strength, 0 to 1; None, as in the search, drops nothing.
 
         Returns:
             what ``Readout.project`` returns, and with a ``conditional_norm``
@@ -124,8 +123,8 @@ class HeadlineModel(TrainStep):
         Args:
             encoded: what ``encode`` returned.
             decoder_input: int, shape ``(B, T)``, below V: BOS + target.
-            labels: int, shape ``(B, T)``: target + EOS, and
-            copy_ids: int, shape ``(B, S)``: what each step may look for in the source.
+            labels: int, shape ``(B, T)``: target + EOS.
+            copy_ids: int, shape ``(B, S)``: the source, in which each step is matched.
             strength: as for ``encode``.
             columns: see ``Readout.read``.
 
@@ -143,15 +142,15 @@ class HeadlineModel(TrainStep):
     def step(
         self, encoded: Tensors, decoder_state: State, tokens: KerasTensor
     ) -> tuple[Tensors, State]:
-        """Reads one token of each of the K hypotheses of each source.
+        """Reads one token for each of the K hypotheses of each source.
 
-        The hypotheses of a source lie beside each other: row ``b K + k`` of the state
-        belongs to source b, whose keys and values they share.
+        The hypotheses of a source are adjacent: row ``b K + k`` of the state belongs to
+        source b, and all of its hypotheses share its keys and values.
 
         Args:
-            encoded: what ``encode`` returned for B sources, and with a
-                ``match_length`` also their ``copy_ids`` (B, S).
-            decoder_state: as ``initial_state``, of B K rows.
+            encoded: what ``encode`` returned for B sources; with a ``match_length``
+                also their ``copy_ids`` (B, S).
+            decoder_state: as ``initial_state`` returns it, for B K rows.
             tokens: int, shape ``(B, K)``; ids as in ``copy_ids``.
 
         Returns:
@@ -192,19 +191,19 @@ class HeadlineModel(TrainStep):
         return outputs
 
     def label_weights(self, labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
-        """Returns 1.0 for each label that the model can write at all, else 0.0."""
+        """Returns 1.0 for each label that the model can write, else 0.0."""
         copied = copy_ids if self.config.pointer else None
         return label_weights(labels, copied, self.config.vocab_size)
 
 
 def _twice(name: str, rows: KerasTensor) -> KerasTensor:
-    """Puts a second copy of an input's rows behind them, if it has rows."""
+    """Appends a second copy of an input's rows, if the input has rows."""
     shared = name in (COLUMNS, LOG_SHARES, DIVISOR)
     return rows if shared else ops.concatenate([rows, rows], axis=0)
 
 
 def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:
-    """Makes the model with fresh weights.
+    """Creates the model with fresh weights.
 
     Args:
         dtype: a Keras dtype policy, such as ``mixed_bfloat16``.
@@ -216,9 +215,9 @@ def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:
 
 
 def read_back(model: HeadlineModel) -> None:
-    """Gives the variables their values between two batches of a training, too.
+    """Makes the variables hold their current values between two batches of training.
 
-    Under JAX the trainer holds them then.
+    Under JAX only the trainer holds them at that time.
     """
     if keras.backend.backend() == "jax":
         model.jax_state_sync()
@@ -234,9 +233,9 @@ def weight_arrays(model: HeadlineModel) -> Weights:
 
 
 def assign_weights(model: HeadlineModel, arrays: Weights) -> None:
-    """Sets every weight from ``weight_arrays`` of a model with the same config.
+    """Sets every weight from the ``weight_arrays`` of a model with the same config.
 
-    A weight that only a training needs stays as it is where the arrays lack it.
+    A weight that only training needs is unchanged if the arrays lack it.
     """
     specs = weight_specs(model.config)
     for weight in model.network_weights():
@@ -246,6 +245,6 @@ def assign_weights(model: HeadlineModel, arrays: Weights) -> None:
 
 
 def weight_name(weight: keras.Variable) -> str:
-    """Returns the name of a weight in ``weight_arrays``, or of a variable alike."""
-    # The path begins with the owner's name, which says nothing.
+    """Returns the name of a weight, or other variable, as in ``weight_arrays``."""
+    # The path begins with the owner's name, which carries no information.
     return str(weight.path).split("/", 1)[1]

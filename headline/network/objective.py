@@ -1,6 +1,6 @@
-"""What a training makes as small as it can: its losses, and what they are made of.
+"""The training objective: its losses and their parts.
 
-Each function takes tensors and returns a tensor; none of them knows the model. Shape
+Each function takes tensors and returns a tensor, without knowing the model. Shape
 letters: B batch, T target steps, S source length, V vocab size, C columns of the
 softmax.
 """
@@ -16,22 +16,22 @@ from headline.network.mixture import log_shares
 from headline.text.ids import PAD, UNK
 
 TokenScores = Mapping[str, KerasTensor]  # what ``Readout.read`` returns
-# A factor, or what returns it from the number of updates that are over, an int tensor.
+# A factor, or a function that returns it, given the number of updates done, a tensor.
 Weight = float | Callable[[KerasTensor], KerasTensor]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """One of the losses that a training minimises.
+    """One of the losses that training minimises.
 
     Args:
-        name: what the logs call it.
-        output: the output of the model that it is worked out from; where there is no
-            such output, as in a validation, there is no such loss.
-        total: returns its sum over a batch from that output and from which labels
-            count, float of shape ``(B, T)``, 1.0 or 0.0.
-        weight: its factor in what is minimised; a function for one with a schedule.
-        passes: how often it needs each batch to be read.
+        name: its name in the logs.
+        output: the model output that it is computed from. The loss is skipped where
+            the model does not return that output, as in validation.
+        total: returns the sum over a batch, given that output and which labels count:
+            float, shape ``(B, T)``, 1.0 or 0.0.
+        weight: its factor in the objective; a function if the factor has a schedule.
+        passes: number of forward passes over each batch that it needs.
     """
 
     name: str
@@ -41,19 +41,19 @@ class Loss:
     passes: int = 1
 
     def factor(self, update: KerasTensor) -> Any:
-        """Returns the weight after so many updates."""
+        """Returns the weight after ``update`` updates."""
         return self.weight(update) if callable(self.weight) else self.weight
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a training minimises: the weighted sum of losses, each of its own name."""
+    """The weighted sum of losses that training minimises; their names must differ."""
 
     losses: tuple[Loss, ...]
 
     @property
     def passes(self) -> int:
-        """How often each batch is read."""
+        """The number of forward passes over each batch."""
         return max(loss.passes for loss in self.losses)
 
 
@@ -65,8 +65,8 @@ CROSS_ENTROPY = Loss("cross_entropy", "log_probs", lambda *both: -_over_labels(*
 
 
 def make_objective(r_drop: float = 0.0) -> Objective:
-    """Returns the cross-entropy, and R-Drop if its weight is above 0: how far apart two
-    passes are, by what the dropout leaves (Liang et al. 2021)."""
+    """Returns the cross-entropy, plus R-Drop if its weight is above 0: the divergence
+    between two dropout passes (Liang et al. 2021)."""
     if not r_drop:
         return Objective((CROSS_ENTROPY,))
     apart = Loss("divergence", "divergence", _over_labels, r_drop, passes=2)
@@ -82,14 +82,14 @@ def label_log_probs(
 ) -> KerasTensor:
     """Returns log P(label), float32 of shape ``(B, T)``.
 
-    Only P(label) is needed, so nothing is scattered over the vocab: the copied part is
+    Only P(label) is needed, so copy weights are not scattered over the vocab: they are
     summed over the source positions that hold the label.
 
     Args:
         labels: int, shape ``(B, T)``: target + EOS.
-        copy_ids: int, shape ``(B, S)``: what each position of the source can write.
-        places: the column of each label, shape ``(B, T)``, if those of the logits are
-            not the vocab.
+        copy_ids: int, shape ``(B, S)``: the id that each source position can write.
+        places: the column of each label, shape ``(B, T)``, if the columns of the logits
+            are not the vocab.
     """
     generable = labels < vocab_size
     if places is None:
@@ -110,10 +110,10 @@ def label_log_probs(
 def label_weights(
     labels: KerasTensor, copy_ids: KerasTensor | None, vocab_size: int
 ) -> KerasTensor:
-    """Returns 1.0 for each label that the model can write at all, else 0.0: (B, T).
+    """Returns 1.0 for each label that the model can write, else 0.0: (B, T).
 
-    Padding counts 0, and so does a label that is neither generable nor in the source:
-    no weights could make it likely.
+    Padding gets 0, and so does a label that is neither generable nor in the source,
+    because no weights could make it likely.
 
     Args:
         copy_ids: int, shape ``(B, S)``; None for a model without a pointer.
@@ -126,18 +126,19 @@ def label_weights(
 
 
 def _holds(labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor:
-    """Tells which positions of the source hold each label, bool (B, T, S)."""
+    """Returns which source positions hold each label, bool (B, T, S)."""
     return ops.equal(labels[:, :, None], copy_ids[:, None, :])
 
 
 def divergence(scores: TokenScores) -> KerasTensor:
-    """Returns how far two passes over the same batch are apart, in nats.
+    """Returns the divergence between two passes over the same batch, in nats.
 
-    The mean of both Kullback-Leibler divergences, over what can happen at a step: a
-    token is written, or a position is copied. Those of tokens alone are not above it.
+    It is the mean of both Kullback-Leibler divergences, over the events at a step: a
+    token is generated, or a position is copied. It is an upper bound of the divergence
+    over tokens alone.
 
     Args:
-        scores: of a batch of 2 B rows, where row B + b is a second pass over row b.
+        scores: those of a batch of 2 B rows; row B + b is the second pass over row b.
 
     Returns:
         float, shape ``(B, T)``.
@@ -145,14 +146,14 @@ def divergence(scores: TokenScores) -> KerasTensor:
     Reference: Liang et al. 2021, R-Drop, https://arxiv.org/abs/2106.14448, eq. 2
     """
     one, two = ops.split(_log_choices(scores), 2, axis=0)
-    # Twice 0 for a masked position, whose logarithms are finite.
+    # 0 for a masked position: both probabilities are 0 and their logarithms are finite.
     apart = (ops.exp(one) - ops.exp(two)) * (one - two)
     return ops.sum(apart, axis=-1) / 2
 
 
 def _log_choices(scores: TokenScores) -> KerasTensor:
-    """Returns log P of writing each token, and with a pointer of copying each position:
-    shape ``(B, T, C)`` or ``(B, T, C + S)``."""
+    """Returns log P of generating each token and, with a pointer, of copying each
+    position: shape ``(B, T, C)`` or ``(B, T, C + S)``."""
     written = ops.log_softmax(scores["logits"], axis=-1)
     if "copy_scores" not in scores:
         return written
@@ -164,5 +165,5 @@ def _log_choices(scores: TokenScores) -> KerasTensor:
 def entropy(scores: KerasTensor) -> KerasTensor:
     """Returns the entropy in nats of the softmax of scores over their last axis."""
     log_probs = ops.log_softmax(scores, axis=-1)
-    # A masked score is finite, so that 0 times its logarithm is 0.
+    # A masked score is finite, so 0 times its logarithm is 0.
     return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1)

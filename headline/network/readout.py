@@ -1,4 +1,4 @@
-"""Says what may come next: looks into the source, and scores vocab and positions.
+"""The read-out: attends to the source, then scores the vocab and source positions.
 
 Shape letters: B batch, Q queries (target steps in training, hypotheses in search),
 S source length, V vocab size, C columns of it, H width.
@@ -19,10 +19,10 @@ Columns = tuple[KerasTensor, KerasTensor]
 
 
 class Readout:
-    """Attention, the output layer and, by the config, a pointer or a source prior.
+    """Attention, the output layer and, if configured, a pointer or a source prior.
 
     Args:
-        dropout: of what the output layer reads.
+        dropout: dropout of the input of the output layer.
         policy: dtype policy of the model.
     """
 
@@ -50,7 +50,7 @@ class Readout:
         return [self.attention, self.hidden, self.output, *others]
 
     def build(self) -> None:
-        """Makes the weights."""
+        """Creates the weights."""
         width, vocab_size = self.config.width, self.config.vocab_size
         self.attention.build((None, None, width))
         self.output.build((None, None, width))
@@ -63,16 +63,16 @@ class Readout:
     def project(
         self, states: KerasTensor, source_ids: KerasTensor, source_mask: KerasTensor
     ) -> Tensors:
-        """Returns what the read-out of each step needs of the source.
+        """Returns the tensors of the source that the read-out needs at each step.
 
         Args:
-            states: of the encoder, float, shape ``(B, S, H)``.
+            states: encoder states, float, shape ``(B, S, H)``.
             source_ids: int, shape ``(B, S)``, below V; PAD at the end of a row.
             source_mask: bool, shape ``(B, S)``; true on real characters.
 
         Returns:
             ``bias`` (B, S), ``attention_keys`` and ``attention_values``
-            (B, heads, S, H / heads); by the config ``copy_keys`` (B, S, H) and
+            (B, heads, S, H / heads); if configured, also ``copy_keys`` (B, S, H) and
             ``prior_logits`` (B, V).
         """
         keys, values = self.attention.project(states)
@@ -89,7 +89,7 @@ class Readout:
         return projected
 
     def bag(self, source_ids: KerasTensor) -> KerasTensor:
-        """Returns which characters occur in the source: (B, S) ids to (B, V) of 0, 1.
+        """Returns which tokens occur in the source, 0 or 1, (B, V), for ids (B, S).
 
         Counts of each (row, id) pair are summed in one flat array of B V segments.
         """
@@ -114,9 +114,10 @@ class Readout:
         Args:
             projected: what ``project`` returned.
             matches: ``match_features``, shape ``(B, Q, S, match_length + 1)``, if any.
-            strength: of the dropout, 0 to 1; None, as in the search, drops nothing.
-            columns: of the vocab, C of V, to be worked out, and what to take from
-                their logits, both of shape ``(C,)``; None for all.
+            strength: dropout strength, 0 to 1; None, as in the search, drops nothing.
+            columns: ids of the C tokens of the vocab whose logits are computed, and
+                what to subtract from these logits, both of shape ``(C,)``; None for
+                the whole vocab.
 
         Returns:
             float32 ``logits`` (B, Q, V), or (B, Q, C); with a pointer also
@@ -156,7 +157,7 @@ class Readout:
 
 @keras.saving.register_keras_serializable(package="headline")
 class OutputLayer(keras.layers.Dense):
-    """A dense layer of which only some columns may be worked out.
+    """A dense layer that can compute only some of its columns.
 
     Call arguments:
         hidden: float, shape ``(B, Q, H)``.
@@ -205,21 +206,21 @@ class SourcePrior(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="headline")
 class Pointer(keras.layers.Layer):
-    """Scores each source position for copying, and how much to copy at all.
+    """Scores each source position for copying, and gates generating against copying.
 
     ``P(w) = g softmax(logits)[w] + (1 - g) sum over s with source[s] = w of copy[s]``,
     where ``copy`` is the softmax of the scores and ``g`` the sigmoid of the gate.
 
     Call arguments:
-        features: float, shape ``(B, Q, 2 H)``: decoder outputs beside their context.
+        features: float, shape ``(B, Q, 2 H)``: decoder outputs and context, joined.
         keys: float, shape ``(B, S, H)``, from ``project``.
         bias: float, shape ``(B, S)``, from ``attention_bias``.
-        matches: float, shape ``(B, Q, S, features)``: what to add to the scores by
-            weights that the query's features say; or None.
+        matches: float, shape ``(B, Q, S, features)``, or None: match features that are
+            added to the scores, with weights computed from ``features``.
 
     Returns:
-        float, shape ``(B, Q, S)``, the scores of the source positions, and float,
-        shape ``(B, Q)``, the gate before its sigmoid.
+        the scores of the source positions, float, shape ``(B, Q, S)``, and the gate
+        before its sigmoid, float, shape ``(B, Q)``.
 
     Reference: See, Liu and Manning 2017, https://arxiv.org/abs/1704.04368, eq. 8, 9
     """

@@ -17,19 +17,19 @@ Sums = tuple[KerasTensor, ...]
 class Recurrence(keras.layers.LSTM):
     """The LSTM of Keras, faster to train on a CPU.
 
-    Left to itself, TensorFlow differentiates the loop step by step, and adds up the
-    gradients of the weights at each. Here the products with the inputs are one for all
-    steps, and so are those for the gradients of the weights (Appleyard et al. 2016,
-    https://arxiv.org/abs/1604.01946, sec. 3). A GPU has a kernel for all of it, which
-    Keras finds.
+    By default TensorFlow differentiates the loop step by step, and adds up the
+    gradients of the weights at each step. Here one matrix product over all steps
+    multiplies the inputs, and one gives the gradients of the weights (Appleyard et al.
+    2016, https://arxiv.org/abs/1604.01946, sec. 3). On a GPU, Keras uses a fused kernel
+    for the whole LSTM instead.
 
     Args:
         backwards: read each row from its end.
 
     Call arguments:
         sequences: float, shape ``(B, T, H)``.
-        source_mask: bool, shape ``(B, T)``, or None; true on what is read. The rest,
-            at the end of a row, leaves no trace in what is read.
+        source_mask: bool, shape ``(B, T)``, or None; true on real positions. Padding,
+            at the end of a row, does not change their outputs.
 
     Returns:
         float, shape ``(B, T, h)``: the hidden values after each step.
@@ -38,7 +38,7 @@ class Recurrence(keras.layers.LSTM):
     def __init__(self, units: int, backwards: bool = False, **kwargs: Any) -> None:
         self.on_cpu = device_in_use() == "CPU"
         if not self.on_cpu:
-            kwargs["dtype"] = "float32"  # the kernels of a GPU know no bfloat16
+            kwargs["dtype"] = "float32"  # the GPU kernels do not support bfloat16
         super().__init__(units, **{**kwargs, "return_sequences": True})
         self.backwards = backwards
 
@@ -62,7 +62,7 @@ class Recurrence(keras.layers.LSTM):
         by_step = ops.transpose(sequences, (1, 0, 2))
         sums = ops.matmul(by_step, _ordered(cell.kernel)) + _ordered(cell.bias)
         if source_mask is not None and self.backwards:
-            # Padding is read first there: from zeros, without sums, to zeros.
+            # Padding is read first here: with zero sums, a zero state stays zero.
             read = ops.transpose(source_mask)[:, :, None]
             sums = ops.where(read, sums, ops.zeros_like(sums))
         hidden = read_steps(sums, _ordered(cell.recurrent_kernel), self.backwards)
@@ -73,7 +73,7 @@ class Recurrence(keras.layers.LSTM):
 
 
 def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTensor:
-    """Turns each row's real positions round and leaves its padding at the end.
+    """Reverses the real positions of each row and leaves its padding at the end.
 
     With two real positions out of four, ``[a b - -]`` becomes ``[b a - -]``.
 
@@ -85,8 +85,8 @@ def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTen
     positions = ops.arange(length, dtype="int32")[None, :]
     lengths = ops.sum(ops.cast(source_mask, "int32"), axis=1, keepdims=True)
     turned = ops.where(positions < lengths, lengths - 1 - positions, positions)
-    # Whole rows of one long array: the gradient of take_along_axis, number by number,
-    # took a fifth of an update.
+    # Gather whole rows of one flat array: the gradient of take_along_axis works number
+    # by number and took 20% of the time of an update.
     turned = turned + ops.arange(batch, dtype="int32")[:, None] * length
     rows = ops.take(
         ops.reshape(values, (-1, width)), ops.reshape(turned, (-1,)), axis=0
@@ -95,7 +95,7 @@ def reverse_sequences(values: KerasTensor, source_mask: KerasTensor) -> KerasTen
 
 
 def _ordered(weight: KerasTensor) -> KerasTensor:
-    """Puts the gates beside each other: i, f, o, c for the i, f, c, o of Keras."""
+    """Reorders the gates from the i, f, c, o of Keras to i, f, o, c."""
     input_gate, forget, new, output = ops.split(weight, 4, axis=-1)
     return ops.concatenate([input_gate, forget, output, new], axis=-1)
 
@@ -103,13 +103,13 @@ def _ordered(weight: KerasTensor) -> KerasTensor:
 def read_steps(
     sums: KerasTensor, recurrent: KerasTensor, backwards: bool
 ) -> KerasTensor:
-    """Runs an LSTM from zeros.
+    """Runs an LSTM from a zero state.
 
     Args:
-        sums: shape ``(T, B, 4 h)``: of each step what its input and the bias add to
+        sums: shape ``(T, B, 4 h)``: for each step, what its input and the bias add to
             the gates, in the order i, f, o, c.
         recurrent: shape ``(h, 4 h)``, columns in the same order.
-        backwards: begin with the last step.
+        backwards: start with the last step.
 
     Returns:
         the hidden values, shape ``(T, B, h)``.
@@ -127,8 +127,8 @@ def read_steps(
 
 
 def _forward(sums: KerasTensor, recurrent: KerasTensor, backwards: bool) -> Sums:
-    """Returns of each step the hidden and cell values, the gates i, f, o (3 h) and
-    what is new."""
+    """Returns, for each step, the hidden and cell values, the gates i, f, o (3 h) and
+    the candidate values of the cell."""
     length, batch, _ = ops.shape(sums)
     units = recurrent.shape[0]
     zeros = _zeros(batch, units, sums.dtype)
@@ -144,8 +144,8 @@ def _forward(sums: KerasTensor, recurrent: KerasTensor, backwards: bool) -> Sums
         return after, after
 
     start = zeros(1), zeros(1), zeros(3), zeros(1)
-    # Steps by their numbers: of several sequences, ``scan`` under TensorFlow must know
-    # the length.
+    # Scan over step numbers: over several sequences, ``scan`` under TensorFlow must
+    # know the length.
     _, steps = ops.scan(step, start, ops.arange(length), reverse=backwards)
     return tuple(steps)
 
@@ -156,7 +156,7 @@ def _gradients(
     """Returns the gradients of ``sums`` and ``recurrent``.
 
     Args:
-        upstream: of the hidden values, shape ``(T, B, h)``.
+        upstream: gradients of the hidden values, shape ``(T, B, h)``.
     """
     hidden, cells, opened, new = steps
     length, batch, _ = ops.shape(hidden)
@@ -195,7 +195,7 @@ def _zeros(batch: Any, units: int, dtype: Any) -> Any:
 
 
 def _moved(steps: KerasTensor, backwards: bool) -> KerasTensor:
-    """Gives each step, (T, B, h), what the one read before has; zeros to the first."""
+    """Shifts (T, B, h) values by one step in reading order; the first gets zeros."""
     edge = ops.zeros_like(steps[:1])
     both = [steps[1:], edge] if backwards else [edge, steps[:-1]]
     return ops.concatenate(both, axis=0)

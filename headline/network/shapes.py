@@ -1,14 +1,15 @@
-"""Few sizes, for a backend that compiles each shape of an array anew.
+"""Rounds sizes up, so that a backend has few array shapes to compile.
 
-A compilation takes seconds and the padding hardly any time, on a device with room.
+Compiling a shape takes seconds; padding takes hardly any time on a device with memory
+to spare.
 """
 
 
 def rung(size: int, least: int = 1) -> int:
-    """Returns the least power of two, or one and a half of it, that holds a size.
+    """Rounds a size up to the next power of two, or 1.5 times a power of two.
 
     Args:
-        least: of all that is returned, a power of two.
+        least: the smallest value that is returned, a power of two.
     """
     power = power_of_two(size, least)
     between = power // 4 * 3
@@ -16,9 +17,9 @@ def rung(size: int, least: int = 1) -> int:
 
 
 def power_of_two(size: int, least: int = 1) -> int:
-    """Returns the least power of two that holds a size.
+    """Rounds a size up to the next power of two.
 
     Args:
-        least: of all that is returned, a power of two.
+        least: the smallest value that is returned, a power of two.
     """
     return max(least, 1 << (size - 1).bit_length())

@@ -1,7 +1,7 @@
-"""What an update of a training computes, under TensorFlow and under JAX.
+"""The train step: one update, under TensorFlow and under JAX.
 
-The losses, the gradients and how far they move the weights are known within a train
-step alone, so the step tells them: they are logs of each batch.
+Losses, gradients and the movement of the weights are known only inside a train step, so
+the step returns them in the logs of each batch.
 
 Shape letters: B batch, T target length.
 """
@@ -19,26 +19,28 @@ Tensors = dict[str, KerasTensor]
 DIVISOR = "divisor"
 POINTER_METRICS = ("gate", "copy_entropy")
 NORM = "gradient_norm"
-RATIO = "update_ratio_"  # what the logs of the groups of layers begin with
+RATIO = "update_ratio_"  # prefix of the logs of the groups of layers
 
 
 class TrainStep(keras.Model):
-    """A model that tells of each update what it did.
+    """A model that logs losses, gradients and weight movement of each update.
 
-    A subclass has ``label_weights``, which says what labels count, ``network_weights``,
-    and ``weight_groups``, the group of layers of each of these. Its outputs have the
-    ``log_probs`` of the labels, and in a training what else the losses of its
+    A subclass has ``label_weights``, which labels count; ``network_weights``; and
+    ``weight_groups``, the group of layers of each of these weights. Its outputs hold
+    the ``log_probs`` of the labels and, in training, whatever else the losses of its
     ``objective`` need.
 
-    Logs of a batch: ``loss``, ``source_tokens`` and the metrics of the pointer, all of
-    the epoch so far; the mean of each loss over its labels, by name; ``gradient_norm``
-    of all gradients together, before clipping; ``update_ratio_GROUP`` of each group of
-    layers, 0 unless ``looks`` is true.
+    Logs of a batch:
+        ``loss``, ``source_tokens`` and the metrics of the pointer: those of the epoch
+        so far.
+        the mean of each loss over the labels of the batch, by the name of the loss.
+        ``gradient_norm``: the norm of all gradients together, before clipping.
+        ``update_ratio_GROUP`` for each group of layers: 0 unless ``looks`` is true.
 
     Attributes:
         objective: see ``compile``.
-        looks: whether an update tells how far it moves the weights, which costs time;
-            a variable.
+        looks: a variable: whether an update measures how far it moves the weights,
+            which costs time.
     """
 
     def __init__(self, name: str, has_pointer: bool, **kwargs: Any) -> None:
@@ -55,24 +57,24 @@ class TrainStep(keras.Model):
     def compile(
         self, optimizer: Any, objective: Objective | None = None, **kwargs: Any
     ) -> None:
-        """Makes the model ready for a training.
+        """Makes the model ready for training.
 
         Args:
             objective: what to minimise; the cross-entropy if left out.
-            kwargs: as for any Keras model, but for losses and metrics.
+            kwargs: as for any Keras model, except losses and metrics.
         """
         super().compile(optimizer, **kwargs)
         self.objective = objective or make_objective()
 
     def train_step(self, *given: Any) -> Any:
-        """Makes an update, or gathers the gradients of a part of one.
+        """Makes an update, or accumulates the gradients of a part of one.
 
         Args:
             given: under TensorFlow the data of a batch; under JAX the values of all
-                variables, which go before it, and are returned behind the logs.
+                variables, then the data.
 
         Returns:
-            the logs.
+            the logs; under JAX also the new values of all variables.
         """
         if keras.backend.backend() == "jax":
             return self._jax_step(*given)
@@ -89,10 +91,10 @@ class TrainStep(keras.Model):
             counted = self._counted(inputs)
             update = self.optimizer.iterations
             loss, logs = self._weigh_losses(inputs, outputs, counted, update)
-        # TensorFlow leaves the gradient of an embedding in pieces, one for each token
-        # that was read, and their norm is not that of their sum. Here it becomes whole.
+        # TensorFlow keeps the gradient of an embedding in slices, one per token read,
+        # and their norm is not the norm of their sum. So the gradient is made dense.
         gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
-        # Without a look nothing is held, so that the update may write where it lies.
+        # Unless ``looks`` is true, no copy is held, so the update can work in place.
         before = tf.cond(
             looks,
             lambda: [tf.reshape(weight, (-1,)) for weight in network],
@@ -150,7 +152,7 @@ class TrainStep(keras.Model):
     def _movement(
         self, looks: KerasTensor, before: Sequence[Any], after: Sequence[Any]
     ) -> Tensors:
-        """Returns the logs of how far an update moved the weights; 0 without a look."""
+        """Returns logs of how far an update moved the weights; 0 if not ``looks``."""
         groups = self.weight_groups()
         names = list(dict.fromkeys(groups))
         ratios = ops.cond(
@@ -175,18 +177,18 @@ class TrainStep(keras.Model):
     ) -> tuple[KerasTensor, Tensors]:
         """Returns what to minimise, and the mean of each loss over the labels.
 
-        Of one of several batches of an update, which hold unlike numbers of labels,
-        ``inputs`` have the mean number in ``DIVISOR`` (1, 1): so the mean of what they
-        minimise is that of all their labels.
+        With gradient accumulation, ``inputs[DIVISOR]`` (1, 1) holds the mean number of
+        labels per batch of the update. Dividing by it weights every label of the update
+        equally, although the batches hold different numbers of labels.
 
         Args:
-            counted: which labels count, float of shape ``(B, T)``.
-            update: how many are over; one of several batches counts once.
+            counted: which labels count, float, shape ``(B, T)``.
+            update: number of updates done; several accumulated batches count as one.
         """
         present = [one for one in self.objective.losses if one.output in outputs]
         sums = {one.name: one.total(outputs[one.output], counted) for one in present}
         total = sum(one.factor(update) * sums[one.name] for one in present)
-        # A batch of unreachable labels alone has the loss 0, not 0 / 0.
+        # A batch whose labels are all unreachable has the loss 0, not 0 / 0.
         labels = ops.maximum(ops.sum(counted), 1.0)
         means = {name: value / labels for name, value in sums.items()}
         if DIVISOR in inputs:
@@ -201,27 +203,27 @@ class TrainStep(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Returns what is minimised, and counts what the epoch tells of the batch."""
+        """Returns the loss to minimise, and adds the batch to the epoch's metrics."""
         assert y_pred is not None
         counted = self._counted(x)
         loss, _ = self._weigh_losses(x, y_pred, counted)
         self._count(x, y_pred, counted, training)
         return loss
 
-    # --- what an epoch tells -----------------------------------------------------
+    # --- metrics of an epoch -----------------------------------------------------
 
     def _count(
         self, x: Tensors, outputs: Tensors, counted: KerasTensor, training: bool
     ) -> None:
-        """Adds a batch to what the epoch tells."""
+        """Adds a batch to the metrics of the epoch."""
         total = ops.sum(counted)
         loss = CROSS_ENTROPY.total(outputs["log_probs"], counted)
         self.token_loss.update_state(loss / ops.maximum(total, 1.0), total)
         if training:
             self.source_tokens.update_state(_is_real(x["source_ids"]))
             return
-        # Of the validation alone: no update need wait for these. Flat: of rows, Keras
-        # would first take the means, padding included.
+        # In validation only, so that no update waits for these. They are flattened
+        # because Keras would first average each row, padding included.
         written = ops.reshape(_is_real(x["labels"]), (-1,))
         for metric in self.pointer_means:
             values = ops.reshape(outputs[metric.name], (-1,))
@@ -230,10 +232,11 @@ class TrainStep(keras.Model):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """Returns figures of the epoch so far, not of the batch.
+        """Returns the metrics of the epoch so far, not of the batch.
 
-        ``loss`` is the mean per label, and so are ``gate`` and ``copy_entropy``, in
-        validation only; ``source_tokens`` is how many were trained on.
+        ``loss`` is the mean per label. So are ``gate`` and ``copy_entropy``, which are
+        measured in validation only. ``source_tokens`` is the number of source tokens
+        trained on.
         """
         means = {metric.name: metric.result() for metric in self.pointer_means}
         tokens = self.source_tokens.result()
@@ -257,12 +260,12 @@ def update_ratios(
     """Returns |change| / |weights| of each group of layers, both Euclidean norms.
 
     Args:
-        groups: of each weight.
-        before, after: its value, of whatever shape.
+        groups: the group of each weight.
+        before, after: the value of each weight, of any shape.
 
     Returns:
-        float scalars, in the order in which ``groups`` first has them; 0 of weights
-        that were all 0.
+        one float scalar per group, in the order of first occurrence in ``groups``; 0
+        for a group whose weights were all 0.
     """
     changes: dict[str, Any] = dict.fromkeys(groups, 0.0)
     sizes: dict[str, Any] = dict.fromkeys(groups, 0.0)

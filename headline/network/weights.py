@@ -1,4 +1,4 @@
-"""What every weight of the network is: it follows from the config alone."""
+"""Name, shape and group of every weight of the network, given its config."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from headline.errors import BundleError
 from headline.settings.model import ModelConfig
 
-LARGEST = 1e6  # of a weight: with greater ones float32 comes to its end
+LARGEST = 1e6  # of a weight: greater ones can overflow float32
 
-# Layers that do a thing together, in the order of the network.
+# Groups of layers that work together, in the order of the network.
 GROUPS = ("embedding", "encoder", "decoder", "attention", "output", "pointer", "prior")
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -20,30 +20,31 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class WeightSpec:
-    """One weight of the network, by which it is loaded, carried over and watched."""
+    """One weight of the network: how to load it, carry it over and watch it."""
 
     name: str  # in the files of a model, such as ``hidden/bias``
     shape: tuple[int, ...]
     group: str  # one of GROUPS
     token_axis: int | None = None  # the axis with one entry for each generable token
-    generates: bool = True  # False: only a training needs it, and a model may lack it
+    generates: bool = True  # False: only training needs it; a saved model may lack it
 
 
 def weight_specs(config: ModelConfig) -> dict[str, WeightSpec]:
-    """Returns every weight that this network has, by its name."""
+    """Returns every weight of the network by its name."""
     return {spec.name: spec for spec in _specs(config)}
 
 
 def count_weights(config: ModelConfig) -> int:
-    """Returns how many numbers the network learns."""
+    """Returns the number of learned parameters."""
     return sum(math.prod(spec.shape) for spec in weight_specs(config).values())
 
 
 def check_weights(config: ModelConfig, weights: Weights) -> None:
-    """Checks that ``weights`` are those of such a network.
+    """Checks that ``weights`` fit a network with this config.
 
     Raises:
-        BundleError: a weight is missing, of another shape or type, or not finite.
+        BundleError: a weight is missing, has the wrong shape or dtype, is not finite
+            or is beyond LARGEST.
     """
     for spec in weight_specs(config).values():
         if spec.generates or spec.name in weights:
@@ -59,7 +60,7 @@ def _check_weight(spec: WeightSpec, weights: Weights) -> None:
         raise BundleError(f"the weight {name} must have shape {shape}; got {found}")
     if weights[name].dtype != np.float32:
         raise BundleError(f"the weight {name} must be of float32")
-    if not (np.abs(weights[name]) <= LARGEST).all():  # of NaN: not
+    if not (np.abs(weights[name]) <= LARGEST).all():  # false for NaN
         raise BundleError(
             f"the weight {name} holds numbers that are not finite, or beyond any use"
         )
