@@ -1,1 +1,1 @@
-"""What runs a model for the search: NumPy alone, or Keras on its device."""
+"""Engines, which run a model for the search: NumPy alone, or Keras on its device."""

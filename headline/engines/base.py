@@ -1,4 +1,4 @@
-"""The seam between the search and whatever runs the model."""
+"""The interface between the search and the engine that runs the model."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -13,18 +13,18 @@ Floats = NDArray[np.float32]
 State = TypeVar("State")
 
 IMPOSSIBLE = float("-inf")
-TINY = np.float32(1e-38)  # the least probability that has a logarithm
+TINY = np.float32(1e-38)  # lower bound of a probability before its logarithm is taken
 
 
 @dataclass(frozen=True)
 class SourceBatch:
     """B articles, as an engine reads them."""
 
-    source_ids: Ids  # (B, S): what is embedded; PAD at the end of a row
-    # (B, S): what the pointer writes. The same, but tokens outside the generable vocab
-    # have ids of their own.
+    source_ids: Ids  # (B, S): ids to embed; PAD at the end of a row
+    # (B, S): ids that the pointer writes. They equal ``source_ids``, except that tokens
+    # outside the generable vocab have their own ids.
     copy_ids: Ids
-    condition: Ids | None = None  # (B,): what to write by beside the article: a style
+    condition: Ids | None = None  # (B,): a condition besides the article, e.g. a style
 
     def __post_init__(self) -> None:
         shape = self.source_ids.shape
@@ -37,10 +37,10 @@ class SourceBatch:
 
 
 def refuse_condition(sources: SourceBatch) -> None:
-    """Refuses conditions in the name of a network that reads none.
+    """Refuses conditions, for a network that does not read them.
 
     Raises:
-        ValueError: there are some, and they would have no effect.
+        ValueError: there are conditions, which would have no effect.
     """
     if sources.condition is not None:
         raise ValueError("the network reads no condition, such as a style")
@@ -48,28 +48,26 @@ def refuse_condition(sources: SourceBatch) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """What each of R rows reads at a step, and what it asks for."""
+    """The input of R rows at a step: a token to read and the candidates to return."""
 
-    # (R,): the row of the state that each new row continues. An article whose rows
-    # nobody continues is dropped.
+    # (R,): the row of the old state that each new row continues. An article is dropped
+    # if no row continues any of its rows.
     parents: Ids
-    # (R,): the token that each new row reads: BOS at first. PAD where a row is dead:
-    # what comes back for it means nothing, an engine may leave it out, and no row
-    # continues it.
+    # (R,): the token that each new row reads, BOS at first. PAD marks a dead row: its
+    # result is meaningless, an engine may skip it, and no row continues it.
     tokens: Ids
-    num_candidates: int  # M, how many tokens besides EOS to return for each row
-    # (R, W): tokens to return for each row however unlikely; PAD where a row wants
-    # fewer.
+    num_candidates: int  # M, the number of tokens besides EOS to return for each row
+    # (R, W): tokens to return for each row even if they are unlikely; PAD where a row
+    # wants fewer.
     wanted: Ids | None = None
 
 
 class Engine(Protocol[State]):
-    """Runs a model one decoding step at a time; keeps its state where it likes.
+    """Runs a model one decoding step at a time; the engine decides where its state is.
 
-    The rows that belong to one article lie beside each other, and at any step every
-    article that is left has as many rows as the others; some may be dead, but not all
-    of an article. What an article's rows share (keys, values, the source itself) is
-    kept once.
+    The rows of an article are adjacent. At any step all remaining articles have the
+    same number of rows. Rows may be dead, but each article has at least one live row.
+    Data that the rows of an article share (keys, values, the source) is kept once.
     """
 
     def encode(self, sources: SourceBatch) -> State:
@@ -84,16 +82,17 @@ class Engine(Protocol[State]):
         ...
 
     def step(self, state: State, step: Step) -> tuple[Floats, Ids, State]:
-        """Reads one token for each of R rows and says what may come next.
+        """Reads one token for each of R rows and scores the possible next tokens.
 
         Args:
-            state: of the step before, which stays as it was.
+            state: the state of the step before, which is not changed.
 
         Returns:
-            log-probabilities and ids, both of shape ``(R, 1 + M + W)``: EOS in column
-            0, then the best M other tokens, best first, equal ones by id, then the
-            wanted ones. PAD, UNK and BOS are never among the M; where there are too
-            few tokens, the columns left have the log-probability -inf, and so has a
-            wanted token that the row cannot write. And the new state, of R rows.
+            log-probabilities and ids, both of shape ``(R, 1 + M + W)``, and the new
+            state, of R rows. Column 0 is EOS. The next M columns are the best other
+            tokens, best first, ties by id; PAD, UNK and BOS are never among them. The
+            last W columns are the wanted tokens. The log-probability is -inf in columns
+            left over because there are too few tokens, and for a wanted token that the
+            row cannot write.
         """
         ...

@@ -1,7 +1,7 @@
-"""Runs a live or loaded Keras model on the device it lives on, CPU or GPU.
+"""Runs a Keras model, loaded or still in training, on its device, CPU or GPU.
 
-The state stays on that device; only what the search asks for crosses back: of each
-row the best M candidates.
+The state stays on that device; only the result of a step is copied back, for each row
+EOS, the best M candidates and the wanted tokens.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
 from headline.text.ids import BOS, EOS, PAD, SPECIAL_TOKENS, Ids
 
-# Sizes are padded so that there are few shapes to compile: articles at least to the
-# length, and the wanted tokens to multiples.
+# Sizes are padded so that there are few shapes to compile: articles to at least
+# LEAST_LENGTH tokens, and the wanted tokens to a multiple of WANTED_STEP.
 LEAST_LENGTH = 64
 WANTED_STEP = 8
 
@@ -39,17 +39,17 @@ LayerStates = list[tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class KerasState:
-    """What the articles share, and of each row its article and the decoder's state.
+    """The encoded articles, and the article and decoder state of each row.
 
-    There may be more slots than articles: their number is a power of two, and stays
-    when articles leave, so that few shapes are compiled. The rows of a slot lie beside
-    each other on the device.
+    There may be more slots than articles. The number of slots is a power of two and
+    does not change when articles leave, so that few shapes are compiled. The rows of a
+    slot are adjacent on the device.
     """
 
-    encoded: Tensors  # on the device, the first axis of each being the slots
-    decoder_state: LayerStates  # (h, c) of each layer, (slots K, H), there too
+    encoded: Tensors  # on the device; the first axis of each tensor is the slots
+    decoder_state: LayerStates  # (h, c) of each layer, (slots K, H), on the device
     slots: Ids  # (R,): the slot of each row of the search
-    rows: Ids  # (R,): where each row of the search lies on the device
+    rows: Ids  # (R,): the row on the device of each row of the search
 
     @property
     def room(self) -> int:
@@ -61,9 +61,9 @@ class KerasEngine:
     """Runs a Keras model, compiled once for each shape.
 
     Args:
-        model: built; may be in training, for its weights are read at each call.
-        shortlist: how many of the most frequent tokens a pointer model may write
-            beside those of the article; 0 for all, as the model is trained.
+        model: a built model. It may be in training: its weights are read at each call.
+        shortlist: number of most frequent tokens that a pointer model may write besides
+            the tokens of the article; 0 for the whole vocab, as in training.
     """
 
     def __init__(self, model: HeadlineModel, shortlist: int = 0) -> None:
@@ -77,7 +77,7 @@ class KerasEngine:
     def from_weights(
         cls, config: ModelConfig, weights: Weights, shortlist: int = 0
     ) -> "KerasEngine":
-        """Makes the model and gives it the weights of a bundle."""
+        """Creates the model with the weights of a bundle."""
         model = build_model(config)
         assign_weights(model, weights)
         return cls(model, shortlist)
@@ -98,7 +98,7 @@ class KerasEngine:
         beam = len(parents) // len(np.unique(slots))
         places = np.arange(len(parents), dtype=np.int32) % beam
         rows = slots * np.int32(beam) + places
-        # Rows of empty slots go on from row 0, and nobody looks at them.
+        # Rows of empty slots continue row 0; their results are not used.
         all_parents = np.zeros(state.room * beam, np.int32)
         all_tokens = np.full(state.room * beam, PAD, np.int32)
         all_parents[rows], all_tokens[rows] = parents, step.tokens
@@ -135,7 +135,7 @@ class KerasEngine:
         return encoded
 
     def _listed(self, source_ids: Any) -> Any:
-        """Returns which tokens of the vocab an article's headlines may hold, (B, V)."""
+        """Returns which vocab tokens the headlines of each article may hold, (B, V)."""
         frequent = ops.arange(self.model.config.vocab_size) < self.shortlist
         return ops.logical_or(frequent[None, :], self.model.readout.bag(source_ids) > 0)
 
@@ -156,7 +156,7 @@ class KerasEngine:
         scores, new_state = self.model.step(encoded, continued, tokens)
         log_probs = self._log_probs(encoded, scores)  # B, K, C
         others = self._possible(encoded, log_probs)
-        # top_k breaks ties by the lower column, which is the lower id in the vocab.
+        # top_k breaks ties by the lower column, which in the vocab is the lower id.
         most = min(num_candidates, self.model.config.vocab_size)
         values, columns = ops.top_k(others, most)
         ids = self._ids(encoded, ops.cast(columns, "int32"))
@@ -167,7 +167,7 @@ class KerasEngine:
         return _as_rows(values), _as_rows(ids), new_state
 
     def _possible(self, encoded: Tensors, log_probs: Any) -> Any:
-        """Rules out special tokens and those that are not on the list, (B, K, C)."""
+        """Rules out special tokens and tokens that are not listed, (B, K, C)."""
         specials, vocab_size = len(SPECIAL_TOKENS), self.model.config.vocab_size
         special = ops.full_like(log_probs[..., :specials], IMPOSSIBLE)
         generable = log_probs[..., specials:vocab_size]
@@ -179,9 +179,9 @@ class KerasEngine:
     def _log_probs(self, encoded: Tensors, scores: Tensors) -> Any:
         """Returns log-probabilities, float32 (B, K, C).
 
-        The first V columns are the vocab. With a pointer there follow S columns, one
-        for each source position: a token outside the vocab has its probability where
-        it stands first, and the other columns are impossible.
+        The first V columns are the vocab. With a pointer, S columns follow, one for
+        each source position. A token outside the vocab has its probability in the
+        column of its first position; the other columns are impossible.
         """
         if not self.model.config.pointer:
             return ops.log_softmax(scores["logits"], axis=-1)
@@ -202,8 +202,8 @@ class KerasEngine:
     def _generated(self, encoded: Tensors, logits: Any) -> Any:
         """Returns the softmax over the listed tokens, (B, K, V).
 
-        A token that is not on the list can still be wanted: its probability is beside
-        the sum of the others, and at most 1.
+        A token that is not listed can still be wanted. Its probability is computed
+        with the same denominator, and capped at 1.
         """
         if not self.shortlist:
             return ops.softmax(logits, axis=-1)
@@ -212,7 +212,7 @@ class KerasEngine:
         return ops.exp(ops.minimum(logits - total, 0.0))
 
     def _ids(self, encoded: Tensors, columns: Any) -> Any:
-        """Turns (B, K, M) columns into ids: past the vocab, those of the source."""
+        """Turns (B, K, M) columns into ids; columns past the vocab are positions."""
         if not self.model.config.pointer:
             return columns
         vocab_size, beam = self.model.config.vocab_size, ops.shape(columns)[1]
@@ -236,9 +236,9 @@ class KerasEngine:
 
 
 def _wanted_rows(wanted: Ids | None, rows: Ids, room: int) -> Ids:
-    """Puts the wanted tokens of the search's rows where those lie on the device."""
+    """Moves the wanted tokens of the search's rows to the rows of the device."""
     columns = 1 if wanted is None else wanted.shape[1]
-    # Up to the next multiple, as if there were always some.
+    # Rounded up to the next multiple; without wanted tokens as if there were one.
     columns = -(-columns // WANTED_STEP) * WANTED_STEP
     placed = np.full((room, columns), PAD, np.int32)
     if wanted is not None:
@@ -248,7 +248,7 @@ def _wanted_rows(wanted: Ids | None, rows: Ids, room: int) -> Ids:
 
 def _as_rows(values: Any) -> Any:
     """Turns (B, K, M) into (B K, M)."""
-    # Once M has changed, TensorFlow compiles for any: there is no static shape then.
+    # Once M changes, TensorFlow compiles for any M, and there is no static shape.
     return ops.reshape(values, (-1, ops.shape(values)[-1]))
 
 
@@ -269,7 +269,7 @@ def _sum_columns(copy: Any, columns: Any, width: int) -> Any:
 
 
 def _compiled(model: HeadlineModel, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function of tensors that reads the model's weights at each call."""
+    """Compiles a function of tensors so that each call reads the current weights."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -282,7 +282,7 @@ def _compiled(model: HeadlineModel, function: Callable[..., Any]) -> Callable[..
 
 
 def _jitted(model: HeadlineModel, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles with JAX, the weights being arguments rather than constants."""
+    """Compiles with JAX, passing the weights as arguments rather than constants."""
     import jax
 
     def stateless(values: list[Any], args: tuple[Any, ...], **static: Any) -> Any:
@@ -297,9 +297,9 @@ def _jitted(model: HeadlineModel, function: Callable[..., Any]) -> Callable[...,
 
 
 def _padded(ids: Ids, shape: tuple[int, int]) -> Ids:
-    """Adds padding, and articles of one token, up to the shape."""
+    """Pads the articles, and adds articles of one token, up to the shape."""
     padded = np.full(shape, PAD, np.int32)
-    # A row of nothing but padding would be the only one without a maximum.
+    # One token each, because a row of padding alone would have no maximum.
     padded[len(ids) :, 0] = BOS
     padded[: len(ids), : ids.shape[1]] = ids
     return padded

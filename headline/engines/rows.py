@@ -1,6 +1,6 @@
-"""How the rows of a search lie: one after the other, and beside those of their article.
+"""Row layouts of a search: a flat list of rows, or rows grouped by article.
 
-Shape letters: B articles, R rows, K the most rows of an article.
+Shape letters: B articles, R rows, K the most rows of any article.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 def take_of_rows(values: NDArray[Any], places: NDArray[Any]) -> NDArray[Any]:
-    """Returns of each row, ``(R, N, ...)``, what stands at its places, ``(R, n)``.
+    """Returns the values, ``(R, N, ...)``, at the places, ``(R, n)``, of each row.
 
-    ``np.take_along_axis`` and an index of two arrays do the same, and take several
-    times as long: a small step has little else to do.
+    ``np.take_along_axis`` and indexing with two arrays do the same, but take several
+    times as long, which matters in a small step.
     """
     rows, columns = values.shape[:2]
     flat = values.reshape(rows * columns, *values.shape[2:])
@@ -29,10 +29,10 @@ class RowLayout:
     """Which article each row belongs to.
 
     Two rows of the first article and one of the second have the articles ``0 0 1``;
-    of their values ``a b c``, ``by_article`` makes ``[[a, b], [c, 0]]``.
+    ``by_article`` turns their values ``a b c`` into ``[[a, b], [c, 0]]``.
     """
 
-    articles: NDArray[np.intp]  # (R,), rising, each of them at least once
+    articles: NDArray[np.intp]  # (R,), ascending; each article at least once
 
     @cached_property
     def _counts(self) -> NDArray[np.intp]:
@@ -45,17 +45,17 @@ class RowLayout:
 
     @cached_property
     def beam(self) -> int:
-        """K, the most rows of an article."""
+        """K, the most rows of any article."""
         return int(self._counts.max())
 
     @property
     def are_even(self) -> bool:
-        """Whether each article has as many rows as the others."""
+        """Whether all articles have the same number of rows."""
         return len(self.articles) == self.batch * self.beam
 
     @cached_property
     def _places(self) -> NDArray[np.intp]:
-        """Where each row lies among the B K, (R,)."""
+        """The index of each row among the B K, (R,)."""
         starts = np.cumsum(self._counts) - self._counts
         within = np.arange(len(self.articles)) - starts[self.articles]
         return self.articles * self.beam + within
@@ -70,6 +70,6 @@ class RowLayout:
         return spread.reshape(shape)
 
     def flat(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Turns ``(B, K, ...)`` into ``(R, ...)``: the other way round."""
+        """Turns ``(B, K, ...)`` into ``(R, ...)``, the inverse of ``by_article``."""
         values = values.reshape(self.batch * self.beam, *values.shape[2:])
         return values if self.are_even else values[self._places]

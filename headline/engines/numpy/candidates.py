@@ -11,20 +11,20 @@ from headline.engines.numpy.layers import finite_log
 from headline.engines.rows import take_of_rows
 from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, Ids
 
-BLOCK = 16  # columns that are looked at together, a power of two
+BLOCK = 16  # columns per block, a power of two
 BELOW_ANY = np.float32(-1)  # below any probability
 
 
 def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:
-    """Picks the best M of each row, best first, equal ones by id.
+    """Picks the best M tokens of each row, best first, ties by id.
 
     Args:
-        probs: shape ``(R, N)``; what is below 0 is impossible.
+        probs: shape ``(R, N)``; a token with a value below 0 is impossible.
         ids: shape ``(R, N)``.
 
     Returns:
-        logs of the probabilities and ids, both of shape ``(R, M)``; -inf and PAD where
-        there are too few.
+        log-probabilities and ids, both of shape ``(R, M)``; -inf and PAD where there
+        are too few tokens.
     """
     most = min(num_candidates, probs.shape[1])
     best = np.argpartition(-probs, most - 1, axis=1)[:, :most]
@@ -42,14 +42,14 @@ def ranked(probs: Floats, ids: Ids, num_candidates: int) -> tuple[Floats, Ids]:
 def top_columns(values: Floats, most: int) -> Ids:
     """Returns the columns of the ``most`` greatest values of each row, in any order.
 
-    The greatest stand in the blocks with the greatest maxima: only so many of them
-    need be looked at one by one.
+    The greatest values are in the ``most`` blocks with the greatest maxima, so only the
+    values of those blocks are compared one by one.
     """
     rows, columns = values.shape
     blocks = columns // BLOCK
     if blocks <= 2 * most:
         return np.argpartition(-values, most - 1, axis=1)[:, :most].astype(np.int32)
-    # Block j has the columns j, j + blocks, and so on: one half against the other.
+    # Block j has the columns j, j + blocks, ...: maxima by halving the columns.
     maxima = values[:, : blocks * BLOCK]
     while maxima.shape[1] > blocks:
         half = maxima.shape[1] // 2
@@ -68,7 +68,7 @@ def top_columns(values: Floats, most: int) -> Ids:
 def best_columns(
     log_probs: Floats, num_candidates: int, wanted: Ids | None
 ) -> tuple[Floats, Ids]:
-    """As ``Mixture.best``, of a model without a pointer.
+    """Does what ``Mixture.best`` does, for a model without a pointer.
 
     Args:
         log_probs: shape ``(R, V)``.
@@ -89,7 +89,7 @@ def best_columns(
 def beside(
     ends: Floats, best: tuple[Floats, Ids], asked: Floats | None, wanted: Ids | None
 ) -> tuple[Floats, Ids]:
-    """Puts EOS, the best and the wanted tokens, if any, beside each other."""
+    """Concatenates the columns of EOS, the best tokens and the wanted ones, if any."""
     log_probs, ids = [ends, best[0]], [np.full(ends.shape, EOS, np.int32), best[1]]
     if asked is not None and wanted is not None:
         log_probs.append(asked)

@@ -1,7 +1,7 @@
-"""Reads targets token by token.
+"""The decoder: reads targets token by token.
 
-Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
-S source length, H width.
+Shape letters: B articles, R rows, one for each hypothesis, K the most rows of any
+article, S source length, H width.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from headline.text.ids import UNK, Ids
 
 @dataclass(frozen=True)
 class Memory:
-    """What the decoder remembers of the target of each row."""
+    """The decoder state of each row."""
 
-    hidden: tuple[Floats, ...]  # of each layer, (R, H)
+    hidden: tuple[Floats, ...]  # one per layer, (R, H)
     cell: tuple[Floats, ...]
-    matches: Matches | None  # of what has been written, with a ``match_length``
+    matches: Matches | None  # None without a ``match_length``
 
     def take(self, rows: Ids) -> "Memory":
         """Returns the given rows."""
@@ -36,15 +36,15 @@ class Memory:
 
 @dataclass(frozen=True)
 class Articles:
-    """What the decoder knows of the articles, and which of them each row belongs to."""
+    """The articles, as the decoder needs them, and the article of each row."""
 
     rows: RowLayout
-    condition: Floats | None  # (B, H): with a ``conditional_norm``
-    copy_ids: Ids | None  # (B, S): what each position can write; None without pointer
+    condition: Floats | None  # (B, H); None without a ``conditional_norm``
+    copy_ids: Ids | None  # (B, S): id that each position can write; None: no pointer
 
 
 class Decoder:
-    """The weights of the decoder, its LSTMs laid out."""
+    """The decoder; its LSTM weights are rearranged as ``Cell`` describes."""
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config, self.weights = config, weights
@@ -54,10 +54,10 @@ class Decoder:
         ]
 
     def condition(self, states: Floats, bias: Floats) -> Floats | None:
-        """Returns what a ``ConditionalNorm`` knows of the articles, (B, H), if needed.
+        """Returns the condition of a ``ConditionalNorm``, (B, H), or None without one.
 
         Args:
-            states: of the encoder, shape ``(S, B, H)``.
+            states: encoder states, shape ``(S, B, H)``.
             bias: shape ``(B, S)``: 0 on real tokens, LOWEST on padding.
         """
         if not self.config.conditional_norm:
@@ -66,7 +66,7 @@ class Decoder:
         return condition
 
     def start(self, copy_ids: Ids) -> Memory:
-        """Returns the memory before BOS of a row for each article, (B, S)."""
+        """Returns the memory before BOS, with one row per article, for ids (B, S)."""
         zeros = np.zeros((len(copy_ids), self.config.width), np.float32)
         layers = (zeros,) * self.config.decoder_layers
         matches = Matches.none(copy_ids) if self.config.match_length else None
@@ -75,7 +75,7 @@ class Decoder:
     def read(
         self, memory: Memory, tokens: Ids, articles: Articles
     ) -> tuple[Floats, Memory]:
-        """Each row reads its token, (R,); the outputs are (R, H)."""
+        """Reads one token per row, (R,); returns outputs (R, H) and the new memory."""
         embeddings = self.weights["embedding/embeddings"]
         known = np.where(tokens < self.config.vocab_size, tokens, UNK)
         outputs, hidden, cells = embeddings[known], [], []
@@ -108,7 +108,7 @@ class Decoder:
         return matches.extended(tokens, own, self.config.match_length)
 
     def features(self, memory: Memory, rows: RowLayout) -> Floats | None:
-        """Returns what each position matches, (B K, features, S): see ``Matches``."""
+        """Returns the match features of each position, (B K, features, S), if any."""
         if memory.matches is None:
             return None
         return memory.matches.by_article(rows).features(self.config.match_length)

@@ -1,4 +1,4 @@
-"""Reads articles from both ends.
+"""The encoder: reads articles in both directions.
 
 Shape letters: B articles, S source length, H width, h units.
 """
@@ -16,7 +16,7 @@ SIDES = "forward", "backward"
 
 
 class Encoder:
-    """The weights of the encoder, its LSTMs laid out."""
+    """The encoder; its LSTM weights are rearranged as ``Cell`` describes."""
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config, self.weights = config, weights
@@ -32,7 +32,7 @@ class Encoder:
             source_ids: shape ``(B, S)``; PAD at the end of a row.
             mask: shape ``(S, B)``; true on real tokens.
         """
-        # Time comes first up to the last layer: the loop reads a step as a block.
+        # Time is the first axis in all layers, so that a step is one block of memory.
         states = self.weights["embedding/embeddings"][source_ids.T]
         if self.config.bigrams:
             states += self._bigrams(source_ids)
@@ -42,7 +42,7 @@ class Encoder:
         return states
 
     def _bigrams(self, source_ids: Ids) -> Floats:
-        """Each position's pairs with both neighbours, (S, B, H)."""
+        """Returns the summed embeddings of the bigrams of each position, (S, B, H)."""
         keys = bigram_keys(source_ids, self.config.bigrams).T
         embedded = self.weights["bigrams/pairs/embeddings"][keys]
         both: Floats = embedded[:-1] + embedded[1:]
@@ -50,7 +50,7 @@ class Encoder:
 
 
 def bigram_keys(source_ids: Ids, buckets: int) -> Ids:
-    """Returns the bucket of each gap between neighbours, ends included, (B, S + 1)."""
+    """Returns the bucket of each bigram, including both ends, (B, S + 1)."""
     ids = np.pad(source_ids, ((0, 0), (1, 1)))
     keys: Ids = (ids[:, :-1] * np.int32(BIGRAM_FACTOR) + ids[:, 1:]) % np.int32(buckets)
     return keys
@@ -59,7 +59,7 @@ def bigram_keys(source_ids: Ids, buckets: int) -> Ids:
 def bidirectional_lstm(
     values: Floats, mask: NDArray[np.bool_], forward: Cell, backward: Cell
 ) -> Floats:
-    """Reads a source from both ends, side by side in one loop over time.
+    """Reads a source in both directions, in one loop over time.
 
     Args:
         values: shape ``(S, B, H)``.
@@ -83,7 +83,7 @@ def bidirectional_lstm(
         gates[0] += inputs[step, :, : 4 * units]
         gates[1] += inputs[back, :, 4 * units :]
         hidden, cell = lstm_step(gates, cell)
-        if back >= shortest:  # read first, padding must leave nothing behind
+        if back >= shortest:  # the backward LSTM reads padding first: reset its state
             hidden[1] *= real[back]
             cell[1] *= real[back]
         outputs[step, :, :units] = hidden[0]

@@ -1,4 +1,4 @@
-"""The engine that runs a bundle with NumPy: its parts wired, and its rows kept.
+"""The engine that runs a bundle with NumPy: it wires the parts and tracks the rows.
 
 Shape letters: B articles, R rows, one for each live hypothesis, H width.
 """
@@ -28,12 +28,12 @@ from headline.text.ids import PAD, Ids
 
 @dataclass(frozen=True)
 class NumpyState:
-    """The articles, and of each live row its article and what the decoder remembers."""
+    """The encoded articles, and the article and decoder memory of each live row."""
 
     projected: Projected
     condition: Floats | None  # (B, H): see ``Decoder.condition``
     rows: RowLayout
-    places: Ids  # of each row of the search: which of the R it is
+    places: Ids  # for each row of the search, its index among the R live rows
     memory: Memory
 
 
@@ -41,11 +41,11 @@ class NumpyEngine:
     """Runs the weights of a bundle.
 
     Args:
-        config: the network.
-        weights: those of such a network, which whoever reads them has checked:
-            float32 arrays by the names of ``weight_specs``.
-        shortlist: how many of the most frequent tokens a pointer model may write
-            beside those of the article; 0 for all, as the model was trained.
+        config: config of the network.
+        weights: its weights, float32 arrays by the names of ``weight_specs``. The
+            caller has checked them.
+        shortlist: number of most frequent tokens that a pointer model may write besides
+            the tokens of the article; 0 for the whole vocab, as in training.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class NumpyEngine:
         self.readout = Readout(config, weights, shortlist)
 
     def without_shortlist(self) -> "NumpyEngine":
-        """Returns an engine on the same arrays that looks at all of the vocab."""
+        """Returns an engine on the same arrays that uses the whole vocab."""
         engine = shallow_copy(self)
         engine.readout = self.readout.without_shortlist()
         return engine
@@ -94,7 +94,7 @@ class NumpyEngine:
         return all_log_probs, all_ids, state
 
     def read(self, state: NumpyState, tokens: Ids) -> tuple[Queries, NumpyState]:
-        """Each of the R rows reads its token; what it asks then, and the new state."""
+        """Reads one token for each of the R rows; returns queries and new state."""
         copying = state.projected.copying
         copy_ids = None if copying is None else copying.ids
         articles = Articles(state.rows, state.condition, copy_ids)
@@ -104,15 +104,15 @@ class NumpyEngine:
 
 
 def _continued(state: NumpyState, parents: Ids, live: NDArray[np.intp]) -> NumpyState:
-    """Goes on with the live rows, and drops the articles that none of them belongs to.
+    """Selects the live rows, and drops the articles without a live row.
 
     Args:
-        parents: of each row of the search, see ``Step``.
-        live: which of these rows are.
+        parents: the parent of each row of the search, see ``Step``.
+        live: indices of the live rows.
     """
     chosen = state.places[parents[live]]
     articles = state.rows.articles[chosen]
-    first = np.ones(len(articles), bool)  # of the rows of its article
+    first = np.ones(len(articles), bool)  # whether a row is the first of its article
     first[1:] = articles[1:] != articles[:-1]
     left, projected, condition = articles[first], state.projected, state.condition
     if len(left) < state.rows.batch:

@@ -1,7 +1,7 @@
-"""Layers and functions that several parts of the NumPy engine are made of.
+"""Layers and functions that several parts of the NumPy engine share.
 
-Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
-S source length, H width, h units.
+Shape letters: B articles, R rows, one for each hypothesis, K the most rows of any
+article, S source length, H width, h units.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from headline.network.weights import Weights
 from headline.settings.model import NORM_EPSILON
 
 LOWEST = np.float32(-1e9)  # a softmax turns it into 0
-FAINT = np.float32(1e-20)  # sums below lose digits, for float32 ends at 1e-38
+FAINT = np.float32(1e-20)  # smaller sums lose precision: float32 underflows at 1e-38
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The weights of LSTMs of h units, laid out so that one tanh opens every gate.
+    """The weights of an LSTM of h units, arranged so that one tanh computes all gates.
 
-    Columns stand in the order i, f, o, c, and those of the gates are halved, since
-    ``sigmoid(x) = (tanh(x / 2) + 1) / 2``.
+    The columns are in the order i, f, o, c. Those of the gates i, f, o are halved,
+    because ``sigmoid(x) = (tanh(x / 2) + 1) / 2``.
     """
 
     kernel: Floats  # (H, 4 h)
@@ -30,7 +30,7 @@ class Cell:
 
     @classmethod
     def of(cls, weights: Weights, name: str) -> "Cell":
-        """Lays out the weights of a Keras LSTM, whose order is i, f, c, o."""
+        """Rearranges the weights of a Keras LSTM, whose order is i, f, c, o."""
         names = "kernel", "recurrent_kernel", "bias"
         return cls(*(_laid_out(weights[f"{name}/lstm_cell/{each}"]) for each in names))
 
@@ -43,7 +43,7 @@ def _laid_out(weight: Floats) -> Floats:
 
 
 def lstm_step(gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
-    """One LSTM step from the sums of a ``Cell``, (..., 4 h), which it overwrites.
+    """Runs an LSTM step on the gate sums of a ``Cell``, (..., 4 h); overwrites them.
 
     Returns:
         the new hidden and cell values, (..., h).
@@ -63,8 +63,8 @@ def lstm_step(gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
 def product(values: Floats, kernel: Floats) -> Floats:
     """Multiplies the last axis with a kernel, (..., H) @ (H, N).
 
-    As one product: of three axes NumPy makes a product of each matrix, and those of the
-    few hypotheses of an article are a third as fast.
+    The leading axes are flattened into one product. Otherwise NumPy multiplies each
+    matrix alone, which takes three times as long for the few hypotheses of an article.
     """
     rows: Floats = values.reshape(-1, len(kernel)) @ kernel
     return rows.reshape(*values.shape[:-1], -1)
@@ -78,20 +78,20 @@ def dense(weights: Weights, name: str, values: Floats) -> Floats:
 
 
 def exact_sigmoid(values: Floats) -> Floats:
-    """Returns ``1 / (1 + exp(-values))`` with full precision near 0 as well.
+    """Returns ``1 / (1 + exp(-values))``, with full precision also near 0.
 
-    A probability of 1e-6 must not come out as the rest of one of 0.999999.
+    A probability of 1e-6 must not be computed as 1 - 0.999999.
     """
     # Past 80 the result is 1 or 1e-35, and exp would overflow.
     return np.float32(1) / (np.float32(1) + np.exp(np.minimum(-values, np.float32(80))))
 
 
 def softmax(scores: Floats) -> Floats:
-    """Returns the softmax over the last axis of (..., K, S); it overwrites the scores.
+    """Returns the softmax over the last axis of (..., K, S); overwrites the scores.
 
-    The K rows of a matrix are shifted by the largest score of all, not each by its
-    own: the maxima of many short rows would take half of the time. A row so far below
-    another that nothing would be left of it is rare, and is what the second way is for.
+    All K rows of a matrix are shifted by the largest score of the matrix, because the
+    maxima of many short rows would take half of the time. In rare cases a row is so far
+    below another that it underflows; then each row is shifted by its own maximum.
     """
     matrices = scores.reshape(*scores.shape[:-2], -1)
     matrices -= matrices.max(axis=-1, keepdims=True)
@@ -104,11 +104,11 @@ def softmax(scores: Floats) -> Floats:
 
 
 def _exp_and_sum(scores: Floats) -> tuple[Floats, Floats]:
-    """Exponentials and their sum over the last axis: as a product, it is faster."""
+    """Returns exponentials and their sums over the last axis, by a faster product."""
     exponentials = np.exp(scores)
     ones = np.ones((scores.shape[-1], 1), np.float32)
-    # OpenBLAS at times reports an invalid operation though none of these numbers can
-    # make one: OpenMathLib/OpenBLAS#1924, numpy/numpy#24067. NaN goes through as it is.
+    # OpenBLAS sometimes reports an invalid operation although these numbers cannot
+    # cause one: OpenMathLib/OpenBLAS#1924, numpy/numpy#24067. NaN is still propagated.
     with np.errstate(invalid="ignore"):
         return exponentials, product(exponentials, ones)
 
@@ -128,7 +128,7 @@ def norm(values: Floats) -> Floats:
 
 
 def _mean(values: Floats) -> Floats:
-    """The mean over the last axis; NumPy's own checks for longer than it adds up."""
+    """Returns the mean over the last axis, with less overhead than ``np.mean``."""
     total: Floats = np.add.reduce(values, axis=-1, keepdims=True)
     return total * np.float32(1 / values.shape[-1])
 
@@ -142,6 +142,6 @@ def scaled_norm(weights: Weights, name: str, values: Floats) -> Floats:
 
 
 def finite_log(probs: Floats) -> Floats:
-    """Returns the natural logarithms of probabilities, finite for 0 as well."""
+    """Returns the natural logarithms of probabilities, finite also for 0."""
     log_probs: Floats = np.log(np.maximum(probs, TINY))
     return log_probs

@@ -1,7 +1,7 @@
-"""What a target has written last, looked for in its article.
+"""Matches of the last tokens of a target in its article.
 
-Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
-S source length.
+Shape letters: B articles, R rows, one for each hypothesis, K the most rows of any
+article, S source length.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from headline.text.ids import EOS, Ids
 
 @dataclass(frozen=True)
 class Matches:
-    """What has been written last, looked for in the article; for each of R rows.
+    """Matches of the last tokens written, in the article of each of R rows.
 
     See ``network.matches.match_runs``.
     """
 
-    run: NDArray[np.int8]  # (R, S): tokens written last that stand before the position
-    written: NDArray[np.bool_]  # (R, S): whether the position's token is written
+    run: NDArray[np.int8]  # (R, S): last tokens that equal those before the position
+    written: NDArray[np.bool_]  # (R, S): whether the position's token has been written
 
     @classmethod
     def none(cls, copy_ids: Ids) -> "Matches":
-        """Before anything is written; ``copy_ids`` are of shape ``(R, S)``."""
+        """Returns the matches before the first token, for ids of shape ``(R, S)``."""
         return cls(
             np.zeros(copy_ids.shape, np.int8), np.zeros(copy_ids.shape, np.bool_)
         )
@@ -42,7 +42,7 @@ class Matches:
         return Matches(run.reshape(shape), written.reshape(shape))
 
     def extended(self, tokens: Ids, copy_ids: Ids, most: int) -> "Matches":
-        """Each row writes its token, ``(R,)``, beside its article, ``(R, S)``."""
+        """Advances by one token per row, ``(R,)``; ``copy_ids``: ``(R, S)``."""
         holds = (copy_ids == tokens[:, None]) & (copy_ids > EOS)
         run = np.zeros_like(self.run)
         longer = np.minimum(self.run[:, :-1] + np.int8(1), np.int8(most))

@@ -1,4 +1,4 @@
-"""The mixture of what vocab and article say of the next token.
+"""The mixture of generating from the vocab and copying from the article.
 
 Shape letters: see ``output``; M candidates.
 """
@@ -18,11 +18,11 @@ from headline.text.ids import EOS, PAD, SPECIAL_TOKENS, Ids
 
 @dataclass(frozen=True)
 class Shares:
-    """What vocab and article give to given tokens, (A, W) each."""
+    """The generated and the copied probability of given tokens, each (A, W)."""
 
     generated: Floats
     copied: Floats
-    possible: NDArray[np.bool_]  # whether vocab or article can write it at all
+    possible: NDArray[np.bool_]  # whether it can be generated or copied
 
     @property
     def log_probs(self) -> Floats:
@@ -39,26 +39,26 @@ class Mixture:
 
     logits: Logits
     own: OwnTokens
-    gate: Floats  # (R, 1): the share of generating
-    copy: Floats  # (R, S): what each position is copied with, (1 - g) times its weight
-    largest: Floats  # (R, 1): of the logits
+    gate: Floats  # (R, 1): g, the generated share
+    copy: Floats  # (R, S): probability of copying each position, (1 - g) copy weight
+    largest: Floats  # (R, 1): the largest logit
     total: Floats  # (R, 1): the sum of exp(logit - largest)
-    listed: Floats  # (R, C): exp(logit - largest), the weights of the shortlist
-    unlisted: Floats  # (R, L): and of the article's tokens past it
-    copied: Floats  # (R, U): what the article gives to its own tokens
+    listed: Floats  # (R, C): exp(logit - largest) of the shortlist
+    unlisted: Floats  # (R, L): the same, of the article's tokens past the shortlist
+    copied: Floats  # (R, U): copied probability of the article's own tokens
 
     @classmethod
     def of(
         cls, logits: Logits, own: OwnTokens, gate: Floats, copy: Floats
     ) -> "Mixture":
-        """Mixes what the vocab and the article say.
+        """Mixes the logits of the vocab with the copy weights of the article.
 
         Args:
             gate: shape ``(R, 1)``, before its sigmoid.
             copy: shape ``(R, S)``, the weight of each position if something is
                 copied; it is overwritten.
         """
-        # Not 1 - g, which has no digits left where the gate is wide open.
+        # Not 1 - g, which loses all precision where the gate is close to 1.
         copy *= exact_sigmoid(-gate)
         listed, unlisted = logits.listed(), logits.unlisted(own)
         largest = np.maximum(
@@ -75,15 +75,15 @@ class Mixture:
         return cls(logits, own, exact_sigmoid(gate), copy, *weights, copied)
 
     def shares(self, ids: Ids, asking: NDArray[np.intp]) -> Shares:
-        """Tells how likely given tokens are.
+        """Returns the generated and copied probabilities of given tokens.
 
         Args:
-            ids: shape ``(A, W)``, any of each row that asks.
+            ids: shape ``(A, W)``, any tokens for each row that asks.
             asking: which rows ask, shape ``(A,)``.
         """
         logits = self.logits.select(ids, asking) - self.largest[asking]
         logits -= np.log(self.total[asking])
-        # One that is not on the list may be likelier than all that are: at most 1.
+        # An unlisted token may be likelier than all listed ones: cap it at 1.
         generated = np.exp(np.minimum(logits, 0)) * self.gate[asking]
         held = self.own.holds(ids, self.logits.rows.articles[asking])
         copied = np.where(held, self.copied[asking, None], 0).sum(axis=-1)
@@ -93,14 +93,15 @@ class Mixture:
     def best(self, num_candidates: int, wanted: Ids | None) -> tuple[Floats, Ids]:
         """Picks EOS, the best M other tokens and the wanted ones; see ``Engine.step``.
 
-        What the article gives is added to the columns of the list; the tokens past it
-        are few, and all of them candidates. To be called once: it works in place.
+        Copied probabilities are added to the columns of the shortlist. The article's
+        tokens past the shortlist are few, so all of them are candidates. This works in
+        place, so call it only once.
         """
         asked = None if wanted is None else self._asked(wanted)
         past, everyone = self.own.past, np.arange(len(self.listed))[:, None]
         own_ids = self.own.ids[self.logits.rows.articles]
         listed, unlisted = self.listed, self.unlisted
-        scale = self.gate / self.total  # makes probabilities of both
+        scale = self.gate / self.total  # turns both into probabilities
         listed *= scale
         ends = finite_log(listed[:, EOS, None])
         listed[everyone, own_ids[:, past:]] += self.copied[:, past:]
@@ -117,7 +118,7 @@ class Mixture:
         return beside(ends, (log_probs, ids), asked, wanted)
 
     def _asked(self, wanted: Ids) -> Floats:
-        """The logs of the wanted tokens, (R, W); -inf where there is none such."""
+        """Returns log-probabilities of wanted tokens, (R, W); -inf if impossible."""
         log_probs = np.full(wanted.shape, np.float32(IMPOSSIBLE))
         asking = np.flatnonzero((wanted != PAD).any(axis=1))  # few rows do
         shares = self.shares(wanted[asking], asking)

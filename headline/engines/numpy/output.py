@@ -1,4 +1,4 @@
-"""The output layer, worked out only for the tokens that are asked for.
+"""The output layer, computed only for the tokens that are needed.
 
 Shape letters: B articles, R rows, one for each hypothesis, S source length, V vocab
 size, H width; C columns of the shortlist, U different tokens of an article, L of them
@@ -18,11 +18,11 @@ from headline.text.ids import PAD, Ids
 
 @dataclass(frozen=True)
 class OutputLayer:
-    """The weights of the last layer, and how many of its columns are worked out.
+    """The weights of the last layer, and how many of its columns are computed.
 
-    With a shortlist only the most frequent tokens are, and those of the article: the
-    product with all the others would be most of the work, and hardly any of them is
-    ever written (Jean et al. 2015, sec. 3.3).
+    With a shortlist, only the most frequent tokens and those of the article are
+    computed. The product with all other tokens would be most of the work, and they are
+    hardly ever written (Jean et al. 2015, sec. 3.3).
     """
 
     kernel: Floats  # (H, V)
@@ -44,15 +44,15 @@ class OutputLayer:
 
 @dataclass(frozen=True)
 class Logits:
-    """The logits of R rows, worked out for the tokens that are asked for."""
+    """The logits of R rows, computed for the tokens that are needed."""
 
     output: OutputLayer
     rows: RowLayout
-    hidden: Floats  # (R, H): what the output layer gets
-    prior: Floats | None = None  # (B, V): to be averaged with, see ``SourcePrior``
+    hidden: Floats  # (R, H): input of the output layer
+    prior: Floats | None = None  # (B, V): averaged with the logits, see ``SourcePrior``
 
     def listed(self) -> Floats:
-        """Returns those of the tokens on the list, (R, C)."""
+        """Returns the logits of the listed tokens, (R, C)."""
         columns = self.output.columns
         logits: Floats = self.hidden @ self.output.listed
         logits += self.output.bias[:columns]
@@ -62,7 +62,7 @@ class Logits:
         return logits
 
     def unlisted(self, own: "OwnTokens") -> Floats:
-        """Returns those of each article's tokens past the list, (R, L)."""
+        """Returns the logits of each article's tokens past the shortlist, (R, L)."""
         logits: Floats = self.rows.by_article(self.hidden) @ own.kernel
         logits += own.bias[:, None]
         if self.prior is not None:
@@ -72,7 +72,7 @@ class Logits:
         return self.rows.flat(logits)
 
     def select(self, ids: Ids, asking: NDArray[np.intp]) -> Floats:
-        """Returns those of ``ids``, (A, W); LOWEST for ids past the vocab."""
+        """Returns the logits of ``ids``, (A, W); LOWEST for ids past the vocab."""
         bias = self.output.bias
         known = np.where(ids < len(bias), ids, PAD)
         kernel = np.moveaxis(self.output.kernel[:, known], 0, -1)  # A, W, H
@@ -86,23 +86,23 @@ class Logits:
 
 @dataclass(frozen=True)
 class OwnTokens:
-    """The different tokens of each article, which the pointer can write.
+    """The distinct tokens of each article, which the pointer can write.
 
-    Those past the shortlist stand first: they alone need logits of their own. With a
-    list of the ids below 10, the article ``7 12 7 15`` has the ids ``12 15 7`` and the
-    places ``2 0 2 1``.
+    Tokens past the shortlist come first, because only they need their own logits. With
+    a shortlist of the ids below 10, the article ``7 12 7 15`` has the ids ``12 15 7``
+    and the places ``2 0 2 1``.
     """
 
-    ids: Ids  # (B, U); PAD fills up the L past the list, and the others
-    places: Ids  # (B, S): which of them each position writes
-    kernel: Floats  # (B, H, L): output weights of those past the list
-    bias: Floats  # (B, L): LOWEST for those outside the vocab
+    ids: Ids  # (B, U): L past the shortlist, then the listed; each part padded with PAD
+    places: Ids  # (B, S): the index in ``ids`` of each position's token
+    kernel: Floats  # (B, H, L): output weights of the tokens past the shortlist
+    bias: Floats  # (B, L): their biases; LOWEST for tokens outside the vocab
 
     @classmethod
     def of(cls, copy_ids: Ids, output: OutputLayer) -> "OwnTokens":
-        """Finds the tokens of the articles, ids of shape ``(B, S)``."""
+        """Finds the tokens of the articles, given their ids of shape ``(B, S)``."""
         found = [np.unique(row, return_inverse=True) for row in copy_ids]
-        # In the order of their ids, so that those on the list come first.
+        # Sorted by id, so that listed tokens come first.
         listed = [int((tokens < output.columns).sum()) for tokens, _ in found]
         sizes = [len(tokens) for tokens, _ in found]
         past = max(np.subtract(sizes, listed).tolist())
@@ -125,11 +125,11 @@ class OwnTokens:
 
     @property
     def past(self) -> int:
-        """L, the most tokens of an article past the shortlist."""
+        """L, the most tokens past the shortlist in any article."""
         return len(self.bias[0])
 
     def take(self, articles: NDArray[np.intp]) -> "OwnTokens":
-        """Returns those of the given articles alone."""
+        """Returns the tokens of the given articles."""
         return OwnTokens(
             self.ids[articles],
             self.places[articles],
@@ -138,7 +138,7 @@ class OwnTokens:
         )
 
     def sums(self, copy: Floats, rows: RowLayout) -> Floats:
-        """Sums up what each token's positions are given: (R, S) to (R, U)."""
+        """Sums the copy weights of each token's positions: (R, S) to (R, U)."""
         shape = len(copy), self.ids.shape[1]
         starts = np.arange(len(copy))[:, None] * shape[1]
         flat = (starts + self.places[rows.articles]).ravel()
@@ -146,7 +146,7 @@ class OwnTokens:
         return sums.astype(np.float32).reshape(shape)
 
     def holds(self, ids: Ids, articles: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Tells which token of its article each id is: (A, W) and (A,) to (A, W, U)."""
+        """Returns which article token each id equals: (A, W) and (A,) to (A, W, U)."""
         asked, own = ids[..., None], self.ids[articles, None]
         found: NDArray[np.bool_] = (asked == own) & (asked != PAD)
         return found

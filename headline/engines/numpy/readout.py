@@ -1,7 +1,7 @@
-"""Says what may come next: looks into the article, and scores vocab and positions.
+"""The read-out: attends to the article, then scores the vocab and its positions.
 
-Shape letters: B articles, R rows, one for each hypothesis, K the most of an article,
-S source length, V vocab size, H width.
+Shape letters: B articles, R rows, one for each hypothesis, K the most rows of any
+article, S source length, V vocab size, H width.
 """
 
 from copy import copy as shallow_copy
@@ -23,10 +23,10 @@ from headline.text.ids import PAD, Ids
 
 @dataclass(frozen=True)
 class Copying:
-    """What the pointer keeps of the articles."""
+    """The encoded articles, as the pointer needs them."""
 
     keys: Floats  # (B, H, S), scaled by 1 / sqrt(H)
-    ids: Ids  # (B, S): what each position writes
+    ids: Ids  # (B, S): the id that each position writes
     own: OwnTokens
 
     def take(self, articles: NDArray[np.intp]) -> "Copying":
@@ -36,7 +36,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class Projected:
-    """What the read-out keeps of the articles; each array begins with the B of them."""
+    """The encoded articles, as the read-out needs them; the first axis is always B."""
 
     bias: Floats  # (B, S): 0 on real tokens, LOWEST on padding
     keys: Floats  # (B, heads, H / heads, S), scaled by 1 / sqrt(H / heads)
@@ -57,7 +57,7 @@ class Projected:
 
 @dataclass(frozen=True)
 class Queries:
-    """What is asked at a step: the outputs of the decoder."""
+    """The input of the read-out at a step: decoder outputs and match features."""
 
     rows: RowLayout
     outputs: Floats  # (R, H)
@@ -65,7 +65,7 @@ class Queries:
 
 
 class Readout:
-    """Attention, the output layer and, by the config, a pointer or a source prior.
+    """Attention, the output layer and, if configured, a pointer or a source prior.
 
     Args:
         shortlist: see ``NumpyEngine``.
@@ -80,15 +80,15 @@ class Readout:
         )
 
     def without_shortlist(self) -> "Readout":
-        """Returns a read-out on the same arrays that looks at all of the vocab."""
+        """Returns a read-out on the same arrays that uses the whole vocab."""
         readout = shallow_copy(self)
         readout.output = OutputLayer.of(self.output.kernel, self.output.bias)
         return readout
 
-    # --- what is kept of the articles -------------------------------------------------
+    # --- once per article -------------------------------------------------------------
 
     def project(self, states: Floats, bias: Floats, sources: SourceBatch) -> Projected:
-        """Keeps of the encoder states, (S, B, H), what each step asks for.
+        """Projects encoder states, (S, B, H), to the arrays that each step needs.
 
         Args:
             bias: shape ``(B, S)``: 0 on real tokens, LOWEST on padding.
@@ -114,14 +114,14 @@ class Readout:
         return Copying(self._keys("pointer", states, self.config.width), copy_ids, own)
 
     def _keys(self, name: str, states: Floats, width: int) -> Floats:
-        """The keys of each article, scaled by the width of a query, (B, H, S)."""
+        """Returns the keys of each article, scaled by 1 / sqrt(width), (B, H, S)."""
         scale = np.float32(width**-0.5)
         kernel: Floats = self.weights[f"{name}/key/kernel"].T * scale
         keys: Floats = kernel @ states.transpose(1, 2, 0)
         return keys
 
     def _prior(self, source_ids: Ids) -> Floats:
-        """Logits that favour the article's characters (J. Su 2018), (B, V)."""
+        """Returns logits that favour the article's characters (J. Su 2018), (B, V)."""
         bag = np.zeros((len(source_ids), self.config.vocab_size), np.float32)
         bag[np.arange(len(source_ids))[:, None], source_ids] = 1
         bag[:, PAD] = 0
@@ -129,7 +129,7 @@ class Readout:
         prior: Floats = scale * bag + self.weights["prior/shift"]
         return prior
 
-    # --- what may come next -----------------------------------------------------------
+    # --- at each step -----------------------------------------------------------------
 
     def best(
         self,
@@ -147,11 +147,11 @@ class Readout:
         return mixture.best(num_candidates, wanted)
 
     def attend(self, projected: Projected, queries: Queries) -> tuple[Floats, Floats]:
-        """Looks into the article: Vaswani et al. 2017, eq. 1.
+        """Attends to the article: Vaswani et al. 2017, eq. 1.
 
         Returns:
-            features: each output with its context, (R, 2 H); and the weights of the
-            heads, (B, heads, K, S).
+            features, which are outputs and context joined, (R, 2 H); and the attention
+            weights, (B, heads, K, S).
         """
         rows, matches = queries.rows, queries.matches
         asked = queries.outputs @ self.weights["attention/query/kernel"]
@@ -172,13 +172,13 @@ class Readout:
     def log_probs(
         self, projected: Projected, queries: Queries, features: Floats
     ) -> Floats:
-        """Returns log P of every token without a pointer, (R, V)."""
+        """Returns log P of every token, (R, V), for a model without a pointer."""
         return log_softmax(self._logits(projected, queries, features).listed())
 
     def mixture(
         self, projected: Projected, copying: Copying, queries: Queries, features: Floats
     ) -> Mixture:
-        """Returns what vocab and article say together, with a pointer."""
+        """Returns the mixture of vocab and article, for a model with a pointer."""
         copy = self._copy(projected, copying, queries, features)
         gate = dense(self.weights, "pointer/gate", features)
         logits = self._logits(projected, queries, features)
@@ -194,7 +194,7 @@ class Readout:
     def _copy(
         self, projected: Projected, copying: Copying, queries: Queries, features: Floats
     ) -> Floats:
-        """The weight of each position if something is copied, (R, S)."""
+        """Returns the weight of each position, given that a token is copied, (R, S)."""
         rows, matches = queries.rows, queries.matches
         asked = rows.by_article(features @ self.weights["pointer/query/kernel"])
         scores: Floats = np.matmul(asked, copying.keys)

@@ -17,22 +17,22 @@ from headline.text.ids import BOS, EOS, PAD, Ids
 
 @dataclass(frozen=True)
 class Trace:
-    """How the model comes to each token of a target, EOS included."""
+    """The probability of each token of a target, including EOS, and its parts."""
 
     log_probs: Floats  # (T,): natural logarithms of generated + copied
-    generated: Floats  # (T,): what the vocab gives to the token's probability
-    copied: Floats  # (T,): what its occurrences in the article give; 0 without pointer
-    copy: Floats  # (T, S): share copied times copy weight; 0 without pointer
-    attention: Floats  # (T, S): mean of the heads; each row sums to 1
+    generated: Floats  # (T,): the generated part of the token's probability
+    copied: Floats  # (T,): the part copied from the article; 0 without a pointer
+    copy: Floats  # (T, S): copied share times copy weight; 0 without a pointer
+    attention: Floats  # (T, S): mean over the heads; each row sums to 1
 
 
 def traces(
     engine: NumpyEngine, source: SourceBatch, targets: Sequence[Sequence[int]]
 ) -> list[Trace]:
-    """Reads targets of an article and tells how likely each of their tokens was.
+    """Returns a trace for each target of an article.
 
     Args:
-        source: the article alone.
+        source: a batch of one article.
         targets: ids without BOS and EOS.
     """
     start = engine.encode(source)
@@ -58,9 +58,9 @@ def _trace(engine: NumpyEngine, start: NumpyState, target: Sequence[int]) -> Tra
 
 
 def _replay(engine: NumpyEngine, state: NumpyState, target: Sequence[int]) -> Queries:
-    """What is asked by the decoder that reads BOS and the target, at all T steps.
+    """Returns the decoder's queries at all T steps while it reads BOS and the target.
 
-    The positions of the target take the place of an article's hypotheses.
+    The T steps take the place of an article's hypotheses.
     """
     asked: list[Queries] = []
     for token in (BOS, *target):
@@ -75,7 +75,7 @@ def _replay(engine: NumpyEngine, state: NumpyState, target: Sequence[int]) -> Qu
 
 
 def _of_labels(values: Floats, labels: Ids) -> Floats:
-    """The label's value in each row of (T, V); -inf for one past the vocab."""
+    """Returns the label's value in each row of (T, V); -inf for a label past V."""
     known = labels < values.shape[1]
     found = values[np.arange(len(labels)), np.where(known, labels, PAD)]
     return np.where(known, found, np.float32(IMPOSSIBLE))
