@@ -1,1 +1,1 @@
-"""Beam search over an engine, and what a headline may hold."""
+"""Beam search over an engine, and the rules that headlines must follow."""

@@ -1,6 +1,6 @@
-"""Beam search over an engine: NumPy bookkeeping that knows no framework and no text.
+"""Beam search over an engine, in NumPy, independent of framework and text.
 
-Each step reads: score, forbid, penalise, pick, finish, reorder, give up, drop. Shape
+Each step is: score, forbid, penalise, pick, finish, reorder, prune, drop. Shape
 letters: see ``beams``; G groups of K / G hypotheses.
 """
 
@@ -27,62 +27,62 @@ from headline.search.sampling import MOST_TOKENS, Noise, perturb
 from headline.settings.search import DecodeConfig
 from headline.text.ids import EOS, PAD, Ids
 
-LONGER = 6  # tokens by which a hypothesis may still gain, if far ones are given up
-SPARE = 4  # candidates of a hypothesis beyond the beam: some may be forbidden
+LONGER = 6  # with pruning, tokens by which a live hypothesis may still grow and win
+SPARE = 4  # extra candidates per hypothesis, because some may be forbidden
 
 
 @dataclass
 class Search:
-    """The search of one batch: what stays the same from step to step.
+    """The search of one batch: the data that all steps share.
 
     Args:
-        config: how to search; the settings of single articles stand in ``rules``.
+        config: how to search; the settings of single articles are in ``rules``.
     """
 
     rules: Rules
     config: DecodeConfig
     noise: Noise
-    ended: list[list[Ended]]  # of each article, of each group
+    ended: list[list[Ended]]  # by article, then by group
 
     def penalty(self, article: int, length: int) -> float:
-        """Returns the length penalty of an article's target with so many tokens.
+        """Returns the length penalty of an article's target with ``length`` tokens.
 
         Args:
-            length: EOS included.
+            length: number of tokens, including EOS.
         """
         constraint = self.rules.constraints[article]
-        # What is asked for can be very unlikely, and the longer a target the less of
-        # that a penalty would leave: it would only write on and on.
+        # A required prefix or word can be very unlikely. A length penalty would make
+        # that cost smaller in longer targets, so the search would write on and on.
         if constraint is not None and constraint.asks:
             return 1.0
         return length_penalty(length, self.config.length_penalty)
 
     def longest(self, article: int, length: int) -> int:
-        """Returns the tokens of the longest target that can matter, EOS included.
+        """Returns the length of the longest target that can matter, including EOS.
 
         Args:
-            length: of the live hypotheses.
+            length: length of the live hypotheses.
         """
         longest = self.rules.configs[article].max_length + 1
         return min(longest, length + LONGER) if self.config.gives_up else longest
 
     @property
     def num_candidates(self) -> int:
-        """Tokens of each hypothesis to ask the engine for."""
+        """The number of tokens per hypothesis to request from the engine."""
         if self.config.sample:
             return MOST_TOKENS
         return self.config.groups * self.config.group_size + SPARE
 
     def taken(self, candidates: Candidates) -> int:
-        """Returns how many candidates of an article a step looks at, best first."""
+        """Returns how many candidates of an article a step uses, best first."""
         if self.config.sample or self.config.groups > 1:
-            return int(candidates.ids.shape[1])  # their order is still to change
+            return int(candidates.ids.shape[1])  # all: their order can still change
         return self.most
 
     @property
     def most(self) -> int:
-        """Candidates of each group that a step can go on with, or end."""
-        # Each hypothesis ends with one token alone.
+        """The most candidates of each group that a step can continue or end."""
+        # Each hypothesis has only one token that ends it.
         return 2 * self.config.group_size
 
 
@@ -93,12 +93,13 @@ def beam_search(
 
     Args:
         sources: B articles.
-        rules: what each article asks of its headlines.
-        config: how to search, for all of them.
+        rules: the rules of each article.
+        config: how to search, for all articles.
 
     Returns:
-        of each article hypotheses, best first: ``config.num_headlines`` if there are
-        as many, and what else ended on the way. A sample is in the order of drawing.
+        the hypotheses of each article, best first: ``config.num_headlines`` if there
+        are that many, and others that ended on the way. With sampling, they are in the
+        order of drawing.
     """
     ended = [
         [Ended(config.kept) for _ in range(config.groups)] for _ in range(len(sources))
@@ -143,7 +144,7 @@ def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Can
 
 
 def _without_repeats(log_probs: Floats, ids: Ids, wanted: Ids) -> Floats:
-    """Rules out wanted tokens that are candidates already; the others are possible."""
+    """Rules out wanted tokens that are already candidates; all others stay possible."""
     others = ids[:, : ids.shape[1] - wanted.shape[1]]
     scores = log_probs[:, others.shape[1] :]
     offered = log_probs[:, None, : others.shape[1]] > IMPOSSIBLE
@@ -154,10 +155,10 @@ def _without_repeats(log_probs: Floats, ids: Ids, wanted: Ids) -> Floats:
 
 
 def _pick(candidates: Candidates, beams: Beams, search: Search) -> list[Candidates]:
-    """Puts the candidates of each group in order: best first.
+    """Sorts the candidates of each group, best first.
 
-    A group's choice makes the same tokens dearer for the groups after it, by
-    ``diversity`` for each time (Vijayakumar et al. 2018, eq. 4).
+    Each time a group chooses a token, that token costs ``diversity`` more for the
+    groups after it (Vijayakumar et al. 2018, eq. 4).
     """
     groups = search.config.groups
     size = candidates.ids.shape[1] // groups
@@ -175,7 +176,7 @@ def _pick(candidates: Candidates, beams: Beams, search: Search) -> list[Candidat
 
 
 def _times_taken(part: Candidates, best: list[Candidates], search: Search) -> Doubles:
-    """How often the groups before go on with each candidate's token, (B, N)."""
+    """Returns how often earlier groups chose each candidate's token, (B, N)."""
     times = np.zeros(part.ids.shape)
     for other in best:
         top = slice(search.config.group_size)
@@ -185,11 +186,12 @@ def _times_taken(part: Candidates, best: list[Candidates], search: Search) -> Do
 
 
 def _order(part: Candidates, keys: Doubles, progress: Ids) -> Places:
-    """Returns places best first, equal ones by id, then by origin.
+    """Returns places, best first, ties by id, then by origin.
 
-    Where words are asked for, the best with much of them and the best with little
-    take turns, for the first would lose against the second until it is too late:
-    Post and Vilar 2018, "Fast Lexically Constrained Decoding", sec. 3.
+    With required words, candidates are put in banks by how much of the words they hold,
+    and the banks take turns. Otherwise those that hold more would lose against those
+    that hold less until it is too late: Post and Vilar 2018, "Fast Lexically
+    Constrained Decoding", sec. 3.
     """
     order = np.lexsort((part.origins, part.ids, -keys), axis=1)
     if not progress.any():
@@ -205,7 +207,7 @@ def _order(part: Candidates, keys: Doubles, progress: Ids) -> Places:
 
 def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
     """Ends the hypotheses whose EOS is among the best of their group."""
-    # T counts BOS, which the penalty leaves out, and lacks EOS, which it counts.
+    # T counts BOS but not EOS; the penalty counts EOS but not BOS.
     length = beams.tokens.shape[2]
     for group, part in enumerate(best):
         top = slice(search.config.group_size)
@@ -218,7 +220,7 @@ def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
             strict=True,
         ):
             article = int(beams.articles[row])
-            # The key of an end lacks what missing the target length costs.
+            # score - key is the cost of missing the target length.
             rank = score - key - score / search.penalty(article, length)
             rank = -key if search.config.sample else rank
             ended = search.ended[article][group]
@@ -229,7 +231,7 @@ def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
 
 
 def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
-    """Goes on with the best candidates of each group that have not ended."""
+    """Continues the best candidates of each group that have not ended."""
     batch, beam = beams.scores.shape
     live = _joined([_live(part, search.config.group_size) for part in best])
     history = take_of_rows(beams.tokens, live.origins)
@@ -247,7 +249,7 @@ def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
 
 
 def _live(part: Candidates, size: int) -> Candidates:
-    """The best that have not ended; dead ones where a step offers too few."""
+    """Returns the best that have not ended, filled up with dead ones if too few."""
     # A stable sort moves the ended ones behind the others and keeps the order.
     live = part.take(np.argsort(part.ids == EOS, axis=1, kind="stable")[:, :size])
     alive = live.possible & (live.ids != EOS)
@@ -262,7 +264,7 @@ def _live(part: Candidates, size: int) -> Candidates:
 
 
 def _with_dead(live: Candidates, missing: int) -> Candidates:
-    """Adds some candidates that nothing will come of."""
+    """Appends dead candidates."""
     room = ((0, 0), (0, missing))
     dead = {"keys": IMPOSSIBLE, "ids": EOS}
     names = Candidates._fields
@@ -274,7 +276,7 @@ def _with_dead(live: Candidates, missing: int) -> Candidates:
 
 
 def _joined(parts: list[Candidates]) -> Candidates:
-    """Puts the groups beside each other."""
+    """Concatenates the groups."""
     if len(parts) == 1:
         return parts[0]
     names = Candidates._fields
@@ -286,12 +288,13 @@ def _joined(parts: list[Candidates]) -> Candidates:
 
 
 def _bounds(beams: Beams, search: Search) -> Doubles:
-    """What the key of a live hypothesis must be above to matter, of each group, (B, G).
+    """Returns the key that a live hypothesis must exceed to matter, per group, (B, G).
 
-    A sum of log-probabilities only falls, and the penalty divides it by the most at
-    the greatest length: past that bound nothing can change. Once as many have ended
-    as the beam holds, the penalty of the present length is bound enough (a live
-    hypothesis would have to gain by growing). Perturbed scores only fall, too.
+    A sum of log-probabilities only falls, and the penalty divides it by the largest
+    number at the greatest length; so below that bound a hypothesis cannot win. Once as
+    many hypotheses have ended as the beam holds, the penalty of the present length is
+    used (a live hypothesis would have to gain by growing). Perturbed scores only fall,
+    too.
     """
     bounds = np.full((len(beams.articles), search.config.groups), IMPOSSIBLE)
     length = beams.tokens.shape[2]
@@ -314,7 +317,7 @@ def _bound(ended: Ended, search: Search, article: int, length: int) -> float:
     """Returns the bound of one group, see ``_bounds``.
 
     Args:
-        length: of the live hypotheses.
+        length: length of the live hypotheses.
     """
     config = search.config
     enough = config.searched if config.groups == 1 else 1
@@ -323,18 +326,19 @@ def _bound(ended: Ended, search: Search, article: int, length: int) -> float:
     worst = ended.best[enough - 1].score
     if config.sample:
         return worst
-    # Doubles are negative, as a rule: the shorter the target, the higher the bound.
+    # Scores are usually negative: the shorter the target, the higher the bound.
     full = len(ended.best) >= config.group_size
     most = length if full else search.longest(article, length)
     return worst * search.penalty(article, most)
 
 
 def _give_up(beams: Beams, bounds: Doubles, search: Search) -> Beams:
-    """Ends hypotheses too far behind the best of their article to come first.
+    """Prunes hypotheses that are too far behind the best one of their article.
 
     Freitag and Al-Onaizan 2017, "Beam Search Strategies for Neural Machine
-    Translation", sec. 3: absolute threshold pruning. Where words are asked for, the
-    best has still to pay for them.
+    Translation", sec. 3: absolute threshold pruning. Articles with a required prefix or
+    words, or with words to avoid, are not pruned: their best hypothesis may still have
+    to pay for them.
     """
     if not search.config.gives_up:
         return beams
@@ -345,14 +349,14 @@ def _give_up(beams: Beams, bounds: Doubles, search: Search) -> Beams:
 
 
 def _drop_done(beams: Beams, bounds: Doubles) -> Beams:
-    """Leaves out the articles whose headlines cannot become better."""
+    """Drops the articles whose headlines cannot become better."""
     best = beams.keys.reshape(*bounds.shape, -1).max(axis=2)
     going = (best > bounds).any(axis=1)
     return beams if going.all() else beams.take(going)
 
 
 def _n_best(groups: Sequence[Ended]) -> list[Hypothesis]:
-    """The best of each group that no group before has, then all the others."""
+    """Returns the best of each group that no earlier group has, then all others."""
     if len(groups) == 1:
         return groups[0].best
     chosen: dict[tuple[int, ...], Hypothesis] = {}

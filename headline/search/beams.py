@@ -1,7 +1,7 @@
-"""The live and the ended hypotheses of a search, and what may come next.
+"""The live and the ended hypotheses of a search, and the candidates of a step.
 
-Shape letters: B articles still in search, K hypotheses of each, N candidates of each
-article, T tokens. Hypotheses lie as (B, K) here and as B K rows at the engine.
+Shape letters: B articles still in search, K hypotheses per article, N candidates per
+article, T tokens. Hypotheses are (B, K) here and B K rows in the engine.
 """
 
 from bisect import insort
@@ -19,8 +19,8 @@ from headline.text.ids import BOS, PAD, Ids
 Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# A wanted token that the model cannot write at all: about the log of the least
-# probability that an engine tells from 0.
+# The log-probability of a wanted token that the model cannot write: about the log of
+# the smallest probability that an engine distinguishes from 0.
 LEAST_LOG_PROB = -87.5
 
 
@@ -28,13 +28,13 @@ LEAST_LOG_PROB = -87.5
 class Hypothesis:
     """A target that has ended."""
 
-    rank: float  # the best come first, equal ones by their ids
+    rank: float  # the lower the better; ties by ids
     ids: tuple[int, ...]  # without BOS and EOS
-    log_prob: float = field(default=0.0, compare=False)  # EOS included
+    log_prob: float = field(default=0.0, compare=False)  # including EOS
 
     @property
     def score(self) -> float:
-        """What the search ranks by: as a rule, log_prob over the length penalty."""
+        """The score that the search ranks by: usually log_prob / length penalty."""
         return -self.rank
 
 
@@ -43,16 +43,16 @@ class Beams(NamedTuple):
 
     articles: Places  # (B,): their places among all articles
     scores: Doubles  # (B, K): sums of log-probabilities
-    keys: Doubles  # (B, K): what the search ranks by; -inf where nothing lives
+    keys: Doubles  # (B, K): scores for ranking; -inf for a dead hypothesis
     drawn: Doubles  # (B, K): sums of log-probabilities as a sample draws them
-    states: Ids  # (B, K): of the articles' constraints
+    states: Ids  # (B, K): states of the articles' constraints
     tokens: Ids  # (B, K, T), BOS first
     characters: Ids  # (B, K)
     parents: Ids  # (B, K): rows of the engine's last state
 
     @classmethod
     def start(cls, batch: int, groups: int) -> "Beams":
-        """One hypothesis of each article and group: BOS alone."""
+        """Starts with one hypothesis per article and group: BOS alone."""
         shape = batch, groups
         rows = np.arange(batch)
         return cls(
@@ -73,7 +73,7 @@ class Beams(NamedTuple):
 
     @property
     def read(self) -> Ids:
-        """The token that each hypothesis reads next, (B, K); PAD if nothing lives."""
+        """The token that each hypothesis reads next, (B, K); PAD if it is dead."""
         return np.where(self.alive, self.tokens[..., -1], np.int32(PAD))
 
     def take(self, going: NDArray[np.bool_]) -> "Beams":
@@ -82,12 +82,12 @@ class Beams(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What may come next: some tokens of each hypothesis, flattened to N."""
+    """Candidates for the next token of all hypotheses, flattened to N per article."""
 
-    scores: Doubles  # (B, N): sums of log-probabilities, the token's included
-    keys: Doubles  # (B, N): what the search ranks by; -inf where it is forbidden
+    scores: Doubles  # (B, N): sums of log-probabilities, including the token's
+    keys: Doubles  # (B, N): scores for ranking; -inf if the token is forbidden
     drawn: Doubles  # (B, N): sums of log-probabilities as a sample draws them
-    states: Ids  # (B, N): of the articles' constraints, after the token
+    states: Ids  # (B, N): states of the articles' constraints, after the token
     ids: Ids  # (B, N)
     origins: Ids  # (B, N): which of the K hypotheses the token continues
 
@@ -120,7 +120,7 @@ class Ended:
 
     @property
     def is_full(self) -> bool:
-        """Whether only a better hypothesis than the last is still kept."""
+        """Whether ``size`` are kept, so that a new one must beat the last."""
         return len(self.best) >= self.size
 
 

@@ -1,8 +1,8 @@
-"""Of several headlines of an article, the one most like all of them.
+"""Consensus: picks the headline that is most similar to all candidates of an article.
 
-A search ranks by probability, and the likeliest headline need not be the one that most
-of the probability speaks for. Minimum Bayes risk decoding (Kumar and Byrne 2004) takes
-the one with the least expected loss, here the greatest expected ROUGE-1.
+The most probable headline may be unlike the other probable ones. Minimum Bayes risk
+decoding (Kumar and Byrne 2004) takes the one with the lowest expected loss, here the
+highest expected ROUGE-1.
 """
 
 from collections import Counter
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Divides the log-probabilities of the headlines: those of a beam are few, and the model
-# is surer of the first than it is right.
+# Divides the log-probabilities of the headlines: a beam holds only a few, and the model
+# is overconfident about the first.
 TEMPERATURE = 2.0
 
 
 def consensus_order(texts: Sequence[str], log_probs: Sequence[float]) -> list[int]:
-    """Returns the places of the texts, the most like all of them first.
+    """Returns the places of the texts, the most similar to all of them first.
 
-    Equal ones keep their order.
+    Ties keep their order.
 
     Args:
-        texts: different ones.
+        texts: distinct texts.
         log_probs: natural logs of their probabilities.
     """
     scaled = np.array(log_probs) / TEMPERATURE
@@ -33,7 +33,7 @@ def consensus_order(texts: Sequence[str], log_probs: Sequence[float]) -> list[in
 
 
 def likeness(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Returns the ROUGE-1 F1 of the characters of each text against each, 0 to 1."""
+    """Returns the character ROUGE-1 F1 of each pair of texts, a matrix of 0 to 1."""
     counts = [Counter("".join(text.split())) for text in texts]
     table = np.eye(len(texts))
     for row, one in enumerate(counts):

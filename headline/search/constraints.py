@@ -1,9 +1,9 @@
-"""What the headline of one article may hold: whole numbers, asked and unwanted words.
+"""Constraints on one article's headlines: whole numbers, required and avoided words.
 
 A ``Constraint`` follows a headline token by token, as an automaton whose states are
-made on demand. The search asks it three things of a state: which one a token leads to,
+created on demand. For a state, the search asks three things: the state after a token,
 how many more characters are needed before the headline may end, and which tokens lead
-there, so that the search can offer them however unlikely they are.
+towards the end, so that it can offer them even if they are unlikely.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from headline.text.tokenizer import Tokenizer
 FORBIDDEN = -1  # instead of a state: the token may not come next
 ENDLESS = 1 << 20  # characters: the headline can never end
 
-_AFTER = "。"  # in the place of what a headline goes on with
+_AFTER = "。"  # stands for the text that follows a prefix
 
 
 class Position(NamedTuple):
-    """How far a headline has come."""
+    """The progress of a headline."""
 
-    forced: int  # tokens of the prefix
+    forced: int  # tokens of the prefix written so far
     tail: str  # the open run
-    recent: str  # the last characters, as many as a word may need
-    included: int  # bit i: the word i stands in the headline
+    recent: str  # the last characters, as many as matching a word may need
+    included: int  # bit i: word i is in the headline
 
 
 class Constraint:
@@ -38,11 +38,11 @@ class Constraint:
 
     Args:
         source: the article.
-        config: what is asked of its headlines.
-        tokenizer: of the model.
+        config: the search settings of the article.
+        tokenizer: tokenizer of the model.
 
     Raises:
-        ConfigError: the wishes contradict each other.
+        ConfigError: the settings contradict each other.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Constraint:
         return tuple(encoded.ids.tolist())
 
     def _allowed_runs(self, source: Source, max_length: int) -> WholeRuns:
-        # A link may be longer than any headline, and its beginnings take much memory.
+        # A link may be longer than any headline, and its prefixes take much memory.
         short = (run for run in source.runs if len(run) <= max_length)
         asked = (run for text in (self.prefix, *self.words) for run in runs(text))
         kept = (
@@ -88,14 +88,14 @@ class Constraint:
 
     def _check(self, config: DecodeConfig) -> None:
         for name, words in (("must_include", self.words), ("avoid", self.avoided)):
-            if not all(words):  # of characters that are not seen
+            if not all(words):  # only invisible characters
                 raise ConfigError(f"{name} has a word that is blank", name)
         for name, asked in (("prefix", (self.prefix,)), ("must_include", self.words)):
             for word, text in ((w, t) for w in self.avoided for t in asked):
                 if word in text:
                     message = f"{name} {text!r} holds {word!r}, which is to be avoided"
                     raise ConfigError(message, "avoid")
-        # White space never ends a headline: it goes on after that of a prefix.
+        # White space never ends a headline, so a character follows that of a prefix.
         gap = self.prefix.endswith(" ")
         least = max(self.need(0), len(self.prefix) + gap)
         if least > config.max_length:
@@ -109,7 +109,7 @@ class Constraint:
 
     @property
     def asks(self) -> bool:
-        """Whether a headline must hold what the model may find unlikely."""
+        """Whether a headline must hold a prefix or words that may be unlikely."""
         return bool(self.words or self._prefix_ids)
 
     @property
@@ -127,13 +127,13 @@ class Constraint:
         return self._next[key]
 
     def need(self, state: int) -> int:
-        """Returns the fewest characters to come before the headline may end."""
+        """Returns the fewest further characters before the headline may end."""
         if state not in self._needs:
             self._needs[state] = self._need(self._states[state])
         return self._needs[state]
 
     def goes_on(self, state: int, after: int) -> bool:
-        """Tells whether a step goes on with a run, the prefix or an asked word."""
+        """Returns whether a step continues a run, the prefix or a required word."""
         before, behind = self._states[state], self._states[after]
         return (
             self._run_goes_on(before.tail, behind.tail)
@@ -142,12 +142,12 @@ class Constraint:
         )
 
     def _run_goes_on(self, before: str, after: str) -> bool:
-        """Tells whether the open run has grown: 12月 is more than 12, but no run."""
+        """Returns whether the open run has grown: 12月 is longer than 12 but no run."""
         grown = bool(before) and len(after) > len(before)
         return grown and self.whole_runs is not None and self.whole_runs.goes_on(after)
 
     def written(self, state: int) -> int:
-        """Returns how many characters of the asked words stand in the headline."""
+        """Returns how many characters of the required words the headline holds."""
         if not self.words:
             return 0
         position = self._states[state]
@@ -160,7 +160,10 @@ class Constraint:
         return sum(whole) + max(overlaps, default=0)
 
     def wanted(self, state: int) -> list[int]:
-        """Returns tokens that lead towards an end, and that few others do, sorted."""
+        """Returns the tokens that the search must offer in this state, sorted by id.
+
+        They continue the prefix, an open run or a required word.
+        """
         if state not in self._leads:
             self._leads[state] = sorted(self._lead(self._states[state]))
         return self._leads[state]
@@ -211,18 +214,18 @@ class Constraint:
         missing = self._missing(position)
         if not missing:
             return self._run_need(position.tail, position.recent)
-        # Any word may come next, and then the others in their order.
+        # Try each word as the next one, followed by the others in their order.
         orders = ([first, *(w for w in missing if w != first)] for first in missing)
         return min(self._words_need(position, order) for order in orders)
 
     def _words_need(self, position: Position, order: Sequence[tuple[int, int]]) -> int:
-        """Characters that the words to come take, with what keeps their runs apart."""
+        """Returns the characters that missing words need, with gaps between runs."""
         length, tail, recent = 0, position.tail, position.recent
         begun = order[0][1]
         for index, _ in order:
             word = self.words[index]
             joined = self._tail(tail + word[begun:])
-            if joined is None:  # the open run must be whole, and end, before the word
+            if joined is None:  # the open run must be completed before the word
                 length += self._run_need(tail, recent) + 1
                 begun, joined = 0, self._tail(word)
             length += len(word) - begun
@@ -243,7 +246,7 @@ class Constraint:
         return min(endings, default=ENDLESS)
 
     def _missing(self, position: Position) -> list[tuple[int, int]]:
-        """The words to come, and how much of each the headline ends with."""
+        """Returns each missing word and how much of it the headline ends with."""
         return [
             (index, _overlap(position.recent, word))
             for index, word in enumerate(self.words)
@@ -251,7 +254,7 @@ class Constraint:
         ]
 
     def _word_token(self, index: int, begun: int) -> int:
-        """The token that goes on with a word after its first characters."""
+        """Returns the token that continues a word after ``begun`` characters."""
         length = 0
         for token in self._word_ids[index]:
             if length == begun:
@@ -261,12 +264,12 @@ class Constraint:
 
 
 def opening(prefix: str) -> str:
-    """Normalises a prefix; white space behind it is a space, unless it is alone."""
+    """Normalises a prefix; trailing white space becomes a space if text precedes it."""
     return normalise(prefix + _AFTER).removesuffix(_AFTER)
 
 
 def _overlap(text: str, word: str) -> int:
-    """Returns the longest part of the word's beginning that the text ends with."""
+    """Returns the length of the longest prefix of the word that the text ends with."""
     return next(
         (size for size in range(len(word) - 1, 0, -1) if text.endswith(word[:size])), 0
     )
@@ -275,7 +278,7 @@ def _overlap(text: str, word: str) -> int:
 def constraint(
     source: Source, config: DecodeConfig, tokenizer: Tokenizer
 ) -> Constraint | None:
-    """Returns what binds the headlines of an article; None if nothing does."""
+    """Returns the constraint of an article's headlines, or None if they are free."""
     words = config.prefix or config.must_include or config.avoid
     if not config.exact_numbers and not words:
         return None

@@ -1,6 +1,6 @@
-"""What the articles of one batch ask of their headlines, over arrays of candidates.
+"""The rules of the headlines of one batch, applied to arrays of candidates.
 
-Shape letters: see ``beams``; M candidates of each hypothesis, N = K M.
+Shape letters: see ``beams``; M candidates per hypothesis, N = K M.
 """
 
 from collections.abc import Sequence
@@ -23,37 +23,37 @@ Flags = NDArray[np.bool_]
 # The settings of single articles that are numbers.
 INTEGERS = "min_length", "max_length", "target_length", "no_repeat_ngram_size"
 
-# Log-probability that a character past the target length, or missing, costs.
+# Cost, in log-probability, of each character above or below the target length.
 WISH = 1.0
 
 
 class TokenTable:
-    """What the rules must know of each token, by its id.
+    """Length and kind of each token, by its id.
 
-    Ids past the vocab are characters of one article: each counts one, and may belong
-    to a run. Whether one is blank, ``Rules`` must be told.
+    Ids past the vocab are characters of one article: each has length 1 and may belong
+    to a run. ``Rules.spaces`` holds which of them are blank.
     """
 
     def __init__(self, tokens: Sequence[str]) -> None:
         plain = tokens[len(SPECIAL_TOKENS) :]
         lengths = [0] * len(SPECIAL_TOKENS) + [len(token) for token in plain]
         none = [False] * len(SPECIAL_TOKENS)
-        # The last entry stands for all ids past the vocab.
+        # The last entry is for all ids past the vocab.
         self._lengths = np.array([*lengths, 1], np.int32)
         self._in_runs = np.array([*none, *map(starts_run, plain), True])
         self._blank = np.array([*none, *map(str.isspace, plain), False])
-        self._blank[BOS] = True  # a headline begins with a character that is seen
+        self._blank[BOS] = True  # a headline begins with a visible character
 
     def lengths(self, ids: Ids) -> Ids:
-        """Returns the characters of each id; 0 for special tokens."""
+        """Returns the number of characters of each id; 0 for special tokens."""
         return self._lengths[self._known(ids)]
 
     def in_runs(self, ids: Ids) -> Flags:
-        """Tells in which tokens a number or a Latin word begins."""
+        """Returns in which tokens a number or a Latin word begins."""
         return self._in_runs[self._known(ids)]
 
     def blank(self, ids: Ids) -> Flags:
-        """Tells which tokens are white space, or BOS."""
+        """Returns which tokens are white space or BOS."""
         return self._blank[self._known(ids)]
 
     def _known(self, ids: Ids) -> Ids:
@@ -65,9 +65,9 @@ class Rules:
     """The rules of each article of a batch.
 
     Args:
-        configs: of each article.
-        constraints: of each article; None where nothing binds it.
-        spaces: of each article the id of its space, if that is past the vocab.
+        configs: the search settings of each article.
+        constraints: the constraint of each article; None if it has none.
+        spaces: the id of the space in each article, if that id is past the vocab.
     """
 
     tokens: TokenTable
@@ -107,18 +107,18 @@ class Rules:
         return wanted
 
     def judge(self, candidates: Candidates, beams: Beams, most: int) -> Candidates:
-        """Forbids what breaks a rule: the key is -inf then. Sets the states.
+        """Sets the states, and the key of each candidate that breaks a rule to -inf.
 
         Args:
-            most: only so many of each article, the best by their keys, must be judged;
-                of the others some are forbidden, whatever they are.
+            most: number of candidates per article, best keys first, that the search
+                uses. Worse ones may be forbidden without being judged.
         """
         characters = take_of_rows(beams.characters, candidates.origins)
         ends = candidates.ids == EOS
         after = characters + self.tokens.lengths(candidates.ids)
         blank = self._blank(candidates.ids, beams)
         room = self.setting("max_length", beams) - after
-        # White space never ends a headline, so a character at least comes after it.
+        # White space never ends a headline, so at least one character follows it.
         allowed = candidates.possible & (blank <= room)
         allowed &= ~(blank | ends) | ~self._after_blank(candidates, beams)
         too_short = ends & (characters < self.setting("min_length", beams))
@@ -133,7 +133,7 @@ class Rules:
         allowed &= (states != FORBIDDEN) & (needs <= room)
         allowed &= ~ends | (needs == 0)
         allowed &= continues | ~repeats
-        # Nothing is left where every word is longer than the room: then it may end.
+        # If nothing is left, as every token is longer than the room, it may end.
         stuck = ~(allowed & ~too_short).any(axis=1, keepdims=True)
         allowed &= ~too_short | stuck
         keys = np.where(allowed, candidates.keys, IMPOSSIBLE)
@@ -142,7 +142,7 @@ class Rules:
         return candidates._replace(keys=keys, states=states)
 
     def _blank(self, ids: Ids, beams: Beams) -> Flags:
-        """Which tokens, (B, N), are white space or BOS."""
+        """Returns which tokens, (B, N), are white space or BOS."""
         blank = self.tokens.blank(ids)
         if self._own_spaces.any():
             blank |= ids == self._own_spaces[beams.articles, None]
@@ -150,27 +150,27 @@ class Rules:
 
     @cached_property
     def _own_spaces(self) -> Ids:
-        """Of each article its space past the vocab; PAD, never written, if none."""
+        """The id of each article's space past the vocab, or PAD, never written."""
         spaces = self.spaces or [None] * len(self.configs)
         return np.array([PAD if space is None else space for space in spaces], np.int32)
 
     def _after_blank(self, candidates: Candidates, beams: Beams) -> Flags:
-        """Which candidates follow white space, or nothing at all, (B, N)."""
+        """Returns which candidates follow white space or BOS, (B, N)."""
         last = self._blank(beams.tokens[:, :, -1], beams)
         after: Flags = take_of_rows(last, candidates.origins)
         return after
 
     def _wish(self, after: Ids, ends: Flags, beams: Beams) -> NDArray[np.float64]:
-        """Returns what missing the target length costs each candidate, (B, N).
+        """Returns the cost of missing the target length, for each candidate, (B, N).
 
-        A hypothesis that goes on can only pay for what it has too much already.
+        A hypothesis that continues only pays for characters above the target length.
         """
         target = self.setting("target_length", beams)
         missed = np.where(ends, np.abs(after - target), np.maximum(after - target, 0))
         return np.where(target > 0, WISH * missed, 0.0)
 
     def progress(self, candidates: Candidates, beams: Beams) -> Ids:
-        """Returns characters of asked words after each candidate, (B, N)."""
+        """Returns the characters of required words after each candidate, (B, N)."""
         written = np.zeros(candidates.ids.shape, np.int32)
         for place in np.flatnonzero(self._counts_words[beams.articles]).tolist():
             bound = self._constraint(beams, place)
@@ -186,7 +186,7 @@ class Rules:
         return bound
 
     def asking(self, beams: Beams) -> Flags:
-        """Which articles ask for more than whole runs, shape ``(B, 1)``."""
+        """Returns which articles constrain more than whole runs, shape ``(B, 1)``."""
         asking: Flags = self._asks[beams.articles, None]
         return asking
 
@@ -209,14 +209,14 @@ class Rules:
     def _contends(
         self, candidates: Candidates, sure: Flags, beams: Beams, most: int
     ) -> Flags:
-        """Which candidates may be among the best of their article, (B, N).
+        """Returns which candidates may be among the best of their article, (B, N).
 
-        Not one that enough of those rank before which no constraint can forbid. So
-        the automata, a call for each candidate, are hardly asked at all.
+        A candidate is ruled out if at least ``most`` better ones are sure. This saves
+        most calls of the automata, which take one call per candidate.
 
         Args:
-            sure: the candidates that are allowed already.
-            most: how many are taken.
+            sure: candidates that are allowed and that no constraint can forbid.
+            most: number of candidates that are taken.
         """
         keys = candidates.keys
         if most >= keys.shape[1] or self._settings["target_length"].any():
@@ -234,12 +234,12 @@ class Rules:
         repeats: Flags,
         beams: Beams,
     ) -> tuple[Ids, Ids, Flags]:
-        """Of each candidate: its state, characters needed, if it may repeat n-grams.
+        """Returns each candidate's state, need, and whether it may repeat n-grams.
 
         Args:
             before: the states before the candidates.
-            looked_at: the candidates to follow; the state of the others is 0.
-            repeats: those that do repeat n-grams; the others are not asked.
+            looked_at: the candidates to follow; the others get state 0.
+            repeats: the candidates that repeat n-grams; only they are checked for it.
         """
         states, needs = np.zeros((2, *before.shape), np.int32)
         continues = np.zeros(before.shape, bool)
@@ -260,10 +260,10 @@ class Rules:
         return states, needs, continues
 
     def _looked_at(self, candidates: Candidates, before: Ids, beams: Beams) -> Flags:
-        """Which candidates a constraint must follow.
+        """Returns which candidates a constraint must follow.
 
-        Where it binds runs alone, those that begin, continue or end one; the state of
-        the others is 0.
+        If it only constrains runs, these are the candidates that begin, continue or end
+        a run; the others have state 0.
         """
         run = self.tokens.in_runs(candidates.ids) | (before != 0)
         bound = self._binds[beams.articles, None]
@@ -271,9 +271,9 @@ class Rules:
         return looked_at
 
     def _repeats(self, candidates: Candidates, beams: Beams) -> Flags:
-        """Which candidates would make some tokens stand twice, (B, N).
+        """Returns which candidates would repeat an n-gram, (B, N).
 
-        A word of n characters is an n-gram by itself.
+        A word of n characters or more is an n-gram by itself.
         """
         repeats = np.zeros(candidates.ids.shape, bool)
         ids = candidates.ids.reshape(*beams.scores.shape, -1)
@@ -289,12 +289,12 @@ class Rules:
 
     @cached_property
     def _ngram_sizes(self) -> list[int]:
-        """The lengths of n-grams that some article may not have twice."""
+        """The n-gram sizes that some article forbids to repeat."""
         return sorted({one.no_repeat_ngram_size for one in self.configs} - {0})
 
 
 def repeated(tokens: Ids, ids: Ids, size: int) -> Flags:
-    """Tells which tokens would end an n-gram that the hypothesis has already.
+    """Returns which tokens would complete an n-gram that the hypothesis already has.
 
     Args:
         tokens: shape ``(B, K, T)``, without BOS.
@@ -305,7 +305,7 @@ def repeated(tokens: Ids, ids: Ids, size: int) -> Flags:
         shape ``(B, K, M)``.
     """
     length = tokens.shape[2]
-    starts = length - size + 1  # of the n-grams that the hypothesis has
+    starts = length - size + 1  # number of n-grams in the hypothesis
     if starts < 1:
         return np.zeros(ids.shape, bool)
     same = np.ones((*tokens.shape[:2], starts), bool)

@@ -1,12 +1,12 @@
-"""Headlines drawn at random, no two alike: beam search over perturbed scores.
+"""Sampling of distinct headlines: beam search over perturbed scores.
 
 A beam search for the greatest Gumbel-perturbed log-probabilities draws whole targets
 from the model without replacement; with one headline this is ancestral sampling.
 Reference: Kool, van Hoof and Welling 2019, "Stochastic Beams and Where to Find Them",
 algorithm 1 and appendix B.3.
 
-The noise is a hash of the seed, the article and the target itself: the same seed draws
-the same headlines whatever stands beside an article in its batch.
+The noise is a hash of the seed, the article and the target. So the same seed draws the
+same headlines, whichever articles share the batch.
 """
 
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Noise:
-    """Where the randomness of a batch comes from."""
+    """The random numbers of a batch, by hashing."""
 
-    articles: Hashes  # (B,): of the seed and the article's ids
+    articles: Hashes  # (B,): hash of the seed and the article's ids
 
     @classmethod
     def of(cls, copy_ids: Ids, seed: int) -> "Noise":
-        """Makes the noise of articles, ids of shape ``(B, S)``, PAD at their ends."""
+        """Makes the noise for articles, ids of shape ``(B, S)``, padded with PAD."""
         ids = copy_ids.astype(np.uint64)  # padding, being 0, adds nothing
         hashed = _mixed((ids * _powers(ids.shape[1])).sum(axis=1) + np.uint64(seed))
         return cls(hashed)
@@ -56,7 +56,7 @@ class Noise:
 def perturb(
     candidates: Candidates, beams: Beams, config: DecodeConfig, noise: Noise
 ) -> Candidates:
-    """Sets the keys to perturbed log-probabilities of what a sample may draw.
+    """Sets the keys to perturbed log-probabilities of the tokens that may be drawn.
 
     Args:
         candidates: with log-probabilities as keys, -inf where a token is forbidden.
@@ -72,10 +72,10 @@ def perturb(
 
 
 def nucleus(log_probs: Doubles, top_p: float) -> Doubles:
-    """Keeps the likeliest tokens that have ``top_p`` together, and rescales them.
+    """Keeps the likeliest tokens that together reach ``top_p``, and renormalises.
 
     Args:
-        log_probs: any scale, -inf where a token cannot come; last axis the tokens.
+        log_probs: need not be normalised; -inf if impossible; last axis the tokens.
 
     Returns:
         log-probabilities that sum to 1 over the tokens kept; -inf for the others.
@@ -120,7 +120,7 @@ def _normalised(log_probs: Doubles) -> Doubles:
 
 
 def _powers(length: int) -> Hashes:
-    """Odd numbers to multiply a sequence by, so that its order counts."""
+    """Returns odd factors for a sequence, so that its hash depends on the order."""
     return _mixed(np.arange(1, length + 1, dtype=np.uint64)) | np.uint64(1)
 
 

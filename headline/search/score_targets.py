@@ -1,4 +1,4 @@
-"""How likely a model finds targets that somebody else has written."""
+"""Log-probabilities of given targets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from headline.text.ids import BOS, EOS, Ids
 def score_targets(
     engine: Engine[Any], sources: SourceBatch, targets: Sequence[Ids]
 ) -> Doubles:
-    """Returns the log-probability of one target of each article, EOS included.
+    """Returns the log-probability of one target per article, including EOS.
 
     Args:
         sources: B articles.

@@ -1,4 +1,4 @@
-"""Numbers, Latin words and the like as an article has them, or not at all."""
+"""Whole runs: numbers, Latin words and the like, exactly as an article has them."""
 
 from collections.abc import Collection, Iterable
 
@@ -22,30 +22,30 @@ class WholeRuns:
         """Returns the run at the end of the text that may still go on.
 
         Args:
-            text: what the last call returned, and the characters after it.
+            text: the result of the last call, plus the characters after it.
 
         Returns:
-            the open run, with what may join it (``12.``) if there is such; a sign that
-            may begin one; "" if none is open; None if the text has a run that is not
-            allowed, however it goes on.
+            the open run, including a sign that may join it (``12.``); or a sign that
+            may begin a run; "" if no run is open; None if the text has a run that is
+            not allowed, whatever follows.
         """
         ended, rest, run = followed(text)
         if not self.whole.issuperset(ended):
             return None
-        # "12." may be a number and a full stop, but then no digit may follow.
+        # "12." may be a number and a full stop; then no digit may follow.
         return rest if not run or rest in self.begun or run in self.whole else None
 
     def is_whole(self, tail: str) -> bool:
-        """Tells whether a headline may end, or go on in Chinese, after the tail."""
+        """Returns whether a headline may end, or go on in Chinese, after the tail."""
         run = followed(tail).run
         return not run or run in self.whole
 
     def goes_on(self, tail: str) -> bool:
-        """Tells whether the tail is the beginning of a run that may be written."""
+        """Returns whether the tail is the beginning of an allowed run."""
         return tail in self.begun
 
     def endings(self, tail: str) -> Collection[str]:
-        """Returns what makes the tail a whole run; nothing where it is one."""
+        """Returns the texts that complete the tail to a run; none if it is whole."""
         if self.is_whole(tail):
             return ()
         size = len(tail)
