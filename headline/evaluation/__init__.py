@@ -1,1 +1,1 @@
-"""How good headlines are: metrics, their table and the predictions behind it."""
+"""Evaluation of headlines: metrics, their table and the predictions behind it."""

@@ -1,7 +1,7 @@
-"""``headline evaluate``: how good a model's headlines are on a file of pairs.
+"""``headline evaluate``: scores a model's headlines on a file of pairs.
 
-The file is opened once and read twice, so that a file that cannot be scored is known
-before any headline is written, and no more than the beginning of an article is kept.
+The file is opened once and read twice. So a bad file is found before any headline is
+written, and only the beginning of each article is kept in memory.
 """
 
 import time
@@ -50,15 +50,15 @@ from headline.text.normalise import normalise
 class Evaluation:
     """Scores of several systems on the same articles.
 
-    The systems: ``model``; ``other``, what it is compared with; ``oracle``, of each
-    article's headlines the one with the best ROUGE-L; ``lead``; and ``references``.
+    The systems are ``model``; ``other``, the model or file to compare with; ``oracle``,
+    the headline of each article with the best ROUGE-L; ``lead``; and ``references``.
     """
 
     predictions: Sequence[Prediction]
-    seconds: float  # that the model has taken
+    seconds: float  # time that the model took
     scores: Mapping[str, Scores]  # by system
     differences: Mapping[str, Difference]  # model minus other, by metric
-    choices: Mapping[str, float]  # how several headlines differ; nothing if it is one
+    choices: Mapping[str, float]  # how several headlines differ; empty if only one
 
     @property
     def speed(self) -> float:
@@ -107,13 +107,14 @@ def evaluate(
 
     Args:
         path: CSV, TSV or JSONL with articles and titles.
-        other: what to compare with: another model, or predictions of these articles.
+        other: another model, or a file of predictions for these articles, to compare
+            with.
         meter: counts the articles that are done.
 
     Raises:
-        ConfigError: what is asked of all headlines contradicts itself.
-        CorpusError: the file cannot be read, or holds no pair, or the predictions are
-            those of other articles.
+        ConfigError: search settings contradict each other.
+        CorpusError: the file cannot be read or holds no pair, or the predictions are
+            for other articles.
     """
     generator.check(generator.config)
     check_can_be_read_again(path)
@@ -127,7 +128,7 @@ def evaluate(
             others = read_headlines(other, pairs)
         elif other is not None:
             other.check(other.config)
-            again, also = tee(again)  # which holds what one is ahead of the other
+            again, also = tee(again)  # buffers what one has read and the other has not
             others = _first_headlines(other, also)
         writer = _Writer(generator, _middle_length(pairs), meter)
         predictions = list(writer.predict(again, others))
@@ -136,13 +137,13 @@ def evaluate(
 
 
 def evaluate_pairs(generator: Generator, pairs: Sequence[Pair]) -> Evaluation:
-    """Writes headlines for articles that are at hand and scores them.
+    """Writes headlines for pairs in memory and scores them.
 
     Args:
-        pairs: articles and headlines as ``normalise`` has made them, none blank.
+        pairs: articles and headlines, normalised by ``normalise`` and not blank.
 
     Raises:
-        ConfigError: what is asked of all headlines contradicts itself.
+        ConfigError: search settings contradict each other.
         CorpusError: there is no pair.
     """
     generator.check(generator.config)
@@ -154,7 +155,7 @@ def evaluate_pairs(generator: Generator, pairs: Sequence[Pair]) -> Evaluation:
 
 
 def _middle_length(pairs: Iterable[Pair]) -> int:
-    """Returns the length of Lead: as long as headlines are here."""
+    """Returns the length of Lead: the median length of the references."""
     return int(median(len(pair.target) for pair in pairs))
 
 
@@ -165,14 +166,14 @@ def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[st
 
 
 def _tell_errors(predictions: Iterable[Prediction], form: CorpusFormat) -> None:
-    """Tells of articles that the options of the search do not go with."""
+    """Reports articles whose search settings contradict each other."""
     errors = [one.headlines[0].error for one in predictions if one.headlines[0].error]
     if errors and form.tell is not None:
         form.tell(f"{len(errors):,} articles have no headline: {errors[0]}")
 
 
 def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
-    """Yields every row that has both sides: no filter may flatter the model.
+    """Yields every row that has both sides; filtering could flatter the model.
 
     Raises:
         CorpusError: the file cannot be read, lacks a column, or holds no pair.
@@ -182,10 +183,10 @@ def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:
 
 
 def _pairs(table: Table, form: CorpusFormat, tells: bool = True) -> Iterator[Pair]:
-    """Yields what ``read_pairs`` does.
+    """Yields pairs as ``read_pairs`` does.
 
     Args:
-        tells: whether rows that cannot be read are told of: it is done once.
+        tells: whether to report rows that cannot be read; only one reading does.
     """
     empty = True
     source, target = find_pair_columns(table, form)
@@ -205,8 +206,8 @@ class _Writer:
     """Writes headlines by every system, and times the model.
 
     Args:
-        length: of Lead, in characters.
-        meter: counts the articles that the model has headlines for.
+        length: length of Lead, in characters.
+        meter: counts the articles for which the model has written headlines.
     """
 
     def __init__(
@@ -220,7 +221,7 @@ class _Writer:
     def predict(
         self, pairs: Iterable[Pair], others: Iterable[str | None]
     ) -> Iterator[Prediction]:
-        """Yields a prediction for each pair; ``others`` are another's headlines."""
+        """Yields a prediction for each pair; ``others`` are the other's headlines."""
         both = zip(pairs, others, strict=False)
         for window in windows(both, self.generator.window_size):
             with self._timed():

@@ -1,7 +1,7 @@
-"""How good headlines are: likeness to a reference, faithfulness to the article.
+"""Metrics of headlines: similarity to a reference, faithfulness to the article.
 
-Chinese has no spaces between words, so a token of the usual ROUGE tools would be a
-whole clause, or nothing at all. Here every character counts, whitespace does not.
+Chinese has no spaces between words, so the usual ROUGE tools would take a whole clause
+as one token, or find none. Here each character is a token; whitespace is ignored.
 """
 
 from collections import Counter
@@ -46,20 +46,20 @@ def rouge(headline: str, reference: str) -> Rouge:
 def bleu_and_chrf(
     headlines: Sequence[str], references: Sequence[str]
 ) -> dict[str, float]:
-    """Returns ``bleu`` and ``chrf`` of a corpus, 0 to 100, as sacrebleu counts them.
+    """Returns ``bleu`` and ``chrf`` of a corpus, 0 to 100, computed by sacrebleu.
 
-    BLEU-4 over characters (``tok:char``, ``smooth:exp``): ``tok:zh`` would leave a
-    number or a Latin word whole, and knows no character that came after Unicode 4.1.
-    chrF is chrF2: character n-grams up to 6, recall twice as heavy, no words.
+    BLEU is BLEU-4 over characters (``tok:char``, ``smooth:exp``). ``tok:zh`` would keep
+    numbers and Latin words whole, and does not know characters newer than Unicode 4.1.
+    chrF is chrF2: character n-grams up to 6, recall weighted twice, no words.
 
     References: Papineni et al. 2002; Post 2018, "A Call for Clarity in Reporting BLEU
     Scores"; Popović 2015, "chrF".
     """
-    # Loads lxml and more, and only this function needs it.
+    # Imported here because it loads lxml and more, and only this function needs it.
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    # force: no warning that texts look tokenized where they end in " ."
+    # force: no warning that texts look tokenized if they end in " ."
     metrics = {"bleu": BLEU(tokenize="char", force=True), "chrf": CHRF()}
     return {
         name: metric.corpus_score(list(headlines), [list(references)]).score
@@ -68,14 +68,14 @@ def bleu_and_chrf(
 
 
 def lead(article: str, length: int) -> str:
-    """Returns the first ``length`` characters of the article, the usual baseline."""
+    """Returns the first ``length`` characters of the article, a common baseline."""
     return article[:length]
 
 
 def longest_common_subsequence(first: str, second: str) -> int:
     """Returns the length of the longest common subsequence, in characters.
 
-    One bit of an integer for each character of ``first``: a bit turns 0 where the
+    An integer holds one bit for each character of ``first``; a bit becomes 0 where the
     subsequence grows. Reference: Hyyrö 2004, "Bit-parallel LCS-length computation
     revisited", fig. 2.
     """
@@ -91,7 +91,7 @@ def longest_common_subsequence(first: str, second: str) -> int:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a headline can take over from its article."""
+    """Characters, bigrams, numbers and Latin words of an article."""
 
     characters: frozenset[str]
     bigrams: frozenset[str]
@@ -100,7 +100,7 @@ class Facts:
 
     @classmethod
     def of(cls, article: str) -> Self:
-        """Gathers them from a whole normalised article."""
+        """Collects them from a whole normalised article."""
         text = _characters(article)
         runs = map(frozenset, numbers_and_words(article))
         return cls(frozenset(text), frozenset(_ngrams(text, 2)), *runs)
@@ -108,27 +108,27 @@ class Facts:
 
 @dataclass(frozen=True)
 class Marks:
-    """What is counted in one headline; ``rates`` sums it up over many.
+    """The counts of one headline; ``rates`` aggregates many.
 
-    A number or a Latin word is unsupported where it is no whole run of the article.
+    A number or a Latin word is unsupported if it is not a whole run of the article.
     """
 
     rouge: Rouge
     length: int  # characters
-    copied: int  # of them, those that the article has too
+    copied: int  # characters that the article has too
     bigrams: int
     copied_bigrams: int
     unsupported_numbers: tuple[str, ...]
     unsupported_latin: tuple[str, ...]
-    repeated_bigrams: bool  # some bigram stands twice
-    exact: bool  # the reference, character for character
+    repeated_bigrams: bool  # some bigram occurs twice
+    exact: bool  # equal to the reference, character for character
 
     def fractions(self) -> dict[str, tuple[float, float]]:
-        """Returns the headline's share in each metric: numerator and denominator.
+        """Returns numerator and denominator of the headline in each metric.
 
-        Over many headlines, a metric is the sum of the numerators over that of the
-        denominators: a mean over headlines, and for the copy rates one over
-        characters and over bigrams.
+        Over many headlines, a metric is the sum of the numerators divided by the sum of
+        the denominators. This is a mean over headlines; for the copy rates it is a mean
+        over characters or bigrams.
         """
         return {
             **{name: (score, 1.0) for name, score in asdict(self.rouge).items()},
@@ -143,7 +143,7 @@ class Marks:
 
 
 def mark(headline: str, reference: str, facts: Facts) -> Marks:
-    """Compares a headline with its reference and with what its article says."""
+    """Compares a headline with its reference and with its article."""
     text = _characters(headline)
     bigrams = _ngrams(text, 2)
     numbers, words = numbers_and_words(headline)
@@ -161,7 +161,7 @@ def mark(headline: str, reference: str, facts: Facts) -> Marks:
 
 
 def rates(marks: Sequence[Marks]) -> dict[str, float]:
-    """Returns each metric of ``Marks.fractions`` over many headlines; of none, {}."""
+    """Returns each metric of ``Marks.fractions`` over many headlines; {} for none."""
     parts: dict[str, list[tuple[float, float]]] = {}
     for one in marks:
         for name, part in one.fractions().items():
@@ -197,12 +197,13 @@ def _f1(common: int, found: int, wanted: int) -> float:
 
 
 def choice(headlines: Sequence[str]) -> dict[str, float]:
-    """Tells how far the headlines of one article differ.
+    """Measures how much the headlines of one article differ.
 
     Returns:
-        ``different``: how many differ; ``distinct_2``: different bigrams among all of
-        them, in percent (Li et al. 2016, "A Diversity-Promoting Objective Function",
-        sec. 5); ``pairwise_rouge_l``: mean ROUGE-L between two of them, 100 for one.
+        ``different``: the number of distinct headlines. ``distinct_2``: distinct
+        bigrams as a share of all bigrams, in percent (Li et al. 2016, "A
+        Diversity-Promoting Objective Function", sec. 5). ``pairwise_rouge_l``: mean
+        ROUGE-L between two headlines, 100 if there is only one.
     """
     bigrams = [gram for text in headlines for gram in _ngrams(_characters(text), 2)]
     pairs = [rouge(*pair).rouge_l for pair in combinations(headlines, 2)]

@@ -34,9 +34,9 @@ READ = ("reference", "headline", "article")
 
 @dataclass(frozen=True)
 class Prediction:
-    """A model's headlines for an article, beside the one that a person wrote.
+    """A model's headlines for an article, and the reference.
 
-    ``texts`` and ``marks`` also hold what other systems write, by the system's name.
+    ``texts`` and ``marks`` hold one headline per system, by the system's name.
     """
 
     pair: Pair  # the article cut to EXCERPT characters
@@ -46,15 +46,15 @@ class Prediction:
 
 
 def excerpt(pair: Pair) -> Pair:
-    """Returns the pair with no more of its article than is kept."""
+    """Returns the pair with its article cut to EXCERPT characters."""
     return Pair(pair.source[:EXCERPT], pair.target)
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Writes a row for each article: the headlines, and what was counted in the best.
+    """Writes a row for each article: its headlines, and the metrics of the best one.
 
-    Further headlines stand in ``headline_2`` and so on, unsupported numbers and Latin
-    words with spaces between them.
+    Further headlines are in the columns ``headline_2`` and so on. Unsupported numbers
+    and Latin words are separated by spaces.
     """
     most = max(len(prediction.headlines) for prediction in predictions)
     more = [f"headline_{rank}" for rank in range(2, most + 1)]
@@ -67,7 +67,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
 
 
 def _cells(prediction: Prediction) -> list[object]:
-    """Returns what stands in ``COLUMNS``."""
+    """Returns the values of ``COLUMNS``."""
     best, marks = prediction.headlines[0], prediction.marks["model"]
     return [
         prediction.pair.target,
@@ -84,10 +84,10 @@ def read_headlines(path: Path, pairs: Sequence[Pair]) -> list[str]:
     """Reads the headline of each row that ``write_predictions`` wrote.
 
     Args:
-        pairs: what the rows must be about, the articles cut to EXCERPT characters.
+        pairs: the pairs that the rows must match, articles cut to EXCERPT characters.
 
     Raises:
-        CorpusError: the file cannot be read, or is about other articles or references.
+        CorpusError: the file cannot be read, or has other articles or references.
     """
     with open_table(path, CorpusFormat(encoding="utf-8")) as table:
         _check_columns(table)

@@ -1,4 +1,4 @@
-"""What a system's headlines score: for a program as JSON, for a person as a table."""
+"""Scores of a system's headlines, as JSON for programs and as a table for people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from headline.evaluation.metrics import Marks, bleu_and_chrf, rates
 from headline.evaluation.significance import Difference, Interval, intervals, rounded
 
-# Every metric in its order, and what the table calls it.
+# Every metric, in order, with its label in the table.
 LABELS = {
     "rouge_1": "ROUGE-1",
     "rouge_2": "ROUGE-2",
@@ -22,7 +22,8 @@ LABELS = {
     "repeated_bigrams": "repeated bigrams %",
     "exact": "exact matches %",
 }
-ALIKE = {"rouge_1", "rouge_2", "rouge_l", "bleu", "chrf", "exact"}  # to a reference
+# Metrics of similarity to a reference.
+ALIKE = {"rouge_1", "rouge_2", "rouge_l", "bleu", "chrf", "exact"}
 GAP = "  "
 LABEL_WIDTH = max(map(len, LABELS.values()))
 CELL_WIDTH = len("100.00 ±10.00")
@@ -42,7 +43,7 @@ class Scores:
         return values | {"intervals": ends}
 
     def cell(self, name: str) -> str:
-        """Returns a metric for the table, with half of its interval; "-" if none."""
+        """Returns a metric for the table, with half its interval; "-" if missing."""
         if name not in self.values:
             return f"{'-':>6}".ljust(CELL_WIDTH)
         cell = f"{self.values[name]:6.2f}"
@@ -55,13 +56,13 @@ class Scores:
 def score(
     marks: Sequence[Marks], headlines: Sequence[str], references: Sequence[str]
 ) -> Scores:
-    """Scores the headlines of a system, of which the ``marks`` are."""
+    """Scores the headlines of a system, given their ``marks``."""
     values = rates(marks) | bleu_and_chrf(headlines, references)
     return Scores({name: values[name] for name in LABELS}, intervals(marks))
 
 
 def score_references(marks: Sequence[Marks]) -> Scores:
-    """Scores the references themselves: all but their likeness to themselves."""
+    """Scores the references themselves, without metrics of similarity to them."""
     values, ends = rates(marks), intervals(marks)
     names = [name for name in LABELS if name not in ALIKE]
     return Scores(
@@ -93,7 +94,7 @@ def difference_table(differences: Mapping[str, Difference]) -> str:
 
 
 def choices_line(choices: Mapping[str, float]) -> str:
-    """Returns how the headlines of an article differ, on the mean."""
+    """Returns how much the headlines of an article differ, on average."""
     return (
         f"headlines of an article: {choices['different']:.2f} different, "
         f"distinct-2 {choices['distinct_2']:.2f} %, "

@@ -1,4 +1,4 @@
-"""``headline score``: how likely a model finds the headlines of a file."""
+"""``headline score``: the log-probabilities of the headlines of a file."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Scored:
     """The headlines of a file with their log-probabilities."""
 
     pairs: Sequence[Pair]  # the articles cut to EXCERPT characters
-    scores: Sequence[float]  # natural logarithms, the end included
+    scores: Sequence[float]  # natural logarithms, including EOS
 
     @property
     def mean(self) -> float:
@@ -33,7 +33,7 @@ class Scored:
 
     @property
     def perplexity(self) -> float:
-        """Of a character: exp of minus the mean log-probability, ends counted."""
+        """Perplexity per character: exp(-mean log-probability), EOS counted as one."""
         characters = sum(len(pair.target) + 1 for pair in self.pairs)
         return math.exp(-sum(self.scores) / characters)
 

@@ -1,8 +1,9 @@
-"""How far scores can be trusted: the bootstrap over articles.
+"""Confidence intervals and tests of scores: the bootstrap over articles.
 
-The articles are drawn anew, with replacement, many times; what a score does then is
-what it might have done on other articles of the kind. The draws have a fixed seed, so
-the same scores always get the same intervals, and two systems the same articles.
+The articles are resampled many times with replacement. How a score varies over these
+samples estimates how it would vary over other articles of the same kind. The seed is
+fixed, so the same scores always get the same intervals, and two systems are compared on
+the same articles.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +17,9 @@ from headline.evaluation.metrics import Marks, Rouge
 
 RESAMPLES = 1000
 SEED = 1
-TAILS = 2.5, 97.5  # percentiles: 95% lie between
-STANDARD_ERRORS = 2  # by which a mean is clearly lower: about 95%
-CHUNK = 2_000_000  # drawn at once, to bound the memory
+TAILS = 2.5, 97.5  # percentiles; 95% of the values are between them
+STANDARD_ERRORS = 2  # a mean lower by more than this is clearly lower, at about 95%
+CHUNK = 2_000_000  # numbers drawn at once, to bound the memory
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -33,7 +34,7 @@ class Difference:
     p: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it ready for JSON, p rounded to four decimals, else to two."""
+        """Returns it ready for JSON: p with four decimals, the others with two."""
         return {
             "difference": round(self.difference, 2),
             "interval": rounded(self.interval),
@@ -58,16 +59,16 @@ def intervals(marks: Sequence[Marks]) -> dict[str, Interval]:
 def compare(ours: Sequence[Rouge], others: Sequence[Rouge]) -> dict[str, Difference]:
     """Tests whether one system's ROUGE is higher than another's on the same articles.
 
-    p is the share of resamples in which the difference is not on the side where it is
-    on the articles themselves, with one such resample added: it is never 0, and it is
-    1 for a system against itself.
+    p is the share of resamples in which the difference does not have the same sign as
+    on the original articles. One such resample is added, so p is never 0; it is 1 for a
+    system against itself.
 
     Reference: Koehn 2004, "Statistical Significance Tests for Machine Translation
     Evaluation" (paired bootstrap resampling).
 
     Args:
         ours: the scores of one system, one for each article.
-        others: the other's, in the same order.
+        others: the scores of the other system, in the same order.
     """
     names = list(asdict(ours[0]))
     gains = _matrix(ours) - _matrix(others)  # (articles, 3)
@@ -84,12 +85,12 @@ def compare(ours: Sequence[Rouge], others: Sequence[Rouge]) -> dict[str, Differe
 
 
 def is_clearly_lower(ours: Sequence[float], others: Sequence[float]) -> bool:
-    """Tells whether ours are lower than chance makes them, for the same articles.
+    """Returns whether our scores are lower than the others by more than chance.
 
     That is, by more than two standard errors of the mean of the paired differences.
 
     Args:
-        ours, others: scores of two systems, of each article, in the same order.
+        ours, others: scores of two systems for the same articles, in the same order.
     """
     losses = np.array(others) - np.array(ours)
     if len(losses) < 2:
@@ -104,13 +105,13 @@ def rounded(interval: Interval) -> list[float]:
 
 
 def _draws(articles: int) -> Iterator[Floats]:
-    """Yields how often each article is drawn, (R, articles): R is RESAMPLES in all."""
+    """Yields how often each article is drawn, (R, articles); all R sum to RESAMPLES."""
     generator = np.random.default_rng(SEED)
     most = max(1, CHUNK // articles)
     for begin in range(0, RESAMPLES, most):
         rows = min(most, RESAMPLES - begin)
         drawn = generator.integers(articles, size=(rows, articles))
-        drawn += articles * np.arange(rows)[:, None]  # each row counts for itself
+        drawn += articles * np.arange(rows)[:, None]  # count each row separately
         counts = np.bincount(drawn.ravel(), minlength=rows * articles)
         yield counts.reshape(rows, articles).astype(np.float64)
 
@@ -120,6 +121,6 @@ def _matrix(scores: Sequence[Rouge]) -> Floats:
 
 
 def _ratios(sums: Floats) -> Floats:
-    """Divides (..., 2) numerators by denominators; by 0 is 0, as in ``rates``."""
+    """Divides numerators by denominators, (..., 2); x / 0 gives 0, as in ``rates``."""
     above, below = sums[..., 0], sums[..., 1]
     return np.divide(above, below, out=np.zeros_like(above), where=below != 0)

@@ -1,8 +1,8 @@
-"""Articles in batches: which are searched together, and how long one waits for others.
+"""Batches of articles: which are searched together, and how long one waits for others.
 
-``windows`` cuts what is there anyway, such as a file; ``Batcher`` collects what arrives
-over time, from a pipe or from the clients of a server. Of what either yields,
-``batches_by_length`` makes the batches of the search.
+``windows`` cuts articles that are already there, such as a file; ``Batcher`` collects
+articles that arrive over time, from a pipe or from the clients of a server.
+``batches_by_length`` turns the lists that either yields into batches of the search.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 WINDOW = 16  # batches that are sorted by length together
-LONG = 256  # tokens; of longer articles a batch holds fewer
+LONG = 256  # tokens; a batch holds fewer articles that are longer
 
 Item = TypeVar("Item")
 
@@ -26,15 +26,15 @@ def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def batches_by_length(lengths: Mapping[int, int], most: int) -> Iterator[list[int]]:
-    """Yields places in batches, neighbours in length together: little is padding.
+    """Yields places in batches of similar lengths, so that there is little padding.
 
-    A batch takes memory by its articles times the longest of them. So where that one
-    is longer than ``LONG``, the batch is halved until it is as small as one of short
-    articles; halves keep few the shapes that an engine compiles.
+    The memory of a batch grows with the number of articles times the longest length. So
+    if that length is above ``LONG``, the batch is halved until it needs no more memory
+    than a batch of short articles. Halving keeps the number of compiled shapes low.
 
     Args:
-        lengths: tokens of the article at each place.
-        most: articles of a batch.
+        lengths: number of tokens of the article at each place.
+        most: most articles per batch.
     """
     order = sorted(lengths, key=lengths.__getitem__)
     start = 0
@@ -48,7 +48,7 @@ def batches_by_length(lengths: Mapping[int, int], most: int) -> Iterator[list[in
 
 
 class _End:
-    """Stands behind the last item in a queue, with the error that ended it, if any."""
+    """Marks the end of a queue, with the error that ended it, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -57,16 +57,17 @@ class _End:
 class Batcher(Generic[Item]):
     """Collects items that arrive over time into batches.
 
-    Any thread may ``put`` items; what an item carries (settings, where its result is to
-    go) is the caller's affair. One thread iterates over the batches. A batch ends when
-    it is full, when its first item has waited long enough, or when no more will come.
+    Any thread may ``put`` items. The caller decides what an item carries, such as
+    settings or where to send its result. One thread iterates over the batches. A batch
+    ends when it is full, when its first item has waited ``max_wait``, or at the end.
 
     Args:
-        size: items of a full batch. As many more may wait; then ``put`` waits, too.
-        max_wait: seconds that the first item of a batch waits for others. 0 waits for
-            nothing: a batch is what is there.
+        size: items of a full batch. This many may also wait in the queue; then ``put``
+            blocks.
+        max_wait: seconds that the first item of a batch waits for others. With 0, a
+            batch is whatever is in the queue.
         queue: where items wait.
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -82,19 +83,19 @@ class Batcher(Generic[Item]):
         self._clock = clock
 
     def put(self, item: Item) -> None:
-        """Adds an item; waits where too many wait already."""
+        """Adds an item; blocks while the queue is full."""
         self._queue.put(item)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Tells that no more will come.
+        """Marks the end of the items.
 
         Args:
-            error: raised for whoever iterates, behind the items that were put before.
+            error: raised in the iterating thread, after the items put before it.
         """
         self._queue.put(_End(error))
 
     def __iter__(self) -> Iterator[list[Item]]:
-        """Yields the batches; waits for one item at least."""
+        """Yields the batches; waits for at least one item each time."""
         end: _End | None = None
         while end is None:
             batch, end = self._collect()
@@ -104,7 +105,7 @@ class Batcher(Generic[Item]):
             raise end.error
 
     def _collect(self) -> tuple[list[Item], _End | None]:
-        """Returns a batch, and the end where it is the last one."""
+        """Returns a batch, and the end if it is the last batch."""
         batch: list[Item] = []
         deadline: float | None = None
         while len(batch) < self.size:
@@ -119,18 +120,18 @@ class Batcher(Generic[Item]):
         return batch, None
 
     def _left(self, deadline: float | None) -> float | None:
-        """Returns the seconds up to a deadline; None for no limit."""
+        """Returns the seconds left until a deadline; None if there is no deadline."""
         return None if deadline is None else max(0.0, deadline - self._clock())
 
 
 def ready_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yields what is there already, up to a batch, and waits for one item at least.
+    """Yields the items that have arrived, up to a batch; waits for at least one.
 
-    So a slow pipe gets each headline as soon as it can be written, and a fast one is
-    read in full batches, of which no more than two are held.
+    So a slow pipe gets each headline as soon as possible, and a fast one is read in
+    full batches, at most two of which are held.
 
     Args:
-        items: are taken in a thread of its own; an error there is raised here.
+        items: read in a separate thread; an error there is raised here.
     """
     batcher = Batcher[Item](size)
 
@@ -138,7 +139,7 @@ def ready_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         try:
             for item in items:
                 batcher.put(item)
-        except BaseException as error:  # handed to the one who waits for items
+        except BaseException as error:  # passed on to the thread that iterates
             batcher.end(error)
         else:
             batcher.end()

@@ -1,4 +1,4 @@
-"""What a row says about the search of its own article."""
+"""Search settings that a row gives for its own article."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from headline.formats.records import kind_of
 from headline.settings.search import DecodeConfig
 
 OPTIONS = "options"  # the key of a JSONL object that has the settings of its article
-# What an object may set for its own article.
+# Settings that an object may give for its own article.
 CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "batch_size",
     "shortlist",
@@ -23,13 +23,14 @@ NO_OPTION = 'if it is a column of yours and no option, add "options": {} to the 
 
 
 def asked_of(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
-    """Returns the settings of a row's own article, and whether in the older form.
+    """Returns a row's own settings, and whether they are in the older form.
 
-    Under the key ``options`` they are an object. In the older form each is a key of the
-    row itself; that counts only where the row has no ``options``, not even ``null``.
+    The settings are an object under the key ``options``. In the older form, each is a
+    key of the row itself. That form applies only if the row has no key ``options``, not
+    even with the value ``null``.
 
     Raises:
-        ConfigError: ``options`` is no object, or has an unknown name.
+        ConfigError: ``options`` is not an object, or has an unknown name.
     """
     if OPTIONS in values:
         return _stated(values[OPTIONS]), False
@@ -58,17 +59,17 @@ def _set(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def own_config(own: Mapping[str, Any], config: DecodeConfig) -> DecodeConfig | None:
-    """Returns how to search for the headlines of one article.
+    """Returns the search config of one article.
 
     Args:
-        own: its settings, by their names.
-        config: of the articles that have none.
+        own: the article's own settings, by name.
+        config: config of the articles without their own settings.
 
     Returns:
-        None where it has none.
+        the config, or None if the article has no settings of its own.
 
     Raises:
-        ConfigError: a setting cannot be.
+        ConfigError: a setting has a value that is not allowed.
     """
     if not own:
         return None
@@ -80,14 +81,14 @@ def own_config(own: Mapping[str, Any], config: DecodeConfig) -> DecodeConfig | N
 
 
 def is_missing(value: Any) -> bool:
-    """Tells whether a value is what pandas writes for "not set": null or NaN."""
+    """Returns whether a value is null or NaN, which pandas writes for "not set"."""
     return value is None or value != value
 
 
 def as_setting(default: Any, value: Any) -> Any:
-    """Returns a JSON number in the type of a setting, as pandas may change it.
+    """Converts a JSON number to the type of a setting, because pandas may change it.
 
-    A column with gaps has 20.0 for 20, and 1.0 for true.
+    In a column with gaps, pandas writes 20.0 for 20, and 1.0 for true.
     """
     if type(value) in (int, float) and type(default) in (int, bool):
         kind = type(default)

@@ -1,6 +1,6 @@
-"""Where each token of a headline comes from: copied from the article, or written.
+"""Explains for each token of a headline whether it was copied, and from where.
 
-The model is replayed with NumPy, whatever engine wrote the headline.
+The headline is replayed with NumPy, whichever engine wrote it.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ from headline.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Token:
-    """A token of a headline, and what the model made it from."""
+    """A token of a headline, and where it comes from."""
 
-    text: str  # "" for the end
+    text: str  # "" for EOS
     probability: float
-    copy_share: float  # of the probability: what copying gave to it, 0 to 1
-    weights: Floats  # (S,): where it was copied from; if written, where it looked
+    copy_share: float  # share of the probability that comes from copying, 0 to 1
+    weights: Floats  # (S,): copy weights if copied, attention if generated
 
     @property
     def is_copied(self) -> bool:
-        """Tells whether copying gave at least half of the probability."""
+        """Whether at least half of the probability comes from copying."""
         return self.copy_share >= 0.5
 
 
@@ -38,16 +38,16 @@ class ExplainedHeadline:
     """A candidate of an article."""
 
     text: str
-    score: float  # as the search gave it
-    tokens: tuple[Token, ...]  # the end included
+    score: float  # from the search
+    tokens: tuple[Token, ...]  # including EOS
 
 
 @dataclass(frozen=True)
 class Explanation:
     """An article with its candidates, best first."""
 
-    source: tuple[str, ...]  # the article's tokens as texts, as many as S
-    unread: str  # what stands past the most that the model reads
+    source: tuple[str, ...]  # the S tokens of the article, as texts
+    unread: str  # the rest of the article, past the limit that the model reads
     headlines: tuple[ExplainedHeadline, ...]
     pointer: bool  # False: the model cannot copy
 
@@ -85,10 +85,10 @@ class Explainer:
 
     @classmethod
     def beside(cls, generator: Generator, bundle: Bundle) -> Self:
-        """Explains what a generator writes, with its engine where that is NumPy's.
+        """Explains what a generator writes; reuses its engine if that is NumPy's.
 
         Args:
-            bundle: which the generator runs.
+            bundle: the bundle that the generator runs.
         """
         if not isinstance(generator.engine, NumpyEngine):
             return cls.from_bundle(bundle)
@@ -97,15 +97,15 @@ class Explainer:
 
     @property
     def pointer(self) -> bool:
-        """Tells whether the model can copy."""
+        """Whether the model can copy."""
         return self.engine.config.pointer
 
     def explain(self, article: Readable, headlines: Sequence[Headline]) -> Explanation:
-        """Replays what a ``Generator`` with the same model wrote for an article.
+        """Replays the headlines that a ``Generator`` with the same model wrote.
 
         Args:
-            article: raw text, or what the generator has read of it; a blank one has no
-                headline to explain.
+            article: raw text, or the result of the generator's ``read``; a blank
+                article has no headline to explain.
         """
         source = Source.read(article, self.tokenizer, self.max_source_length)
         ids, extra = source.encoded.ids, source.encoded.extra
@@ -142,6 +142,6 @@ def _token(text: str, trace: Trace, place: int) -> Token:
     copied = float(trace.copied[place])
     probability = copied + float(trace.generated[place])
     share = copied / max(probability, float(TINY))
-    # What was written was not copied from anywhere: show what the model looked at.
+    # A generated token was not copied, so show the attention instead.
     weights = trace.copy if share >= 0.5 else trace.attention
     return Token(text, probability, share, weights[place])

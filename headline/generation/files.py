@@ -22,7 +22,7 @@ from headline.generation.inputs import (
 from headline.generation.new_columns import NewColumns
 from headline.text.source import Readable
 
-MOST_OPEN = 64  # files at once; of more than these, the others are opened twice
+MOST_OPEN = 64  # files open at once; further files are closed and opened again
 
 Explain = Callable[[Readable, Sequence[Headline]], None]  # article and its headlines
 CountDone = Callable[[int, int], None]  # bytes read, articles with their headlines
@@ -46,13 +46,13 @@ def write_headlines(
     """Writes each row of files with its headlines, or headlines of a stream of text.
 
     Args:
-        source: files, or parts of them, which go into one output; or a stream, of which
-            each headline comes as soon as it can. A part has the header of its file.
+        source: files, or parts of them, which go into one output; or a stream, whose
+            headlines are written as soon as possible. A part has its file's header.
         sink: gets the rows.
 
     Raises:
-        ConfigError: what is asked of all articles contradicts itself.
-        CorpusError: the source cannot be read, or the files do not go together.
+        ConfigError: search settings contradict each other.
+        CorpusError: the source cannot be read, or the files differ in kind or columns.
     """
     generator.check(generator.config)
     writing = _Writing(generator, task)
@@ -82,7 +82,7 @@ def _opened(
     """Opens all files.
 
     Raises:
-        CorpusError: a file cannot be read, or they do not go together.
+        CorpusError: a file cannot be read, or the files differ in kind or columns.
     """
     inputs: list[Input] = []
     for shard in shards:
@@ -113,7 +113,7 @@ class _Writing:
         """Writes the headlines of some batches.
 
         Args:
-            begin: the place in the file where they begin.
+            begin: the offset in the file where they begin, in bytes.
         """
         end = begin
         for batch in batches:
@@ -124,7 +124,7 @@ class _Writing:
 
     def _add(self, batch: Sequence[Entry], write: Write) -> None:
         articles: list[Readable] = ["" if one.problem else one.text for one in batch]
-        if self.task.explain is not None:  # else whoever searches them reads them, too
+        if self.task.explain is not None:  # otherwise ``generate`` reads them
             articles = [*map(self.generator.read, articles)]
         configs = [entry.config or self.generator.config for entry in batch]
         found = self.generator.generate(articles, configs)
@@ -138,7 +138,7 @@ class _Writing:
                 self.task.explain(article, headlines)
 
     def _tell(self, entry: Entry, error: str) -> None:
-        """Tells of an article that the options of the command do not go with."""
+        """Reports an article whose search settings contradict each other."""
         if self.task.form.tell is not None:
             row = entry.row
             place = "the article" if row is None else f"row {row.number}"

@@ -1,7 +1,7 @@
 """``Generator``: article texts in, n-best headlines out.
 
-It serves ``generate`` and ``evaluate`` with the NumPy engine, and the samples and
-scores during training with the Keras engine, so that what one sees is what one gets.
+``generate``, ``evaluate`` and the validation during training all use it, so the samples
+and scores of training are what users get.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,11 +23,11 @@ from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
 
-Advance = Callable[[int], None]  # with the number of articles that are done
+Advance = Callable[[int], None]  # called with the number of articles just done
 
 
 def ignore(number: int) -> None:
-    """Counts nothing: an ``Advance`` for whoever does not want to know."""
+    """Does nothing: an ``Advance`` for callers that need no count."""
 
 
 class Generator:
@@ -58,7 +58,7 @@ class Generator:
         """Opens a MODEL_DIR on the CPU, without Keras.
 
         Args:
-            config: how to search; if left out, as the model says.
+            config: how to search; the model's own config if left out.
 
         Raises:
             BundleError: the folder holds no model, or a damaged one.
@@ -74,21 +74,21 @@ class Generator:
 
         Args:
             config: how to search.
-            device: ``auto`` loads Keras to look for a GPU, and takes the CPU if there
+            device: ``auto`` loads Keras to look for a GPU, and uses the CPU if there
                 is none.
 
         Raises:
-            TrainingError: a GPU is asked for and there is none.
+            TrainingError: a GPU is requested and there is none.
         """
         engine = _engine(bundle, config, device)
         return cls(bundle.tokenizer, engine, config, bundle.max_source_length)
 
     def read(self, article: Readable) -> Source:
-        """Reads an article as the model does; one that was read comes back as it is."""
+        """Reads an article as the model does; returns a ``Source`` unchanged."""
         return Source.read(article, self.tokenizer, self.max_source_length)
 
     def read_normalised(self, text: str) -> Source:
-        """Reads an article that ``normalise`` has made, as ``read`` does."""
+        """Reads an article that is already normalised by ``normalise``."""
         return Source.of_normalised(text, self.tokenizer, self.max_source_length)
 
     def generate(
@@ -100,15 +100,15 @@ class Generator:
         """Writes headlines for each article.
 
         Args:
-            articles: raw texts, or what ``read`` made of them; a blank one gets one
-                blank headline.
-            configs: how to search for each; the generator's own if left out.
-            advance: called now and then with the number of articles that are done.
+            articles: raw texts, or results of ``read``; a blank article gets one blank
+                headline.
+            configs: how to search, for each article; the generator's own if left out.
+            advance: called after each batch with the number of articles just done.
 
         Returns:
-            of each article, in their order, at most ``num_headlines`` headlines of
-            different texts, best first. Where what is asked of an article contradicts
-            itself, it has one blank headline, with the ``error``.
+            for each article, in order, at most ``num_headlines`` headlines with
+            different texts, best first. If the settings of an article contradict each
+            other, it gets one blank headline with an ``error``.
 
         Raises:
             TypeError: ``articles`` is one text.
@@ -143,7 +143,7 @@ class Generator:
         return configs
 
     def stream(self, articles: Iterable[Readable]) -> Iterator[list[Headline]]:
-        """As ``generate``, for any number of articles: a window of them at a time.
+        """Does what ``generate`` does for any number of articles, window by window.
 
         Raises:
             TypeError: ``articles`` is one text.
@@ -157,30 +157,30 @@ class Generator:
 
     @property
     def window_size(self) -> int:
-        """Articles to hand over at once, so that sorting them by length pays."""
+        """Number of articles to pass at once, so that sorting by length pays off."""
         return WINDOW * self.config.batch_size
 
     @property
     def ready_size(self) -> int:
-        """Articles to hand over at once, where one waits for their headlines."""
+        """Number of articles to pass at once if someone waits for the headlines."""
         return self.config.batch_size
 
     def score(
         self, articles: Sequence[Readable], headlines: Sequence[str]
     ) -> list[float]:
-        """Returns how likely the model finds a headline of each article.
+        """Returns the log-probability of one headline for each article.
 
         Args:
-            articles: raw texts, or what ``read`` made of them, none blank.
-            headlines: one of each, as ``generate`` wrote it or anybody else.
+            articles: raw texts, or results of ``read``; none blank.
+            headlines: one for each article, written by ``generate`` or anyone else.
 
         Returns:
-            natural logs of the probabilities, the end included: of a headline that
-            ``generate`` wrote, its score. A word model scores the words that its
-            vocab cuts, which may be others than it wrote.
+            natural logs of the probabilities, including EOS. A headline that
+            ``generate`` wrote gets its score again. A word model segments the headline
+            anew, and these words may differ from those it wrote.
 
         Raises:
-            TypeError: one of both is one text.
+            TypeError: ``articles`` or ``headlines`` is one text.
             ValueError: there are more or fewer headlines than articles.
         """
         _check_no_text(articles, "articles")
@@ -200,10 +200,10 @@ class Generator:
         return list(scores.tolist())
 
     def check(self, config: DecodeConfig) -> None:
-        """Looks whether headlines can be as the config asks, whatever the article.
+        """Checks that the config can be satisfied, independent of the article.
 
         Raises:
-            ConfigError: what is asked of them contradicts itself.
+            ConfigError: settings contradict each other.
         """
         self._task("", config)
 
@@ -211,7 +211,7 @@ class Generator:
         return SearchTask.of(self.read(article), config, self.tokenizer)
 
     def _batches(self, tasks: Mapping[int, SearchTask]) -> Iterator[list[int]]:
-        """Yields places of articles that are searched together; blank ones never."""
+        """Yields places of articles to search together; skips blank ones."""
         alike: dict[DecodeConfig, dict[int, int]] = {}
         for place, task in tasks.items():
             if task.length:
@@ -221,7 +221,7 @@ class Generator:
 
 
 def _check_no_text(texts: Iterable[Readable], name: str) -> None:
-    # A text is a sequence of texts, too: its characters.
+    # A string is also a sequence of strings: its characters.
     if isinstance(texts, str):
         raise TypeError(f"{name} must be a list of texts, not one text: pass [text]")
 
@@ -245,7 +245,7 @@ def cpu_or_gpu(device: Device) -> Device:
 
 def _engine(bundle: Bundle, config: DecodeConfig, device: Device) -> Engine[Any]:
     if cpu_or_gpu(device) == "gpu":
-        # Loads Keras, which only ``auto`` and ``gpu`` may do.
+        # This loads Keras, which only ``auto`` and ``gpu`` may do.
         from headline.network.backend import choose_backend, select_device, share_cores
 
         choose_backend()

@@ -1,4 +1,4 @@
-"""Where articles come from: files of text or of rows, or parts of them, and streams."""
+"""Inputs of articles: files of text or of rows, parts of files, and streams."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -30,19 +30,19 @@ class Entry:
 
     text: str
     row: Row | None = None  # None for plain text
-    config: DecodeConfig | None = None  # None: as for all others
+    config: DecodeConfig | None = None  # None: the config of the command
     problem: str | None = None  # why there can be no headline
-    end: int = 0  # the place in its file behind what has been read
+    end: int = 0  # the offset in its file after this entry
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A file, or some of its rows; of plain text, some of its lines."""
+    """A file, or some of its rows (lines, if it is plain text)."""
 
     path: Path
-    layout: Layout | None = None  # how the file is written, where that is known
-    start: Place | None = None  # of the first row; None for that of the file
-    rows: int | None = None  # how many; None for all to the end of the file
+    layout: Layout | None = None  # how the file is written, if known
+    start: Place | None = None  # of the first row; None for the start of the file
+    rows: int | None = None  # number of rows; None for all to the end of the file
 
     @property
     def begin(self) -> int:
@@ -51,13 +51,13 @@ class Shard:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is all of the file."""
+        """Whether it is the whole file."""
         return self.start is None and self.rows is None
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What somebody has opened: text in any encoding, plain or gzip."""
+    """An open stream of text in any encoding, plain or gzip."""
 
     stream: BinaryIO
     name: str  # for messages
@@ -67,15 +67,15 @@ class Stream:
         return map(Entry, text_lines(self.stream, form, self.name))
 
     def article(self, form: CorpusFormat) -> Entry:
-        """Returns all of it as one article."""
+        """Returns the whole stream as one article."""
         return Entry(whole_text(self.stream, form, self.name))
 
 
 class Input(Protocol):
-    """A shard that is read, and what goes with its rows."""
+    """A reader of a shard, with a matching writer."""
 
     begin: int  # the byte of the file that is read first
-    shape: tuple[str, ...]  # what files must share to be written into one output
+    shape: tuple[str, ...]  # must be equal for files that go into one output
 
     def entries(self) -> Iterator[Entry]:
         """Yields the articles, none left out.
@@ -87,23 +87,23 @@ class Input(Protocol):
     def writer(
         self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
     ) -> Write:
-        """Returns what writes rows as they were; see ``FileFormat.writer``."""
+        """Returns a function that writes rows unchanged; see ``FileFormat.writer``."""
 
     def close(self) -> None:
-        """Closes the file; to read it opens it again."""
+        """Closes the file; reading opens it again."""
 
 
 def open_input(
     shard: Shard, form: CorpusFormat, lines: bool, config: DecodeConfig
 ) -> Input:
-    """Opens a shard of a table; one of text is opened when it is read.
+    """Opens a shard of a table; a text file is only opened when it is read.
 
     Args:
-        lines: each line of text is an article.
-        config: how articles are searched whose rows say nothing.
+        lines: each line of a text file is an article.
+        config: search config of articles whose rows have no settings.
 
     Raises:
-        CorpusError: it cannot be read, or has no column of articles.
+        CorpusError: the file cannot be read, or has no column of articles.
     """
     if is_text(shard.path):
         return TextInput(shard, form, lines)
@@ -111,10 +111,10 @@ def open_input(
 
 
 class TextInput:
-    """A text file as one article, or each of its lines.
+    """A text file as one article, or with one article per line.
 
     Raises:
-        CorpusError: one article is asked for of a part of a file.
+        CorpusError: a part of a file is given, but not ``lines``.
     """
 
     shape: tuple[str, ...] = ("text",)
@@ -153,22 +153,22 @@ class TextInput:
         return text_writer(sink)
 
     def close(self) -> None:
-        pass  # it is closed once it has been read
+        pass  # the file is closed as soon as it has been read
 
 
 class TableInput:
     """The articles of a CSV, TSV or JSONL file with their rows.
 
-    A row that cannot be read is a blank article, so that no row is lost. An article
-    that was cut at its own commas is put together again. The objects of a JSONL file
-    may set what ``config`` says for themselves alone.
+    A row that cannot be read becomes a blank article, so that no row is lost. An
+    article that was split at its own commas is joined again. An object of a JSONL file
+    may override ``config`` for its own article.
     """
 
     def __init__(self, shard: Shard, form: CorpusFormat, config: DecodeConfig) -> None:
         check_can_be_read_again(shard.path)
         self.begin = shard.begin
         self._shard, self._form, self._config = shard, form, config
-        self._is_noted = False  # that the options of its articles are in an older form
+        self._is_noted = False  # whether the older form of options has been reported
         self.table = open_table(shard.path, form, shard.layout)
         try:
             self._column = find_column(
@@ -191,7 +191,7 @@ class TableInput:
     def _controlled(self, entry: Entry, row: Row) -> Entry:
         if row.problem:
             return entry
-        # The article itself is no setting, whatever its column is called.
+        # The article itself is not a setting, whatever its column is called.
         values = {key: row.values[key] for key in row.values if key != self._column}
         is_older = False
         try:
@@ -222,5 +222,5 @@ class TableInput:
 
 
 def text_writer(sink: TextIO) -> Write:
-    """Returns what writes a line for each article: its headlines, tabs between."""
+    """Returns a function that writes a line of tab-separated headlines per article."""
     return PLAIN_TEXT.writer(sink, Layout(path=Path("-")), (), ())

@@ -1,4 +1,4 @@
-"""What a row gets: columns, or keys of an object, for its headlines."""
+"""New columns of a row, or keys of an object, for its headlines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from headline.generation.headlines import BLANK, Headline
 
 @dataclass(frozen=True)
 class NewColumns:
-    """The columns, and the keys, for headlines and their scores."""
+    """The columns or keys for headlines and their scores."""
 
-    name: str  # of the first one
+    name: str  # of the first column
     with_scores: bool
-    num_headlines: int  # of an article that does not ask for another number
+    num_headlines: int  # for articles that do not set another number
 
     @property
     def columns(self) -> list[str]:
-        """A column for each headline, and one for its score behind it."""
+        """A column for each headline, followed by a column for its score, if any."""
         more = range(2, self.num_headlines + 1)
         names = [self.name, *(f"{self.name}_{rank}" for rank in more)]
         if not self.with_scores:
@@ -27,16 +27,16 @@ class NewColumns:
 
     @property
     def keys(self) -> list[str]:
-        """The keys that a JSONL object gets."""
+        """The new keys of a JSONL object."""
         return list(self._values([BLANK], several=self.num_headlines > 1))
 
     def added(
         self, headlines: Sequence[Headline], asked: int, problem: str | None
     ) -> Added:
-        """Returns what the row of an article gets.
+        """Returns the new values of an article's row.
 
         Args:
-            asked: how many headlines were asked for.
+            asked: number of headlines requested.
             problem: why there is none.
         """
         values = self._values(headlines, several=asked > 1)
@@ -51,7 +51,7 @@ class NewColumns:
     def _values(
         self, headlines: Sequence[Headline], several: bool
     ) -> Mapping[str, Any]:
-        """What a JSONL object gets: its headline, and if ``several`` all of them."""
+        """Returns the values of a JSONL object: its headline; all if ``several``."""
         values: dict[str, Any] = {self.name: headlines[0].text}
         if self.with_scores:
             values["score"] = round(headlines[0].score, 4)

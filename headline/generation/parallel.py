@@ -22,12 +22,12 @@ def make_generator(
     count: int | None = None,
     threads: int | None = None,
 ) -> Generator:
-    """Runs a bundle, in several processes where they pay.
+    """Runs a bundle, in several processes if that pays off.
 
     Args:
         config: how to search.
         device: see ``Generator.from_bundle``.
-        count: of processes; None for as many as there are cores, and one for a GPU.
+        count: number of processes; None for one per core, or one on a GPU.
         threads: see ``ParallelGenerator``.
     """
     if device != "cpu" and count not in (None, 1):
@@ -39,31 +39,32 @@ def make_generator(
     count = count or (cores() if found == "cpu" else 1)
     if count == 1:
         return make()
-    # Keras has been loaded, and no fork survives the threads of its backends.
+    # Once Keras is loaded, a fork would not survive the threads of its backend.
     loads_keras = device != "cpu"
     return ParallelGenerator(make(), count, make if loads_keras else None, threads)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Articles that one worker searches, and how to search for each."""
+    """Articles that one worker searches, and the search config of each."""
 
     articles: list[Readable]
     configs: list[DecodeConfig]
 
 
 class ParallelGenerator(Generator):
-    """Writes the headlines that a generator writes, in several processes.
+    """A generator that uses several processes and writes the same headlines.
 
-    A single batch is searched in this process: starting others takes longer.
+    A single batch is searched in this process, because starting others takes longer.
 
     Args:
-        single: writes few articles, and runs in each process, if it can.
-        count: of processes.
-        make: makes the generator of each process, where they cannot share one: what
-            runs on a GPU survives no fork, and cannot be sent.
-        threads: of NumPy's products in each process; None leaves that to the
-            environment.
+        single: the generator for few articles; it also runs in each process, unless
+            ``make`` is given.
+        count: number of processes.
+        make: creates the generator in each process. It is needed on a GPU, where a
+            generator survives no fork and cannot be pickled.
+        threads: threads of NumPy's matrix products in each process; None leaves that
+            to the environment.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class ParallelGenerator(Generator):
         if len(articles) <= self.config.batch_size:
             return super().generate(articles, configs, advance)
         configs = self._configs(articles, configs)
-        # The longest first: the last chunk to end is then a short one.
+        # Longest first, so that the last chunks to finish are short ones.
         order = sorted(range(len(articles)), key=lambda place: -len(articles[place]))
         places = list(windows(order, self.config.batch_size))
         chunks = (
@@ -105,7 +106,7 @@ class ParallelGenerator(Generator):
 
     @property
     def window_size(self) -> int:
-        """As of one process, for each: the workers wait for the last of a window."""
+        """One window per process, because workers wait for the end of a window."""
         return super().window_size * self._workers.count
 
     @property
@@ -127,7 +128,7 @@ def _limited(
 
 
 class _Maker:
-    """Makes a generator when the first chunk comes, and keeps it."""
+    """Creates a generator for the first chunk, and keeps it."""
 
     def __init__(self, make: Callable[[], Generator]) -> None:
         self._make = make

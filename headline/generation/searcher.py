@@ -1,4 +1,4 @@
-"""One batch of articles through the search: what is asked of each, and what it gets."""
+"""Runs one batch of articles through the search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,26 +18,26 @@ from headline.text.normalise import normalise
 from headline.text.source import Source
 from headline.text.tokenizer import Tokenizer
 
-WIDER = 8  # times the beam, where a length limit cuts headlines off
+WIDER = 8  # factor of the beam size if a length limit cuts headlines off
 
 
 @dataclass(frozen=True)
 class SearchTask:
-    """An article with what is asked of its headlines."""
+    """An article with the search config and constraint of its headlines."""
 
     source: Source
-    config: DecodeConfig  # with room for no more than the article, see ``limited``
+    config: DecodeConfig  # its ``max_length`` fits the article, see ``limited``
     constraint: Constraint | None
-    asked_length: int  # the limit of whoever asks
+    asked_length: int  # the ``max_length`` that the user set
 
     @classmethod
     def of(
         cls, source: Source, config: DecodeConfig, tokenizer: Tokenizer
     ) -> "SearchTask":
-        """Asks for headlines of an article as the config says.
+        """Makes the task of an article.
 
         Raises:
-            ConfigError: what is asked contradicts itself.
+            ConfigError: settings contradict each other.
         """
         fitting = limited(config, len(source.text))
         bound = constraint(source, fitting, tokenizer)
@@ -45,34 +45,35 @@ class SearchTask:
 
     @property
     def length(self) -> int:
-        """Tokens of the article, as many as the model reads."""
+        """The number of tokens of the article that the model reads."""
         return len(self.source.encoded.ids)
 
     @property
     def extra(self) -> Sequence[str]:
-        """The characters that have ids of their own."""
+        """The characters with ids past the vocab."""
         bound = self.constraint
         return self.source.encoded.extra if bound is None else bound.extra
 
     def is_cut(self, headline: Headline) -> bool:
-        """Tells whether a limit that somebody asked for may have cut it off."""
-        # The default is no wish but a guard: a model that has hardly begun to learn
-        # writes up to it, and would be searched again at every validation.
-        # The length of a short article is none, either.
+        """Returns whether a limit that the user set may have cut the headline off."""
+        # The default limit is only a safeguard and does not count: a model early in
+        # training writes up to it, and would be searched again at every validation.
+        # Nor does the length of a short article count.
         asked = self.asked_length < DecodeConfig.max_length
-        whole = headline.text == self.source.text  # nothing of the article was cut off
+        whole = headline.text == self.source.text  # the headline is the whole article
         return asked and not whole and len(headline.text) == self.config.max_length
 
 
 @lru_cache(maxsize=1024)  # one config serves many articles
 def limited(config: DecodeConfig, characters: int) -> DecodeConfig:
-    """Returns the config with room for the characters of the article and no more.
+    """Returns the config with ``max_length`` cut to the characters of the article.
 
-    A headline is shorter than its article, so ``prepare`` accepts no other; only an
-    article of a few characters is as long. Whoever asks for more gets it.
+    A headline is shorter than its article, and ``prepare`` accepts no other pairs; only
+    for an article of a few characters it can be as long. A longer prefix, required
+    words, ``min_length`` or ``target_length`` still get their room.
 
     Args:
-        characters: of the article, as it is read.
+        characters: number of characters of the article that are read.
     """
     words = map(normalise, config.must_include)
     asked = len(opening(config.prefix)) + sum(len(word) + 1 for word in words)
@@ -99,14 +100,14 @@ class Searcher:
         return SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
 
     def search(self, batch: Sequence[SearchTask]) -> list[list[Headline]]:
-        """Searches a batch, or its halves where there is no memory for all of it.
+        """Searches a batch, or its halves if memory is too small for all of it.
 
         Args:
-            batch: articles that are not blank, and whose configs share all that
-                articles of one batch must share.
+            batch: articles that are not blank and whose configs are equal in
+                ``shared``.
 
         Returns:
-            of each article its headlines, best first.
+            the headlines of each article, best first.
         """
         try:
             return self._search(batch)
@@ -120,10 +121,10 @@ class Searcher:
         return [found for part in parts for found in self.search(part)]
 
     def _search(self, batch: Sequence[SearchTask]) -> list[list[Headline]]:
-        """Searches once, and again with more hypotheses where there was no room.
+        """Searches once, and again with a wider beam if headlines were cut off.
 
-        Where a limit falls short of what the model would write, a few hypotheses are
-        all cut off by it: the complete, shorter headlines left the beam long before.
+        If a length limit is below what the model would write, it cuts off all
+        hypotheses of a small beam: complete, shorter headlines left the beam earlier.
         """
         shared = batch[0].config.shared
         results = self._beam_search(batch, shared)
@@ -157,7 +158,7 @@ class Searcher:
         ]
 
     def _space(self, task: SearchTask) -> int | None:
-        """Returns the id of a space that only the article has; the vocab has none."""
+        """Returns the id of a space past the vocab, or None if there is none."""
         if " " not in task.extra:
             return None
         return len(self.tokenizer.vocab) + task.extra.index(" ")
@@ -170,7 +171,7 @@ class Searcher:
         for hypothesis in hypotheses:
             if len(headlines) == most and not consensus:
                 break
-            # A joiner of emoji, say, is not seen beside other characters.
+            # Normalising removes characters that are invisible here: emoji joiners.
             text = normalise(self.tokenizer.decode(hypothesis.ids, task.extra))
             headline = Headline(
                 text, hypothesis.log_prob, ids=hypothesis.ids, extra=tuple(task.extra)
@@ -182,7 +183,7 @@ class Searcher:
 
 
 def by_consensus(headlines: Sequence[Headline]) -> list[Headline]:
-    """Returns the headlines of an article, the most like all of them first."""
+    """Returns the headlines of an article, the most similar to all of them first."""
     scores = [headline.score for headline in headlines]
     order = consensus_order([headline.text for headline in headlines], scores)
     return [headlines[place] for place in order]
