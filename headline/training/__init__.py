@@ -1,1 +1,1 @@
-"""A training, from the first batch to what ``MODEL_DIR`` keeps."""
+"""Training, from the first batch to the files in ``MODEL_DIR``."""

@@ -1,4 +1,4 @@
-"""What ``fit`` reads: the batches of an epoch, planned by its number alone."""
+"""The batches that ``fit`` reads; the plan of an epoch depends on its number alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,28 +18,27 @@ from headline.settings.train import TrainConfig
 from headline.text.ids import PAD
 from headline.training.shortlist import Shortlist
 
-# The least widths where each shape is compiled: of sources and of targets.
+# The smallest widths of sources and of targets, if each shape is compiled.
 LEAST_SOURCE = 64
 LEAST_TARGET = 32
-COLUMN_STEP = 512  # and the step of the columns of the softmax
+COLUMN_STEP = 512  # and the rare columns of the softmax: a multiple of this
 
 Batch = dict[str, NDArray[Any]]
 CountLabels = Callable[[Mapping[str, Any]], int]
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of a split, in another order for each epoch.
+    """The batches of a split, in a different order for each epoch.
 
-    Where an update takes several batches, they are parts of one large batch, and each
-    holds, as ``DIVISOR``, the number of labels of the large one divided by the number
-    of its parts. Those of a training say which tokens their softmax is over: the same
-    for all parts.
+    With gradient accumulation, the batches of an update are parts of one large batch.
+    Each part holds, as ``DIVISOR``, the mean number of labels per part. Training
+    batches also hold the tokens that the softmax covers, the same for all parts.
 
     Args:
         epoch: its number; None for validation.
-        first: of the batches to begin with; those before it are over.
-        count_labels: says how many labels of a batch count in the loss; needed where an
-            update takes several batches.
+        first: the batch to start with; earlier ones are done.
+        count_labels: returns how many labels of a batch count in the loss; needed for
+            gradient accumulation.
     """
 
     def __init__(
@@ -100,7 +99,7 @@ class Batches(keras.utils.PyDataset):
         return [batch | divisor for batch in self._with_columns(batches)]
 
     def _with_columns(self, batches: list[Batch]) -> list[Batch]:
-        """Adds the tokens that the softmax of an update is over."""
+        """Adds the tokens that the softmax of an update covers."""
         if (shortlist := self._shortlist) is None:
             return batches
         step = COLUMN_STEP if compiles_each_shape() else 1
@@ -114,18 +113,18 @@ class Batches(keras.utils.PyDataset):
 
 
 def compiles_each_shape() -> bool:
-    """Tells whether the backend compiles each shape of a batch anew."""
+    """Returns whether the backend compiles each shape of a batch separately."""
     return bool(keras.backend.backend() == "jax")
 
 
 def of_few_shapes(batch: Batch, rows: int) -> Batch:
     """Pads a batch further, so that an epoch has hardly more shapes than widths.
 
-    JAX compiles each shape for seconds, and for a dozen of them it takes as long as
-    some epochs on a GPU.
+    JAX takes seconds to compile a shape; a dozen shapes take as long as some epochs on
+    a GPU.
 
     Args:
-        rows: of a full batch; those that are missing are padding.
+        rows: number of rows of a full batch; missing rows are padding.
     """
 
     def widened(ids: NDArray[Any], least: int) -> NDArray[Any]:
@@ -140,10 +139,9 @@ def of_few_shapes(batch: Batch, rows: int) -> Batch:
 
 
 class EndlessBatches(Batches):
-    """The batches of one epoch after the other, for a ``fit`` of several.
+    """The batches of one epoch after another, for a ``fit`` over several epochs.
 
-    Which epoch is the first, is Keras's to say: under JAX it looks at a batch, and
-    begins anew.
+    Keras decides which epoch comes first: under JAX it reads a batch and restarts.
     """
 
     def on_epoch_end(self) -> None:
@@ -154,15 +152,14 @@ class EndlessBatches(Batches):
 
 @contextmanager
 def pipeline(batches: Batches) -> Iterator[Any]:
-    """Lends what ``fit`` reads the batches from.
+    """Yields the object from which ``fit`` reads the batches.
 
-    Under TensorFlow, Keras takes the widths of the first two batches for those of all
-    others, and fails at the third. So there the shapes are said.
+    Under TensorFlow, Keras assumes that all batches have the widths of the first two,
+    and fails at the third. So the shapes are given explicitly there.
 
-    Yields:
-        which, once the body is left, makes no batch any more: TensorFlow reads ahead
-        in threads of its own, as long as anything holds on to what it reads, be it the
-        traceback of an error. At the end of the program they must not call Python.
+    After the body, no more batches are made. TensorFlow reads ahead in its own threads
+    as long as anything, even a traceback, references the stream; at the end of the
+    program, those threads must not call Python.
     """
     if keras.backend.backend() != "tensorflow":
         yield batches
@@ -191,7 +188,7 @@ class _Source:
         return list(batch.values())
 
     def close(self) -> None:
-        """Waits for the batch that is being made, and lets go of the dataset."""
+        """Waits for the batch that is being made, and releases the dataset."""
         with self._making:
             self._batches = None
 
@@ -207,8 +204,8 @@ def _stream(source: _Source, batches: Batches) -> Any:
         return (dict(zip(types, shaped, strict=True)),)
 
     options = tf.data.Options()
-    # There is nothing to tune, and at the end of an epoch an iterator may wait for its
-    # tuner to wake up, which sleeps ever longer: up to two fifths of the epoch's time.
+    # There is nothing to tune. At the end of an epoch an iterator may wait for its
+    # tuner, which sleeps longer and longer: up to 40% of the time of the epoch.
     options.autotune.enabled = False
     stream = tf.data.Dataset.range(len(batches)).map(read)
     return stream.prefetch(2).with_options(options)

@@ -1,4 +1,4 @@
-"""What happens around the updates: figures, the bar, checkpoints, alarms."""
+"""Callbacks around the updates: metrics, progress bar, checkpoints, alarm."""
 
 import math
 import time
@@ -18,7 +18,7 @@ from headline.training.schedule import Cooldown, seconds_left
 from headline.training.state import EpochState, TrainingState
 from headline.training.training import Training
 
-EVERY = 20  # updates, one of which is looked at for how far it moves the weights
+EVERY = 20  # of this many updates, one measures how far it moves the weights
 
 SPEED = "source_tokens_per_second"
 
@@ -26,31 +26,31 @@ Logs = dict[str, Any]
 
 
 def columns(logs: Mapping[str, float]) -> dict[str, float]:
-    """Returns what history.csv has of the logs of an epoch, to four digits."""
+    """Returns the logs of an epoch that go into history.csv, to four digits."""
     found = {
         name: value
         for name, value in logs.items()
         if name in (NORM, SPEED) or name.startswith(RATIO)
     }
     for name in POINTER_METRICS:
-        if f"val_{name}" in logs:  # not of a model without a pointer
+        if f"val_{name}" in logs:  # missing for a model without a pointer
             found[name] = logs[f"val_{name}"]
     return {name: float(f"{value:.4g}") for name, value in found.items()}
 
 
 class Watch(keras.callbacks.Callback):
-    """Gathers what the train step tells, for the callbacks that stand behind it.
+    """Collects the logs of the train step, for the callbacks after this one.
 
-    Logs of a batch: it leaves the ``update_ratio_GROUP`` in only where the step has
-    looked at them, one time in ``EVERY``, and then adds ``recent_loss``, the mean per
-    label since the last time.
+    Logs of a batch: ``update_ratio_GROUP`` is kept only if the step measured it, in one
+    of ``EVERY`` updates. Then ``recent_loss`` is added, the mean per label since the
+    last measurement.
 
-    Logs of an epoch: the means of each loss, of ``gradient_norm`` and of the
-    ``update_ratio_GROUP``, and ``source_tokens_per_second`` of wall time without the
-    validation. They are kept in the state of the epoch, and so is what leads to them.
+    Logs of an epoch: the means of each loss, of ``gradient_norm`` and of
+    ``update_ratio_GROUP``, and ``source_tokens_per_second`` of wall time, excluding the
+    validation. These logs and the values behind them are kept in the epoch's state.
 
     Args:
-        epoch: which has begun, or is about to.
+        epoch: state of the epoch that has begun or is about to begin.
     """
 
     def __init__(self, epoch: EpochState) -> None:
@@ -80,7 +80,7 @@ class Watch(keras.callbacks.Callback):
         ratios = {name: logs.pop(name) for name in self.ratios}
         for name in self.figures:
             self.epoch.measured[name].append(logs[name])
-        # Else gradients are being summed up: look on until the weights move.
+        # If all are 0, gradients are still being accumulated: measure again.
         if self.looks and any(ratios.values()):
             self._look(False)
             for name, value in ratios.items():
@@ -99,7 +99,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         for name, values in self.epoch.measured.items():
-            logs.pop(name, None)  # of the last batch, and in an order of its own
+            logs.pop(name, None)  # that of the last batch; also fixes the order
             logs[name] = fmean(values) if values else 0.0
         logs[SPEED] = float(logs["source_tokens"]) / self.epoch.seconds
         self.epoch.logs = {name: float(value) for name, value in logs.items()}
@@ -108,7 +108,7 @@ class Watch(keras.callbacks.Callback):
 class EpochMeter(keras.callbacks.Callback):
     """Shows the updates of an epoch, the loss, and the time left of the training.
 
-    A bar on a terminal; elsewhere a line every half minute. To be closed, however the
+    It is a bar on a terminal; elsewhere a line every half minute. Close it, however the
     epoch ends.
     """
 
@@ -118,7 +118,7 @@ class EpochMeter(keras.callbacks.Callback):
         self.training, self.phase, self.bar = training, phase, None
         self.accumulate = config.accumulate
         self.cooldown = Cooldown.of(config, phase, state)
-        self.batches = state.current.batches  # that are done
+        self.batches = state.current.batches  # number of batches done
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch + 1
@@ -130,7 +130,7 @@ class EpochMeter(keras.callbacks.Callback):
                 initial=self.batches // self.accumulate,
                 desc=f"epoch {self.epoch}",
                 unit="update",
-                # Not tqdm's own time left, which is that of the epoch.
+                # Without tqdm's own estimate of the time left, which is per epoch.
                 bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
             )
 
@@ -148,10 +148,10 @@ class EpochMeter(keras.callbacks.Callback):
             self.training.report(f"{place}, {self._story(logs)}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.close()  # the validation has lines of its own to tell
+        self.close()  # because the validation prints its own lines
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         if self.bar is not None:
             self.bar.close()
 
@@ -162,7 +162,7 @@ class EpochMeter(keras.callbacks.Callback):
 
 
 class Guard(keras.callbacks.Callback):
-    """Stops after a batch of an evaluation if somebody wants it."""
+    """Stops after a batch of an evaluation if a stop was requested."""
 
     def __init__(self, wish: Wish) -> None:
         super().__init__()
@@ -173,9 +173,9 @@ class Guard(keras.callbacks.Callback):
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Stops after an update if somebody wants it, and keeps checkpoints in between.
+    """Stops after an update if a stop was requested, and writes regular checkpoints.
 
-    It stands behind all that counts, so that what is kept is whole.
+    It comes after all callbacks that count, so that a checkpoint is complete.
     """
 
     def __init__(self, training: Training) -> None:
@@ -187,7 +187,7 @@ class Checkpoints(keras.callbacks.Callback):
         training, config = self.training, self.training.config
         ends_epoch = batch + 1 == self.params["steps"] or self.model.stop_training
         if ends_epoch or (batch + 1) % config.accumulate:
-            return  # the validation comes next; or the update is not whole
+            return  # the validation comes next, or the update is not complete
         training.wish.check()
         seconds = training.clock.seconds()
         if seconds - self.last >= 60 * config.checkpoint_minutes:
@@ -196,7 +196,7 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class Restored(keras.callbacks.Callback):
-    """Puts the metrics of an epoch that was begun back to what they were."""
+    """Restores the metrics of an epoch that was interrupted."""
 
     def __init__(self, model: HeadlineModel) -> None:
         super().__init__()
@@ -206,17 +206,17 @@ class Restored(keras.callbacks.Callback):
         ]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        # ``fit`` has just set them to nothing.
+        # ``fit`` has just reset them.
         both = zip(self.model.metrics_variables, self.values, strict=True)
         for variable, value in both:
             variable.assign(value)
 
 
 class Alarm(keras.callbacks.Callback):
-    """Ends a training whose numbers are none any more.
+    """Stops training when the loss or the gradient norm becomes NaN or infinite.
 
     Raises:
-        TrainingError: after the batch that did it.
+        TrainingError: after the batch where this happens.
     """
 
     def __init__(self, state: TrainingState) -> None:

@@ -1,4 +1,4 @@
-"""What a training ran with: versions and machine, and nothing that is personal."""
+"""Versions and machine of a training, without personal data."""
 
 import os
 import platform
@@ -9,9 +9,9 @@ from headline.network.backend import device_in_use
 
 
 def environment() -> dict[str, str]:
-    """Returns versions, backend, device and platform, by names for people.
+    """Returns versions, backend, device and platform, by readable names.
 
-    Loads Keras. There is no path, user or host name in it.
+    Loads Keras. The result contains no path, user name or host name.
     """
     import keras
     import numpy as np

@@ -1,8 +1,8 @@
 """``headline find-lr``: a learning rate from a short range test.
 
-The rate rises from update to update until the loss explodes. The loss falls the faster
-the higher the rate, up to where the steps are too long; the rate to train with lies
-well below that.
+The rate rises from update to update until the loss explodes. A higher rate makes the
+loss fall faster, until the steps are too long; a good learning rate is well below that
+point.
 
 Reference: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", sec. 3.3,
 https://arxiv.org/abs/1506.01186
@@ -22,13 +22,13 @@ from headline.pages.rendering import fill
 from headline.system.progress import bar, on_terminal
 from headline.training.training import set_rate
 
-LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # of the rates
+LOWEST, HIGHEST, UPDATES = 1e-5, 1.0, 150  # lowest and highest rate, number of rates
 SMOOTHING = 0.9  # of the moving mean of the losses
-EXPLODED = 4.0  # times the lowest smoothed loss: here the test ends
+EXPLODED = 4.0  # the test ends at this many times the lowest smoothed loss
 
 
 def rate_at(update: int) -> float:
-    """Returns the learning rate of an update: the same factor from each to the next."""
+    """Returns the learning rate of an update; it grows by a constant factor."""
     return float(LOWEST * (HIGHEST / LOWEST) ** (update / (UPDATES - 1)))
 
 
@@ -46,10 +46,10 @@ class Curve:
         return [rate_at(update) for update in range(len(self.losses))]
 
     def add(self, loss: float) -> bool:
-        """Takes down the loss of one more batch; returns whether the test goes on."""
+        """Records the loss of a batch; returns whether the test continues."""
         self._mean += (1 - SMOOTHING) * (loss - self._mean)
         self.losses.append(loss)
-        # A mean that starts at 0 is too low in the beginning by this factor.
+        # Bias correction: a mean that starts at 0 is too low at first by this factor.
         self.smoothed.append(self._mean / (1 - SMOOTHING ** len(self.losses)))
         calm = self.smoothed[-1] <= EXPLODED * min(self.smoothed)  # of NaN: not
         return calm and len(self.losses) < UPDATES
@@ -64,11 +64,11 @@ class Curve:
     def proposal(self) -> float:
         """A tenth of the rate with the lowest smoothed loss, to two digits.
 
-        There the loss stops falling, so that rate is too high. The rate where the loss
-        falls fastest, another rule in use, moves with every bump of the curve.
+        At that rate the loss stops falling, so it is too high. Another common rule, the
+        rate where the loss falls fastest, depends on every bump of the curve.
 
         Raises:
-            TrainingError: the loss falls at no rate.
+            TrainingError: the loss does not fall at any rate.
         """
         if self.best == 0:
             raise TrainingError(
@@ -103,7 +103,7 @@ class RangeTest(keras.callbacks.Callback):
 
 
 def story(curve: Curve) -> str:
-    """Tells in words what was found."""
+    """Returns the result of the test in words."""
     best = curve.best
     return (
         f"The rate rose from {number(LOWEST)} to {number(curve.rates[-1])} in "
@@ -117,7 +117,7 @@ def find_lr_page(curve: Curve, settings: Mapping[str, Any]) -> str:
     """Draws the loss over the rate, with the proposal marked, as an HTML page.
 
     Args:
-        settings: what the test was made with, by name.
+        settings: the settings of the test, by name.
     """
     chart = Chart(
         title="Loss by learning rate",
@@ -140,6 +140,6 @@ def find_lr_page(curve: Curve, settings: Mapping[str, Any]) -> str:
 
 
 def _below_explosion(curve: Curve, losses: Sequence[float]) -> list[float]:
-    """Leaves out what is so high that nothing else could be seen beside it."""
+    """Replaces losses by NaN if they are too high to fit into the chart."""
     most = 1.2 * max(curve.losses[: curve.best + 1])
     return [loss if loss <= most else math.nan for loss in losses]

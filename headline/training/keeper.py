@@ -1,4 +1,4 @@
-"""What MODEL_DIR keeps of a training: the best weights, and the story of all epochs."""
+"""Writes the best weights, and history, samples and report, to MODEL_DIR."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,10 +26,10 @@ RECORDED = (*ROUGE, "unsupported_numbers", "repeated_bigrams")  # in history.csv
 
 
 class Keeper:
-    """Keeps the weights if they are the best so far, and tells of each epoch.
+    """Keeps the weights unless they are clearly worse, and records each epoch.
 
     Args:
-        references: the headlines that those of the model are compared with.
+        references: the reference headlines of the sample.
     """
 
     def __init__(self, training: Training, references: Written) -> None:
@@ -46,8 +46,8 @@ class Keeper:
         """Adds the row of an epoch to the history.
 
         Args:
-            logs: of its updates and, beginning with ``val_``, of its validation.
-            scores: of its headlines.
+            logs: logs of its updates and, with the prefix ``val_``, of its validation.
+            scores: scores of its headlines.
         """
         self.state.history.append(
             {
@@ -64,10 +64,10 @@ class Keeper:
         )
 
     def keep_best(self, written: Written) -> bool:
-        """Keeps the weights, whose row is the last, unless they are clearly worse.
+        """Keeps the weights of the last row unless they are clearly worse.
 
         Args:
-            written: what they wrote.
+            written: the headlines that they wrote.
 
         Returns:
             whether they are kept.
@@ -97,7 +97,7 @@ class Keeper:
         save_bundle(self.run.model_dir, bundle, model_card(bundle))
 
     def write(self) -> None:
-        """Writes the story of all epochs so far."""
+        """Writes history, samples and report of all epochs so far."""
         write_history(self.run.model_dir, self.state.history)
         write_samples(self.run.model_dir, self.state.samples)
         write_report(self.run.model_dir, render(self._story()))

@@ -1,4 +1,4 @@
-"""The optimizers that a training can choose, with a rate of its own for each weight."""
+"""The optimizers of training, with a separate learning rate for each weight."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,14 +12,14 @@ from headline.settings.train import RATES, TrainConfig
 
 
 class Layerwise:
-    """Gives each trainable variable a learning rate of its own.
+    """Gives each trainable variable its own learning rate.
 
-    Not ``keras.optimizers.MultiOptimizer``: each of its optimizers clips its own
-    gradients, so that there is no norm of all together, and it has no learning rate
-    for a schedule to set.
+    ``keras.optimizers.MultiOptimizer`` cannot do this: each of its optimizers clips its
+    own gradients, so there is no global norm, and it has no learning rate that a
+    schedule could set.
 
     Args:
-        factors: of the rate, one for each trainable variable.
+        factors: factors of the learning rate, one for each trainable variable.
     """
 
     def __init__(self, *args: Any, factors: Sequence[float], **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ class Layerwise:
         self.factors = tuple(factors)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
-        # What the class beside this one has: each of them is an optimizer, too.
+        # The method of the other base class, which is a Keras optimizer.
         optimizer: Any = super()
         factor = self.factors[optimizer._get_variable_index(variable)]
         return optimizer.update_step(gradient, variable, learning_rate * factor)
@@ -66,10 +66,10 @@ CLIPS = {"model": "global_clipnorm", "weight": "clipnorm"}
 
 
 def make_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optimizer:
-    """Freezes what is to stay, and makes the optimizer of the other weights.
+    """Freezes the weights of ``config.freeze``, and makes the optimizer of the others.
 
     Raises:
-        TrainingError: a pattern is not that of any weight, or nothing is left to train.
+        TrainingError: a pattern matches no weight, or no weight is left to train.
     """
     _freeze(model, config.freeze)
     kind, settings = KINDS[config.optimizer]
@@ -87,10 +87,10 @@ def make_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optimizer
 
 
 def exchange_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optimizer:
-    """Makes an optimizer that goes on where the model's was, between two updates.
+    """Makes an optimizer that continues from the model's, between two updates.
 
     Args:
-        config: differs in how many batches make an update.
+        config: the new config, with another number of batches per update.
     """
     before = {weight_name(one): keras.ops.convert_to_numpy(one) for one in _kept(model)}
     updates = int(model.optimizer.iterations)
@@ -98,13 +98,13 @@ def exchange_optimizer(model: HeadlineModel, config: TrainConfig) -> keras.Optim
     for variable in optimizer.variables:
         if weight_name(variable) in before:
             variable.assign(before[weight_name(variable)])
-    # Keras counts batches there.
+    # Keras counts batches in this variable.
     optimizer.variables[0].assign(updates * config.accumulate)
     return optimizer
 
 
 def _kept(model: HeadlineModel) -> list[keras.Variable]:
-    sums = "gradient_accumulator"  # nothing between two updates
+    sums = "gradient_accumulator"  # zero between two updates
     return [one for one in model.optimizer.variables if sums not in one.name]
 
 
@@ -119,7 +119,7 @@ def _freeze(model: HeadlineModel, patterns: Iterable[str]) -> None:
 def _factors(
     model: HeadlineModel, multipliers: Iterable[tuple[str, float]]
 ) -> tuple[float, ...]:
-    """Returns the factor of each trainable variable: of the last pattern, or 1."""
+    """Returns each trainable variable's factor: that of the last match, or 1."""
     by_name = {weight_name(variable): 1.0 for variable in model.trainable_variables}
     for pattern, factor in multipliers:
         found = _matching(model, pattern, "--lr-multiplier")
@@ -130,10 +130,10 @@ def _factors(
 
 
 def _matching(model: HeadlineModel, pattern: str, flag: str) -> list[Any]:
-    """Returns the weights whose names the pattern is found in.
+    """Returns the weights whose names match the pattern anywhere.
 
     Raises:
-        TrainingError: there is none.
+        TrainingError: no name matches.
     """
     weights = model.network_weights()
     found = [weight for weight in weights if re.search(pattern, weight_name(weight))]

@@ -1,4 +1,4 @@
-"""The phases of a training: pseudo-pairs first, where there are any, then pairs.
+"""The phases of a training: first pseudo-pairs, if there are any, then pairs.
 
 They share the model, the optimizer and one schedule of the learning rate.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from headline.data.store import UNPAIRED, Split
 from headline.settings.train import TrainConfig
 
-# Their numbers in history.csv. A training on pairs alone has no such column.
+# Their numbers in history.csv, which has no such column if there are only pairs.
 ONLY_PAIRS, PSEUDO_PAIRS, PAIRS = range(3)
 
 
@@ -20,14 +20,14 @@ class Phase:
 
     number: int
     split: str
-    begin: float  # the share of the training that is over when it begins
+    begin: float  # the share of the training that is done when it begins
     end: float  # and when it ends
-    updates: int  # at most
-    epoch_updates: int  # of one pass over the split
+    updates: int  # the most updates
+    epoch_updates: int  # updates of one pass over the split
 
     @property
     def epochs(self) -> int:
-        """The passes over the split, of which the last may be a part of one."""
+        """The number of passes over the split; the last one may be incomplete."""
         return math.ceil(self.updates / self.epoch_updates)
 
     def progress(self, update: int, time_share: float) -> float:
@@ -48,7 +48,7 @@ class Phase:
         return self.begin + (self.end - self.begin) * (update / self.updates)
 
     def expected_epochs(self, update: int, time_share: float) -> float:
-        """Returns the passes over the split that there will be, at the pace so far.
+        """Returns the expected number of passes over the split, at the pace so far.
 
         Args:
             update, time_share: see ``progress``.
@@ -59,14 +59,14 @@ class Phase:
         return update / self.epoch_updates * (self.end - self.begin) / over
 
     def is_over(self, update: int, time_share: float) -> bool:
-        """Tells whether the phase has had its updates, or its time."""
+        """Returns whether the phase has used up its updates or its time."""
         return update >= self.updates or time_share >= self.end
 
 
 def plan_phases(config: TrainConfig, splits: Mapping[str, Split]) -> list[Phase]:
     """Plans ``config.most_epochs`` passes over the pairs, pseudo-pairs before them.
 
-    The latter get ``config.pretrain_share`` of all updates, or of the time.
+    Pseudo-pairs get the share ``config.pretrain_share`` of all updates, or of the time.
     """
     epoch_updates = _epoch_updates(splits["train"], config)
     updates, share = config.most_epochs * epoch_updates, config.pretrain_share

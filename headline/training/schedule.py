@@ -1,4 +1,4 @@
-"""How fast a training learns: the learning rate and the dropout of each update."""
+"""The schedules of a training: learning rate and dropout of each update."""
 
 import math
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ LONGEST_WARMUP = 0.2  # share of a training
 def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
     """Returns the learning rate of an update.
 
-    Linear rise over the warm-up, or a fifth of the training if that is less; then, by
-    ``config.schedule``, a linear fall to 0 at the end, or nothing.
+    It rises linearly over the warm-up, or over a fifth of the training if that is
+    shorter. Then, by ``config.schedule``, it falls linearly to 0 at the end, or stays.
 
     Args:
         update: its number, from 0.
-        progress: share of the training that is over, by updates or by time,
-            whichever ends first; between 0 and 1.
+        progress: share of the training that is done, by updates or by time, whichever
+            ends first; between 0 and 1.
     """
     # A short training has no time for a long warm-up.
     risen = max((update + 1) / (config.warmup_updates + 1), progress / LONGEST_WARMUP)
@@ -33,15 +33,15 @@ def learning_rate(config: TrainConfig, update: int, progress: float) -> float:
 
 
 def dropout_strength(config: TrainConfig, over: float, expected: float) -> float:
-    """Returns how strong the dropout is, 0 to 1.
+    """Returns the strength of the dropout, 0 to 1.
 
-    What is read once cannot be learned by heart, and dropout then only makes it harder
-    to learn: so it rises over the first epochs (curriculum dropout, Morerio et al.
-    2017), and a training of few epochs has less of it.
+    Dropout ramps up over the first epochs, because overfitting needs repetition and
+    dropout makes a first reading harder (curriculum dropout, Morerio et al. 2017). A
+    training of few epochs has less dropout.
 
     Args:
-        over: epochs that are over.
-        expected: epochs that there will have been at the end.
+        over: number of epochs done.
+        expected: number of epochs expected in all.
     """
     rise = config.dropout_epochs or 0.0
     if rise <= 1:
@@ -51,20 +51,20 @@ def dropout_strength(config: TrainConfig, over: float, expected: float) -> float
 
 @dataclass(frozen=True)
 class Cooldown:
-    """The end of a training that gets no better: the rate falls to 0 in few epochs.
+    """The end of a training that no longer improves: the rate falls to 0 in few epochs.
 
-    The last updates, at low rates, bring what those at high rates cannot.
+    The last updates, at low rates, bring improvements that high rates cannot.
     """
 
-    begin: int  # updates before it
+    begin: int  # number of updates before it
     updates: int
-    rate: float  # when it began
+    rate: float  # learning rate when it began
 
     @classmethod
     def of(
         cls, config: TrainConfig, phase: Phase, state: TrainingState
     ) -> "Cooldown | None":
-        """Finds where it began; None as long as it has not."""
+        """Returns the cooldown, or None if it has not begun."""
         row = state.stale_epoch(config.patience)
         if row is None:
             return None
@@ -76,7 +76,7 @@ class Cooldown:
         return self.rate * (1 - (update - self.begin) / self.updates)
 
     def is_over(self, update: int) -> bool:
-        """Tells whether it has had its updates."""
+        """Returns whether it has used up its updates."""
         return update >= self.begin + self.updates
 
 
@@ -110,7 +110,7 @@ class Schedule(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if (batch + 1) % self.config.accumulate:
-            return  # the gradients of the update are not together yet
+            return  # the gradients of the update are not complete yet
         self.state.update += 1
         cooled = self.cooldown is not None and self.cooldown.is_over(self.state.update)
         if cooled or self.phase.is_over(self.state.phase_update, self.clock.share()):
@@ -124,9 +124,9 @@ def seconds_left(
     clock: Clock,
     cooldown: Cooldown | None = None,
 ) -> float:
-    """Returns how long a training still takes, by its updates or by its time.
+    """Returns the seconds left, by updates or by time, whichever ends first.
 
-    What ends first counts, at the pace so far; infinity before the first update.
+    Updates are estimated at the pace so far: infinity before the first update.
     """
     over, elapsed = phase.share_of_updates(state.phase_update), clock.seconds()
     left = elapsed * (1 - over) / over if over > 0 else math.inf

@@ -1,4 +1,4 @@
-"""How good the weights of an epoch are: their loss, their headlines, their scores."""
+"""Scores the weights of an epoch: their loss, and the scores of their headlines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from headline.training.training import Training
 
 @dataclass(frozen=True)
 class Interruptible:
-    """An engine that asks before each step whether somebody wants to stop."""
+    """An engine that checks before each step whether a stop was requested."""
 
     engine: Engine[Any]
     wish: Wish
@@ -38,7 +38,7 @@ class Interruptible:
 
 @dataclass(frozen=True)
 class Written:
-    """Headlines for the articles of the sample, and what is known of each."""
+    """Headlines for the articles of the sample, with their marks."""
 
     headlines: Sequence[str]
     marks: Sequence[Marks]
@@ -55,7 +55,7 @@ class Written:
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """What the report tells of them: lengths, and the rates of faults."""
+        """The statistics for the report: lengths and scores."""
         return {"lengths": [one.length for one in self.marks], **self.scores}
 
 
@@ -66,7 +66,7 @@ class Scorer:
 
     Attributes:
         pairs: the sample.
-        references: its own headlines.
+        references: the reference headlines of the sample.
     """
 
     def __init__(self, training: Training) -> None:
@@ -82,10 +82,10 @@ class Scorer:
             self.keras_engine = KerasEngine(self.model, self.run.decode.shortlist)
 
     def losses(self) -> dict[str, float]:
-        """Returns what the model says of the whole valid split.
+        """Returns loss and metrics on the whole valid split, with the prefix ``val_``.
 
         Raises:
-            Interrupted: somebody asked to stop.
+            Interrupted: a stop was requested.
         """
         with pipeline(Batches(self.dataset, "valid", self.run.train)) as stream:
             logs = self.model.evaluate(
@@ -97,7 +97,7 @@ class Scorer:
         """Writes the headlines of the sample.
 
         Raises:
-            Interrupted: somebody asked to stop.
+            Interrupted: a stop was requested.
         """
         decode = replace(self.run.decode, num_headlines=1)
         if self.keras_engine is not None:
@@ -112,10 +112,10 @@ class Scorer:
         return self._marked([headlines[0].text for headlines in found])
 
     def _engine(self) -> Engine[Any]:
-        """Returns what runs the weights as they are now, where the training runs.
+        """Returns an engine with the current weights, on the device of the training.
 
-        Of the two engines, which agree, NumPy's is the faster on a CPU, and the one
-        that users have; on another device the weights stay where they are.
+        Both engines agree. On a CPU, NumPy's is faster, and it is the one that users
+        run; on another device, the weights stay where they are.
         """
         if self.keras_engine is not None:
             return self.keras_engine

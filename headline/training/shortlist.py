@@ -1,9 +1,9 @@
-"""The tokens that the softmax of an update is over: the frequent, and those it needs.
+"""The tokens that the softmax of an update covers: frequent tokens and its labels.
 
-Products with all columns of the output layer are a quarter of an update's, and most of
-them push down tokens that hardly any headline has. So an update has only the most
-frequent tokens, as a search has them, and those of its own labels (Jean et al. 2015,
-https://arxiv.org/abs/1412.2007, sec. 3.2).
+Products with all columns of the output layer are a quarter of the work of an update,
+and most of them only push down tokens that headlines hardly use. So the softmax covers
+only the most frequent tokens, as in the search, and the labels of the update (Jean et
+al. 2015, https://arxiv.org/abs/1412.2007, sec. 3.2).
 """
 
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ from headline.text.ids import PAD, UNK, Ids
 
 Floats = NDArray[np.float32]
 
-REMOVED = np.float32(1e9)  # taken from a logit, it leaves no probability
+REMOVED = np.float32(1e9)  # subtracted from a logit, it makes the probability 0
 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Which tokens the softmax of each update is over.
+    """Chooses the tokens that the softmax of each update covers.
 
-    A token that is not frequent is there only where a label needs it, so that its
-    logit would come out too high. The logarithm of how often it is there is taken from
-    it, so that the weights come to what they would be among all tokens (Bengio and
-    Senécal 2008, "Adaptive Importance Sampling", sec. IV).
+    A rare token is covered only if it is a label, so its logit would become too high.
+    To correct this, the logarithm of the share of updates that cover it is subtracted
+    from the logit. So the weights become as they would be with the full softmax (Bengio
+    and Senécal 2008, "Adaptive Importance Sampling", sec. IV).
 
     Args:
-        frequent: the first tokens of the vocab, which each update has.
-        log_shares: float, shape ``(V,)``: of each token the natural logarithm of the
-            share of updates that have it; 0 for the frequent.
+        frequent: number of first tokens of the vocab that every update covers.
+        log_shares: float, shape ``(V,)``: for each token, the natural logarithm of the
+            share of updates that cover it; 0 for frequent tokens.
     """
 
     frequent: int
@@ -41,12 +41,13 @@ class Shortlist:
 
     @classmethod
     def of(cls, targets: Side, vocab_size: int, frequent: int, pairs: int) -> Self:
-        """Looks how often an update will need each token.
+        """Makes the shortlist, from how often an update will need each token.
 
         Args:
-            targets: of all pairs of the split.
-            vocab_size: V, the tokens that can be generated.
-            pairs: of an update.
+            targets: the targets of all pairs of the split.
+            vocab_size: V, the number of tokens that can be generated.
+            frequent: see the class.
+            pairs: number of pairs per update.
         """
         counts = targets.counts(vocab_size)
         labels = pairs * counts.sum() / max(1, len(targets))  # of an update
@@ -57,12 +58,12 @@ class Shortlist:
         return cls(frequent, log_shares)
 
     def columns(self, labels: Sequence[Ids], step: int = 1) -> tuple[Ids, Floats]:
-        """Returns the tokens of an update, rising, and their ``log_shares``.
+        """Returns the tokens of an update, ascending, and their ``log_shares``.
 
         Args:
-            labels: ids of all its batches.
-            step: the number of tokens that are not frequent is a multiple of it; what
-                fills them up is PAD, and has no probability.
+            labels: label ids of all batches of the update.
+            step: the number of rare tokens is rounded up to a multiple of this, with
+                PAD, whose probability is 0.
 
         Returns:
             both of shape ``(C,)``.
@@ -77,7 +78,7 @@ class Shortlist:
         )
 
     def places(self, labels: Ids, columns: Ids) -> Ids:
-        """Returns which column each label is; that of UNK for one past the vocab."""
+        """Returns the column of each label; that of UNK for a label past the vocab."""
         rare = columns[self.frequent :]
         rare = rare[rare != PAD]
         places = self.frequent + np.searchsorted(rare, labels)

@@ -1,4 +1,4 @@
-"""What a person sees after each epoch: headlines, and how good they are."""
+"""Validation after each epoch: sample headlines and their scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ EXCERPT = 60  # characters of an article shown beside a sample
 
 
 class Validation(keras.callbacks.Callback):
-    """After each epoch: headlines for a fixed sample of the valid split, their scores,
-    a few of them shown, and the weights kept if they are the best so far.
+    """After each epoch, scores headlines for a fixed sample of the valid split, shows a
+    few of them, and keeps the weights unless they are clearly worse.
 
-    It stands behind what gathers the logs of the epoch.
+    It comes after the callbacks that collect the logs of the epoch.
     """
 
     def __init__(self, training: Training, stopper: Stopper) -> None:
@@ -35,10 +35,10 @@ class Validation(keras.callbacks.Callback):
         self.end_epoch()
 
     def end_epoch(self) -> None:
-        """Scores the epoch whose updates are over, and writes what is to be kept.
+        """Scores the epoch after its last update, and writes the results.
 
         Raises:
-            Interrupted: somebody asked to stop; then nothing has been written.
+            Interrupted: a stop was requested; then nothing has been written.
         """
         begin = self.clock.seconds()
         logs = self.state.current.logs | self.scorer.losses()
