@@ -1,1 +1,1 @@
-"""What ``import headline`` gives to Python programs."""
+"""The Python API, available after ``import headline``."""

@@ -1,4 +1,4 @@
-"""``headline.evaluate``: how good the headlines of a ``Writer`` are."""
+"""``headline.evaluate``: scores the headlines of a ``Writer``."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,7 +32,8 @@ def evaluate(
         themselves; ``print(found.table())`` shows them.
 
     Raises:
-        CorpusError: the file cannot be read, a pair is none, or there is no pair.
+        CorpusError: the file cannot be read, an item is not a pair, or there is no
+            pair.
         ConfigError: a setting is unknown or out of range.
     """
     is_file = isinstance(pairs_or_file, str | Path)

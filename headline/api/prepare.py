@@ -1,4 +1,4 @@
-"""``headline.prepare``: files, or pairs at hand, to a DATA_DIR."""
+"""``headline.prepare``: turns files, or pairs in memory, into a DATA_DIR."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -43,8 +43,8 @@ def prepare(
         the content of data.json: ``counts``, ``corpora``, ``rejects`` and more.
 
     Raises:
-        CorpusError: a file cannot be read, a pair is none, or no pair is usable.
-        DataError: the folder is there already, and not to be overwritten.
+        CorpusError: a file cannot be read, an item is not a pair, or no pair is usable.
+        DataError: the folder exists already, and ``overwrite`` is false.
         ConfigError: a setting is unknown or out of range.
     """
     preparing, form = shares(settings, names_of(PrepareConfig), names_of(FormatConfig))
@@ -68,7 +68,7 @@ def prepare(
 
 
 def _taken_apart(given: Any) -> tuple[Sequence[Path], Pairs | None]:
-    """Returns the files, or the pairs, by what the first one is."""
+    """Returns the files or the pairs, depending on the type of the first item."""
     if isinstance(given, str | Path):
         return [Path(given)], None
     items = iter(given)
@@ -87,7 +87,7 @@ def _checked(
     """Returns the weights by paths.
 
     Raises:
-        ConfigError: one is of no file, or out of range.
+        ConfigError: a weight belongs to no file, or is out of range.
     """
     for name, factor in weights.items():
         if Path(name) not in files:

@@ -1,4 +1,4 @@
-"""Settings that a call names by keywords, handed to the classes that know them."""
+"""Passes settings that a call gives as keywords to the classes that know them."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -7,7 +7,7 @@ from headline.generation.controls import CONTROLS, as_setting, is_missing
 from headline.settings.base import Config, Values, offered
 from headline.settings.search import DecodeConfig, over
 
-SEARCH = CONTROLS | {"batch_size"}  # what a call may set for all of its articles
+SEARCH = CONTROLS | {"batch_size"}  # settings that a call may give for all articles
 
 
 def names_of(config: type[Config]) -> frozenset[str]:
@@ -16,10 +16,10 @@ def names_of(config: type[Config]) -> frozenset[str]:
 
 
 def shares(settings: Values, *known: Collection[str]) -> list[Values]:
-    """Returns of all settings those with the names in each of ``known``.
+    """Splits the settings: one dict for each collection of names in ``known``.
 
     Raises:
-        ConfigError: a setting is in none of them.
+        ConfigError: a setting is in none of the collections.
     """
     _refuse_unknown(settings, frozenset().union(*known))
     return [{name: settings[name] for name in settings if name in own} for own in known]
@@ -28,14 +28,16 @@ def shares(settings: Values, *known: Collection[str]) -> list[Values]:
 def search_with(
     config: DecodeConfig, values: Mapping[str, object], known: Collection[str]
 ) -> DecodeConfig:
-    """Returns how to search: as a config says, but for some settings.
+    """Returns a search config with some settings changed.
 
     Args:
-        values: None and NaN, pandas' marks for a blank cell, set nothing.
-        known: the names that may stand there.
+        values: new values. None and NaN, which pandas writes for a blank cell, change
+            nothing.
+        known: the names that are allowed.
 
     Raises:
-        ConfigError: a setting is unknown or out of range, or they do not go together.
+        ConfigError: a setting is unknown or out of range, or settings contradict each
+            other.
     """
     _refuse_unknown(values, known)
     own = {

@@ -34,7 +34,7 @@ def train(
 ) -> Rouge:
     """Trains a model, as ``headline train`` does. Loads Keras.
 
-    What the command prints goes to the logger ``headline``, at the level INFO.
+    The output of the command goes to the logger ``headline``, at level INFO.
 
     Args:
         data_dir: what ``prepare`` wrote.
@@ -44,7 +44,7 @@ def train(
         on_epoch: called after each epoch with its row of history.csv, such as its
             ``loss`` and ``rouge_l``.
         wish: ``Wish.stop()`` in another thread, or in ``on_epoch``, stops the training
-            after the update that is on.
+            after the current update.
         overwrite: replace the model that is there.
         resume: continue the interrupted training in ``model_dir``.
         settings: of ``TrainConfig`` and ``ModelConfig``, such as ``max_minutes=10``.
@@ -56,7 +56,7 @@ def train(
         TrainingError: no backend is installed, or the training cannot start.
         DataError: ``data_dir`` is missing or damaged.
         ConfigError: a setting is unknown or out of range.
-        Interrupted: somebody wished it; ``resume=True`` continues.
+        Interrupted: ``wish`` asked to stop; ``resume=True`` continues.
     """
     base = None if init_from is None else Path(init_from)
     run = _run(Path(data_dir), Path(model_dir), preset, base, settings)
@@ -77,7 +77,7 @@ def _run(
     init_from: Path | None,
     settings: Mapping[str, Any],
 ) -> Run:
-    """Returns the training as it is asked for."""
+    """Returns the run with the given settings."""
     training, network = shares(
         dict(settings), names_of(TrainConfig), names_of(ModelConfig)
     )

@@ -45,14 +45,14 @@ def load(
         workers: processes that share the articles of a call, if they are more than one
             batch. Where they are started by ``spawn`` (not on Linux, or beside other
             threads), a script needs ``if __name__ == "__main__":``.
-        threads: of NumPy's matrix products, in each process. 1 is best but for a large
-            model. The limit holds for the whole program while a call of a Writer runs,
-            and the number is as before when it has ended.
+        threads: threads of NumPy's matrix products in each process. 1 is best except
+            for a large model. While a call of a Writer runs, the limit holds for the
+            whole program; afterwards the old number is restored.
 
     Raises:
         BundleError: the folder holds no model, or a damaged one.
         ConfigError: an argument is out of range, or ``threads`` would have no effect.
-        TrainingError: a GPU is asked for, and there is none, or no Keras.
+        TrainingError: a GPU is requested, but there is no GPU or no Keras.
     """
     return Writer(path, device=device, workers=workers, threads=threads)
 
@@ -60,12 +60,12 @@ def load(
 class Writer:
     """Writes headlines with one model; made by ``headline.load``.
 
-    Any number of threads may call it, and processes that were forked. It pickles as its
-    folder and its arguments, without arrays: whoever unpickles it opens the folder.
+    Any number of threads and forked processes may call it. Its pickle holds its folder
+    and its arguments, without arrays; unpickling opens the folder.
 
     Attributes:
-        path: of the model, absolute.
-        settings: how the model searches where a call says nothing.
+        path: absolute path of the model.
+        settings: default search settings of a call.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class Writer:
                 ``DecodeConfig`` and ``headline generate --help-all``.
 
         Returns:
-            of each article the best headline: its ``text``, its ``score`` (natural log
-            of its probability), with ``num_headlines`` above 1 the ``others``. An
-            article that can have none has an ``error``, and a blank text. A blank
-            article has a blank headline.
+            the best headline of each article: its ``text``, its ``score`` (natural log
+            of its probability) and, with ``num_headlines`` above 1, the ``others``. If
+            an article can have no headline, the result has an ``error`` and a blank
+            text. A blank article has a blank headline.
 
         Raises:
             ConfigError: a setting for all is unknown or out of range, or two of them
@@ -155,17 +155,17 @@ class Writer:
     def score(
         self, texts: str | Iterable[str], headlines: str | Iterable[str]
     ) -> float | list[float]:
-        """Returns how likely the model finds a headline of each article.
+        """Returns the log-probability of one headline for each article.
 
         Args:
             texts: one article, or many.
-            headlines: one, or one of each article, whoever wrote it.
+            headlines: one headline, or one for each article, whoever wrote it.
 
         Returns:
             natural logs of the probabilities; NaN for a blank article.
 
         Raises:
-            TypeError: one is a text, and the other many.
+            TypeError: one argument is a text and the other is many.
             ValueError: there are more or fewer headlines than articles.
         """
         if isinstance(texts, str) != isinstance(headlines, str):
@@ -175,16 +175,16 @@ class Writer:
         return self._score(list(texts), list(headlines))
 
     def explain(self, text: str, headline: str | Headline) -> Explanation:
-        """Tells of each token of a headline whether it was copied, and from where.
+        """Explains for each token of a headline whether it was copied, and from where.
 
         Args:
             text: the article.
             headline: what ``write`` returned for it, or any text.
 
         Returns:
-            the tokens of the article, and the headline with its tokens: of each the
-            probability, the share that came from copying, and the weights over the
-            article. A blank article has no headline to explain.
+            the tokens of the article, and the headline with its tokens, each with its
+            probability, its copied share and its weights over the article. A blank
+            article has no headline to explain.
         """
         with self.searching(self.settings) as generator:
             source = generator.read(text)
@@ -196,7 +196,7 @@ class Writer:
 
     @contextmanager
     def searching(self, config: DecodeConfig) -> Iterator[Generator]:
-        """Yields the model with a way to search, for one thread if it must be alone.
+        """Yields a generator with a search config, under a lock if one is needed.
 
         Raises:
             HeadlineError: the process was forked from one that uses a GPU.
@@ -241,7 +241,7 @@ class Writer:
         return scores
 
     def _here(self) -> "_Running":
-        """Returns what runs in this process, which may be a fork of that before."""
+        """Returns the running model of this process, which may be a new fork."""
         if self._running.process != os.getpid():
             if self._machine.device == "gpu":
                 raise HeadlineError(
@@ -253,7 +253,7 @@ class Writer:
 
     def _start(self) -> "_Running":
         machine = self._machine
-        # A daemon, such as a worker of a pool, may have no processes of its own.
+        # A daemon, such as a worker of a pool, cannot start processes.
         count = 1 if _is_daemon() else machine.workers or 1
         generator = make_generator(
             self._bundle, self.settings, machine.device, count, self._threads
@@ -268,7 +268,7 @@ class _Running:
     """A model in one process."""
 
     generator: Generator
-    alone: AbstractContextManager[Any]  # a lock where one thread at a time may search
+    alone: AbstractContextManager[Any]  # a lock if only one thread may search at a time
     process: int
 
 
@@ -280,15 +280,15 @@ def _is_daemon() -> bool:
 
 @dataclass(frozen=True)
 class _Asked:
-    """An article of a call, and how to search for its headlines."""
+    """An article of a call, and the search config of its headlines."""
 
     text: str
     config: DecodeConfig
-    error: str | None = None  # why there can be none
+    error: str | None = None  # why there can be no headline
 
     @classmethod
     def of(cls, article: object, config: DecodeConfig) -> "_Asked":
-        """Reads an article; what is wrong with it is kept as its error."""
+        """Reads an article; an invalid one gets an error."""
         given = article if isinstance(article, Mapping) else {"text": article}
         text, options = given.get("text"), given.get("options") or {}
         if not isinstance(text, str):
@@ -310,7 +310,7 @@ class _Asked:
 def _encoded(
     headline: str | Headline, source: Source, generator: Generator
 ) -> Headline:
-    """Makes of any text a headline of an article, with its ids and its score."""
+    """Turns any text into a headline of an article, with its ids and its score."""
     text = normalise(headline if isinstance(headline, str) else headline.text)
     encoded = generator.tokenizer.encode(text, source.encoded.extra)
     (score,) = generator.score([source], [text])

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-TICKS = 5  # on an axis, about
-SLACK = 1e-9  # of a tick: 0.3 / 0.1 is a little less than 3
+TICKS = 5  # approximate number of ticks on an axis
+SLACK = 1e-9  # tolerance in ticks: 0.3 / 0.1 is a little less than 3
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -16,11 +16,11 @@ class Axis:
 
     low: float
     high: float  # above low
-    log: bool = False  # then both are above 0
+    log: bool = False  # if true, both ends are above 0
 
     @classmethod
     def over(cls, values: Iterable[float], log: bool = False) -> Self:
-        """Makes the axis on which all values lie that can be shown on such a one."""
+        """Makes the axis that covers all values that it can show."""
         shown = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
         low, high = (min(shown), max(shown)) if shown else (1.0, 1.0)
         if low == high:  # it must have some length
@@ -29,7 +29,7 @@ class Axis:
         return cls(low, high, log)
 
     def shows(self, value: float) -> bool:
-        """Tells whether a value lies on the axis."""
+        """Returns whether the axis can show the value."""
         return self.low <= value <= self.high
 
     def rounded(self) -> "Axis":
@@ -50,7 +50,7 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, whole: bool = False) -> list[float]:
-        """Returns round values on the axis, no more than can be read.
+        """Returns round values on the axis, few enough to read.
 
         Args:
             whole: only whole numbers.
@@ -82,7 +82,7 @@ class Axis:
 
 
 def number(value: float) -> str:
-    """Returns a number to four digits, as a person reads it: 38,120 or 2.5×10⁻⁵."""
+    """Returns a number to four digits, in readable form: 38,120 or 2.5×10⁻⁵."""
     if not math.isfinite(value):
         return str(value)
     if abs(value) >= 1000:

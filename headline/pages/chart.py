@@ -1,6 +1,6 @@
 """Charts as SVG pictures for HTML pages: lines over an axis, and bars.
 
-They need no script: what is pointed at, or tapped, shows its values by CSS alone.
+They need no script: a point under the mouse, or tapped, shows its values by CSS alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,11 +11,11 @@ from typing import ClassVar
 
 from headline.pages.axis import Axis, number
 
-WIDTH, HEIGHT = 360, 210  # of a chart, in SVG units; the font is 11 of them high
+WIDTH, HEIGHT = 360, 210  # of a chart, in SVG units; the font is 11 units high
 LEFT, RIGHT, TOP, BOTTOM = 50, 350, 10, 184  # edges of the plot
-MOST_POINTS = 200  # of a line; of more, so many are shown, evenly spread
+MOST_POINTS = 200  # points per line; a longer line is thinned out evenly
 MOST_LABELS = 12  # below bars
-MOST_DOTS = 40  # on a line; of more values none has one
+MOST_DOTS = 40  # a line with more values has no dots
 
 Values = Mapping[str, Sequence[float]]
 Ends = tuple[float, float]
@@ -24,15 +24,15 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What a chart of lines shows.
+    """The content of a line chart.
 
     A value that is not finite, or not above 0 on a logarithmic axis, is left out.
     """
 
     title: str
-    xs: Sequence[float]  # rising
-    lines: Values  # by name, a value for each x; at most seven
-    x_name: str = "epoch"  # of what an x is
+    xs: Sequence[float]  # ascending
+    lines: Values  # at most seven lines by name, with a value for each x
+    x_name: str = "epoch"  # name of the x values
     x_log: bool = False
     y_log: bool = False
     mark: float | None = None  # the x of a dashed line
@@ -75,7 +75,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Tip:
-    """What shows while a part of the plot is pointed at: a line and the values."""
+    """A line and the values, shown while the mouse is over a part of the plot."""
 
     left: float  # of the part
     width: float
@@ -124,10 +124,10 @@ def line_chart(chart: Chart) -> Picture:
 
 
 def bar_chart(title: str, labels: Sequence[str], bars: Values, unit: str) -> Picture:
-    """Draws bars: for each label as many beside each other as there are names.
+    """Draws grouped bars: for each label, one bar per name.
 
     Args:
-        unit: of what the labels say.
+        unit: unit of the labels.
     """
     counts = [value for values in bars.values() for value in values]
     plot = _Plot(Axis(-0.5, len(labels) - 0.5), _rounded([0.0, *counts]))
@@ -172,7 +172,7 @@ def _thinned(chart: Chart) -> Chart:
 
 
 def _tips(plot: "_Plot", chart: Chart) -> Iterator[Tip]:
-    """What shows at each x, from half-way to the x before to half-way to the next."""
+    """Yields the tip of each x; its part reaches half-way to the neighbouring xs."""
     middle = geometric_mean if chart.x_log else fmean
     halves = [middle(pair) for pair in pairwise(chart.xs)]
     edges = [plot.x.low, *halves, plot.x.high]

@@ -26,9 +26,9 @@ from headline.pages.heat_map import (
 from headline.pages.rendering import fill, pieces
 from headline.system.outputs import output_stream
 
-STRONG = 1 / 8  # of a whole headline's greatest weight: a lesser one is not shown
+STRONG = 1 / 8  # of a headline's greatest weight: smaller weights are not shown
 
-HOLE = "\0"  # where the articles stand on the page: no text of ours has this character
+HOLE = "\0"  # place of the articles on the page; our texts never have this character
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class CandidateView:
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleView:
-    """What ``article.html`` shows: an article with its candidates, best first."""
+    """The data of ``article.html``: an article with its candidates, best first."""
 
     number: int
     kind: str = ""  # CSS class
@@ -71,7 +71,7 @@ class ArticleView:
 def explanation_page(
     path: Path, pointer: bool
 ) -> Iterator[Callable[[Explanation], None]]:
-    """Yields what puts an article on the page, which is there once the body succeeds.
+    """Yields a function that adds an article; the page exists if the body succeeds.
 
     Args:
         pointer: whether the model can copy.
@@ -120,7 +120,7 @@ def _article(number: int, explanation: Explanation) -> ArticleView:
 
 
 def _source(explanation: Explanation) -> list[tuple[str, int | None]]:
-    """The article, shaded for the whole of its best headline."""
+    """Returns the article, shaded for the whole of its best headline."""
     whole = _whole(explanation.headlines[0], explanation.pointer)
     shades = dict(shades_of(whole, len(whole)))
     return [(text, shades.get(place)) for place, text in enumerate(explanation.source)]
@@ -159,9 +159,9 @@ def _pairs(shades: Sequence[tuple[int, int]]) -> str:
 
 
 def _whole(headline: ExplainedHeadline, pointer: bool) -> Floats:
-    """The greatest weight of each token of the article, shape ``(S,)``.
+    """Returns the greatest weight of each token of the article, shape ``(S,)``.
 
-    What a model with a pointer wrote is left out: it comes from nowhere.
+    If the model has a pointer, generated tokens are left out: they were not copied.
     """
     rows = [
         token.weights

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from headline.engines.base import TINY, Floats
 from headline.generation.explain import Token
 
-FAINT = 1 / 20  # of a token's greatest weight: a lesser one is not shown
-COLUMN = 1 / 4  # the same for what gets a column in a heat map
+FAINT = 1 / 20  # of a token's greatest weight: smaller weights are not shown
+COLUMN = 1 / 4  # of a token's greatest weight: smaller ones get no heat-map column
 MOST_SHADES = 40  # places in the article that are shown for a token
-MOST_COLUMNS = 6  # columns that a token brings into a heat map
+MOST_COLUMNS = 6  # columns that a token adds to a heat map
 CELL = 18  # of a heat map, in SVG units
 
 END = "∎"
@@ -28,7 +28,7 @@ class Text(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """How much a token comes from a place in the article; of these there are many."""
+    """How much a token comes from a place in the article; a page has many cells."""
 
     x: str
     opacity: str
@@ -64,7 +64,7 @@ def kind_of(copied: bool) -> str:
 
 
 def visible(text: str) -> str:
-    """Returns a token's text as it is shown: a space and the end have signs."""
+    """Returns a token's text as shown: a space and the end are shown as signs."""
     return text.replace(" ", "␣") or END
 
 
@@ -76,8 +76,8 @@ def percent(share: float) -> str:
 def shades_of(weights: Floats, most: int = MOST_SHADES) -> list[tuple[int, int]]:
     """Returns the places worth showing, with how dark each is in percent.
 
-    ``(weight / greatest)^(1/2) greatest^(1/4)``: what is spread over hundreds of tokens
-    is seen as well, though paler.
+    The formula is ``(weight / greatest)^(1/2) greatest^(1/4)``, so that weights spread
+    over hundreds of tokens are visible too, though paler.
     """
     greatest = max(float(weights.max()), float(TINY))
     places = _greatest(weights, FAINT, most)
@@ -89,7 +89,8 @@ def shades_of(weights: Floats, most: int = MOST_SHADES) -> list[tuple[int, int]]
 
 
 def _greatest(weights: Floats, least: float, most: int) -> NDArray[np.intp]:
-    """The places of at most so many weights, each at least so much of the greatest."""
+    """Returns the places of the ``most`` greatest weights, leaving out those below
+    ``least`` times the greatest."""
     places = np.flatnonzero(weights >= max(least * weights.max(), TINY))
     if len(places) > most:
         order = np.argsort(-weights[places], kind="stable")
@@ -98,10 +99,10 @@ def _greatest(weights: Floats, least: float, most: int) -> NDArray[np.intp]:
 
 
 def heat_map(tokens: Sequence[Token], source: Sequence[str]) -> HeatMap:
-    """Draws the headline's tokens down, the article's that matter across.
+    """Draws a heat map: a row per headline token, columns for the article's tokens.
 
-    The labels of the rows are a picture of their own, which stays when the other is
-    scrolled.
+    Only relevant tokens of the article get columns. The row labels are a separate
+    picture, which stays in place when the other is scrolled.
     """
     columns = columns_of(np.stack([token.weights for token in tokens]))
     labels = [visible(token.text) for token in tokens]

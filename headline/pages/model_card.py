@@ -19,7 +19,7 @@ READ = {"char": "characters", "word": "words"}
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What the card says, as texts for a person where it is not for programs."""
+    """The content of the card; values that only people read are texts."""
 
     name: str
     version: str  # of headline
@@ -31,17 +31,17 @@ class Card:
     checksums: Mapping[str, str]
     training: Mapping[str, str]
     settings: Mapping[str, Mapping[str, object]]  # groups of them, by their titles
-    epoch: int  # whose weights they are
-    articles: int  # that the scores are of
+    epoch: int  # the epoch of the weights
+    articles: int  # number of articles behind the scores
     scores: Mapping[str, str]
     max_source_length: int
 
 
 def model_card(bundle: Bundle) -> str:
-    """Writes the card of a model that ``headline train`` has made.
+    """Returns the card of a model that ``headline train`` has made.
 
     Args:
-        bundle: its provenance has what ``Keeper`` puts there.
+        bundle: the model, with the provenance that ``Keeper`` writes.
     """
     return fill_markdown("model_card.md", card=_card(bundle), mark=CARD_MARK)
 

@@ -4,8 +4,8 @@ A page is self-contained: no font, no picture and no script from elsewhere, so t
 can be mailed, and opened years later. Its CSS and its script are files in ``assets``
 that its template puts into it.
 
-A text in Markdown with YAML in front of it has other dangers than HTML, so templates
-called ``.md`` have rules of their own, see ``markdown`` and ``yaml``.
+Markdown with YAML front matter needs other escapes than HTML, so ``.md`` templates have
+their own rules; see ``markdown`` and ``yaml``.
 """
 
 import json
@@ -22,27 +22,27 @@ from markupsafe import Markup
 BETWEEN_TAGS = re.compile(r"(?<=[>}])\s*\n\s*(?=[<{])|\s+\Z")
 # What may begin a tag, an entity, a link, a cell of a table, or set words apart.
 MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|~&$#]")
-# YAML has them only written as \uXXXX: control characters, line ends, halves of pairs.
+# YAML needs \uXXXX for these: control characters, line ends, surrogates.
 UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 BUFFERED = 1000  # values and the text between them, in a piece
 
 
 def fill(template: str, **values: Any) -> str:
-    """Returns a template with its values.
+    """Returns a template filled with values.
 
     Args:
         template: the name of its file in ``templates``.
-        values: by the names that the template uses. A text is shown as it is: it never
+        values: the values, by the names in the template. A text is escaped, so it never
             becomes a tag.
 
     Raises:
-        jinja2.UndefinedError: the template uses a name that has no value.
+        jinja2.UndefinedError: the template uses a name without a value.
     """
     return "".join(pieces(template, **values))
 
 
 def pieces(template: str, **values: Any) -> Iterator[str]:
-    """Yields what ``fill`` returns bit by bit: what is large is not held twice."""
+    """Yields the result of ``fill`` in pieces, so a large one is not held twice."""
     stream = _environment().get_template(template).stream(values)
     stream.enable_buffering(BUFFERED)
     return stream
@@ -70,7 +70,7 @@ def markdown(value: object) -> Plain:
 def yaml(value: str | float) -> Plain:
     """Returns a text or a number as YAML, which reads JSON.
 
-    Any text stands in quotes: it can be no other key and end no line.
+    Every text is quoted, so it cannot become a key or end a line.
     """
     written = json.dumps(value, ensure_ascii=False)
     return Plain(UNPRINTABLE.sub(lambda one: f"\\u{ord(one[0]):04x}", written))
@@ -95,8 +95,8 @@ def _markdown_environment() -> Environment:
 class _Dense(Extension):
     """Leaves out the line breaks between tags, with their indentation.
 
-    They are there for readers of the template; on the page they would be spaces, such
-    as between the characters of an article. Within a text they stay.
+    They help readers of the template, but on the page they would become spaces, such as
+    between the characters of an article. Line breaks within a text stay.
     """
 
     def preprocess(

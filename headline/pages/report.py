@@ -1,4 +1,4 @@
-"""``report.html``: what a training has to tell, on one page that needs nothing else."""
+"""``report.html``: the report of a training, on one self-contained page."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from headline.pages.chart import Chart, Picture, bar_chart, line_chart
 from headline.pages.rendering import fill
 from headline.pages.sample_view import SampleView, samples_view
 
-MOST_BARS = 25  # groups of them in the chart of lengths
+MOST_BARS = 25  # groups of bars in the chart of lengths
 
 Row = Mapping[str, Any]
 
-# Of each chart its title, its columns with their names, and whether it is logarithmic.
+# Each chart: its title, its columns with their names, and whether it is logarithmic.
 CHARTS: Sequence[tuple[str, Mapping[str, str], bool]] = (
     (
         "ROUGE",
@@ -44,7 +44,7 @@ CHARTS: Sequence[tuple[str, Mapping[str, str], bool]] = (
     ),
 )
 
-# What is counted in headlines, all of it in percent.
+# Metrics of headlines, all in percent.
 RATES = {
     "copy_rate": "Characters from the article",
     "copy_rate_bigrams": "Bigrams from the article",
@@ -57,7 +57,7 @@ RATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """What a training has to tell."""
+    """The data of a report."""
 
     history: Sequence[Row]  # a row for each epoch, as in history.csv
     samples: Sequence[Row]  # by epoch, as in samples.jsonl
@@ -70,7 +70,7 @@ class Story:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What ``report.html`` shows; numbers are texts as a person reads them."""
+    """The content of ``report.html``; numbers are formatted texts."""
 
     rouge_l: str  # of the kept epoch
     kept: int
@@ -87,7 +87,7 @@ class Report:
 
 
 def render(story: Story) -> str:
-    """Writes the report of a training as a whole HTML page."""
+    """Returns the report of a training as a complete HTML page."""
     return fill("report.html", report=_report(story))
 
 

@@ -41,7 +41,7 @@ class SampleView:
 
 
 def turns(samples: Iterable[Sample]) -> list[Turn]:
-    """Joins the epochs after which the headline of an article was the same."""
+    """Joins consecutive epochs in which the headline of an article was the same."""
     found = []
     for text, same in groupby(samples, key=lambda sample: str(sample["headline"])):
         epochs = [int(sample["epoch"]) for sample in same]
@@ -50,10 +50,10 @@ def turns(samples: Iterable[Sample]) -> list[Turn]:
 
 
 def marked(headline: str, reference: str) -> list[Piece]:
-    """Cuts a headline into what the reference has too, in the same order, and the rest.
+    """Cuts a headline into pieces that the reference has in the same order, and others.
 
     Returns:
-        the pieces in their order, none of them empty.
+        the pieces in order, none of them empty.
     """
     matcher = SequenceMatcher(None, headline, reference, autojunk=False)
     pieces, end = [], 0
@@ -65,7 +65,7 @@ def marked(headline: str, reference: str) -> list[Piece]:
 
 
 def samples_view(samples: Sequence[Sample], kept: int) -> list[SampleView]:
-    """Returns what ``samples.html`` shows: each article with its headlines.
+    """Returns the data of ``samples.html``: each article with its headlines.
 
     Args:
         samples: with ``epoch``, ``source``, ``reference`` and ``headline``, by epoch.

@@ -1,8 +1,8 @@
-"""How far a training has come: kept in checkpoints, and what ``--resume`` goes on from.
+"""The state of a training: saved in checkpoints, and continued by ``--resume``.
 
-With the weights, the optimizer, the seeds of dropout and the metrics in a checkpoint,
-and the batches planned by epoch, a training that is resumed takes the same updates as
-one that never stopped, wherever in an epoch that was.
+A checkpoint holds the weights, the optimizer, the seeds of dropout and the metrics, and
+batches are planned per epoch. So a resumed training makes the same updates as one that
+never stopped, wherever in an epoch it stopped.
 """
 
 import json
@@ -23,98 +23,98 @@ from headline.network.model import HeadlineModel
 from headline.settings.presets import Run
 from headline.training.phases import ONLY_PAIRS, Phase
 
-# A training may go on elsewhere, and show more or less.
+# Settings that may change on --resume: where it runs, and what it shows.
 MAY_DIFFER = {"device", "samples", "checkpoint_minutes"}
-# Checksums, which say nothing to a person.
+# Checksums, which mean nothing to a person, and the names to show instead.
 FINGERPRINTS = {"data": "the dataset", "init_from": "the model of --init-from"}
-MAY_DIFFER_OF_PAIRS = MAY_DIFFER | {"pretrain_share"}  # where that means nothing
+MAY_DIFFER_OF_PAIRS = MAY_DIFFER | {"pretrain_share"}  # unused without pseudo-pairs
 
 
 @dataclass
 class EpochState:
-    """What is known of an epoch before it is over."""
+    """The state of the current epoch."""
 
-    batches: int = 0  # that are over
-    seconds: float = 0.0  # of wall time that they took
+    batches: int = 0  # batches done
+    seconds: float = 0.0  # wall time that they took
     measured: dict[str, list[float]] = field(default_factory=dict)  # see ``Watch``
-    losses: float = 0.0  # sum over the labels, when last looked at
-    labels: float = 0.0  # their number then
-    logs: dict[str, float] = field(default_factory=dict)  # once its updates are over
+    losses: float = 0.0  # loss summed over the labels, at the last measurement
+    labels: float = 0.0  # number of labels then
+    logs: dict[str, float] = field(default_factory=dict)  # after its last update
 
 
 @dataclass
 class TrainingState:
-    """What changes during a training, but for the model."""
+    """The state of a training, except the model."""
 
-    epoch: int = 0  # epochs that are over
-    update: int = 0  # updates that are over
-    seconds: float = 0.0  # of wall time, up to the last checkpoint
-    best: Rouge | None = None  # of the weights that are kept
-    best_epoch: int = 0  # whose weights they are
+    epoch: int = 0  # epochs done
+    update: int = 0  # updates done
+    seconds: float = 0.0  # wall time, up to the last checkpoint
+    best: Rouge | None = None  # scores of the weights that are kept
+    best_epoch: int = 0  # their epoch
     highest: list[float] = field(default_factory=list)  # see ``is_kept``
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     statistics: dict[str, Any] = field(default_factory=dict)  # of the best headlines
-    phase: int = ONLY_PAIRS  # the number of the one that is on
-    phase_over: bool = False  # by its time or its updates
-    epochs_before: int = 0  # of the phases before it
-    updates_before: int = 0  # likewise
+    phase: int = ONLY_PAIRS  # number of the current phase
+    phase_over: bool = False  # whether its time or its updates are used up
+    epochs_before: int = 0  # epochs of earlier phases
+    updates_before: int = 0  # updates of earlier phases
     reserved: float = 0.0  # seconds that the last validation took
-    halvings: int = 0  # of the batches, for want of memory
+    halvings: int = 0  # how often the batches were halved, for lack of memory
     current: EpochState = field(default_factory=EpochState)
 
     @property
     def phase_update(self) -> int:
-        """Updates of this phase that are over."""
+        """The updates done in this phase."""
         return self.update - self.updates_before
 
     @property
     def phase_column(self) -> dict[str, float]:
-        """What history.csv says about the phase where there are two."""
+        """The column ``phase`` of history.csv; empty if there is only one phase."""
         return {} if self.phase == ONLY_PAIRS else {"phase": self.phase}
 
     def enter(self, phase: Phase) -> None:
-        """Begins a phase, or goes on with it."""
+        """Begins a phase, or continues it."""
         if phase.number == self.phase:
             return
         self.phase, self.phase_over = phase.number, False
         self.epochs_before, self.updates_before = self.epoch, self.update
-        # What pseudo-pairs taught is no match for what pairs teach.
+        # Scores after pseudo-pairs alone do not compete with those after pairs.
         self.best, self.highest = None, []
 
     def to_come(self, phases: Sequence[Phase]) -> list[Phase]:
         """Returns the phases that are not over; the first one may have begun."""
         on = next((phase for phase in phases if phase.number == self.phase), None)
         over = on is None or self.phase_over or on.is_over(self.phase_update, 0.0)
-        over = over and not self.current.batches  # else it has a validation to come
+        over = over and not self.current.batches  # otherwise its validation is missing
         first = self.phase + 1 if over else self.phase
         return [phase for phase in phases if phase.number >= first]
 
     def end_epoch(self) -> None:
-        """Goes on to the next epoch."""
+        """Moves on to the next epoch."""
         self.epoch += 1
         self.current = EpochState()
 
     def is_kept(self, rouge_l: list[float]) -> bool:
-        """Tells whether the weights of an epoch with such headlines are to be kept.
+        """Returns whether to keep the weights of an epoch with these scores.
 
-        They are unless their ROUGE-L is clearly lower than the highest of the phase:
-        of epochs that it cannot tell apart, the last has learned the most, at the
-        lowest rate.
+        They are kept unless their ROUGE-L is clearly lower than the highest of the
+        phase. Among epochs that do not clearly differ, the last has learned the most,
+        at the lowest rate.
 
         Args:
-            rouge_l: of each article of the sample.
+            rouge_l: the ROUGE-L of each article of the sample.
         """
         return not self.highest or not is_clearly_lower(rouge_l, self.highest)
 
     def compare(self, rouge_l: list[float]) -> None:
-        """Takes down the ROUGE-L of each article if it is the highest of the phase."""
+        """Records the ROUGE-L of each article if the mean is the phase's highest."""
         if not self.highest or fmean(rouge_l) > fmean(self.highest):
             self.highest = rouge_l
 
     def stale_epoch(self, patience: int) -> dict[str, float] | None:
-        """Returns the row of the first epoch of this phase after which ``patience``
-        epochs had brought no better ROUGE-L; None if there was none, or if it is 0."""
+        """Returns the row of the first epoch of this phase that ended ``patience``
+        epochs in a row without a better ROUGE-L; None if there is none, or if 0."""
         highest, without = -math.inf, 0
         for row in self.history[self.epochs_before :]:
             without = 0 if row["rouge_l"] > highest else without + 1
@@ -133,14 +133,14 @@ class TrainingState:
         try:
             state = cls(**raw)
             best = None if state.best is None else Rouge(**raw["best"])
-            current = EpochState(**raw.get("current", {}))  # older versions kept none
+            current = EpochState(**raw.get("current", {}))  # not in older versions
         except TypeError as error:
             raise BundleError(f"the checkpoint is damaged: {error}") from error
         return replace(state, best=best, current=current)
 
 
 def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
-    """Returns all that must be the same when a training goes on."""
+    """Returns all settings that must be the same when a training is resumed."""
     train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
     model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
     may_differ = MAY_DIFFER if UNPAIRED in dataset.splits else MAY_DIFFER_OF_PAIRS
@@ -152,7 +152,7 @@ def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
         "init_from": run.init_from and manifest_sha256(run.init_from),
         "data": dict(dataset.fingerprint),
     }
-    # As a checkpoint gives them back: JSON has no tuples.
+    # As read back from a checkpoint: JSON has no tuples.
     plain: dict[str, Any] = json.loads(json.dumps(others | kept | model))
     return plain
 
@@ -160,7 +160,7 @@ def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
 def capture(
     model: HeadlineModel, state: TrainingState, settings: Mapping[str, Any]
 ) -> Checkpoint:
-    """Takes down the model, its optimizer and the state of the training."""
+    """Makes a checkpoint of the model, its optimizer and the state of the training."""
     arrays = {
         name: keras.ops.convert_to_numpy(variable.value)
         for name, variable in _variables(model).items()
@@ -169,7 +169,7 @@ def capture(
 
 
 def halvings_of(checkpoint: Checkpoint) -> int:
-    """Returns how often the batches had been halved."""
+    """Returns how often the batches were halved."""
     state = checkpoint.state.get("state", {})
     return int(state.get("halvings", 0))  # older versions never did
 
@@ -177,11 +177,11 @@ def halvings_of(checkpoint: Checkpoint) -> int:
 def restore(
     model: HeadlineModel, checkpoint: Checkpoint, settings: Mapping[str, Any]
 ) -> TrainingState:
-    """Puts the model and its optimizer back to where the checkpoint was taken.
+    """Restores the model and its optimizer from the checkpoint.
 
     Raises:
-        TrainingError: the settings are others now; the differences are named.
-        BundleError: the checkpoint is not of such a model.
+        TrainingError: settings have changed; the message names the differences.
+        BundleError: the checkpoint is of a different model.
     """
     _check_same(checkpoint.state.get("settings", {}), settings)
     variables, arrays = _variables(model), _kept(checkpoint.arrays)
@@ -194,7 +194,7 @@ def restore(
 
 
 def _kept(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out what older versions kept: the last gradient norm, behind all else."""
+    """Drops the last gradient norm, which older versions saved at the end."""
     return {
         name: array
         for name, array in arrays.items()
@@ -203,12 +203,12 @@ def _kept(arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variables(model: HeadlineModel) -> dict[str, Any]:
-    """Every variable of the model, its seeds, metrics and optimizer, by names."""
+    """Returns every variable of the model, its seeds, metrics and optimizer."""
     model.optimizer.build(model.trainable_variables)
-    # Each update is told anew whether it is looked at.
+    # ``looks`` is left out, because it is set again for each update.
     own = [one for one in model.variables if one is not model.looks]
     found = [*own, *model.metrics_variables, *model.optimizer.variables]
-    # Not the whole path: Keras numbers the models of a process in it.
+    # Not the whole path, because Keras numbers the models of a process in it.
     return {f"{place:03d} {one.name}": one for place, one in enumerate(found)}
 
 

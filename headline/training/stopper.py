@@ -1,18 +1,18 @@
-"""When a training, or a phase of it, ends before its updates do."""
+"""Early stopping of a training or of one of its phases."""
 
 from headline.training.phases import PSEUDO_PAIRS, Phase
 from headline.training.training import Training
 
 
 class Stopper:
-    """Ends a phase that gets no better, or whose time is over."""
+    """Ends a phase that no longer improves, or whose time is used up."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
 
     def end_stale(self) -> None:
-        """Ends the phase if its last epoch was one too many without a better ROUGE-L,
-        or has Schedule end it once the rate has fallen to 0."""
+        """Ends the phase after ``patience`` epochs without a better ROUGE-L; with a
+        cooldown, Schedule ends it once the learning rate has fallen to 0."""
         config, state = self.training.run.train, self.training.state
         if state.stale_epoch(config.patience) is not state.history[-1]:
             return
@@ -25,7 +25,7 @@ class Stopper:
             state.phase_over = True
 
     def end_late(self, phase: Phase) -> None:
-        """Ends the phase if there is no time for an update more: another epoch would
-        only be validated."""
+        """Ends the phase if there is no time for another update, because another epoch
+        would only be validated."""
         state, share = self.training.state, self.training.clock.share()
         state.phase_over = state.phase_over or phase.is_over(state.phase_update, share)

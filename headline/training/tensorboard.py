@@ -1,7 +1,7 @@
 """``train --tensorboard DIR``: the course of a training as an event file.
 
-TensorBoard reads a file of TensorFlow records, each of them an ``Event``. TensorFlow is
-installed whatever the Keras backend is, and no device is started to write one.
+TensorBoard reads a file of TensorFlow records, each of them an ``Event``. TensorFlow
+must be installed under any Keras backend; writing starts no device.
 """
 
 import os
@@ -25,8 +25,8 @@ class EventFile:
     """Writes numbers and texts for TensorBoard, each at an update.
 
     Args:
-        folder: made if it is not there; each file in it has a name of its own.
-        update: updates that are over; what older files say of later ones is void.
+        folder: created if it does not exist; each file in it has a unique name.
+        update: updates done; events of older files at later updates become void.
 
     Raises:
         TrainingError: the folder cannot be written, or TensorFlow is not installed.
@@ -81,13 +81,13 @@ class EventFile:
         self._write(step=update, summary=self._protos.Summary(value=found))
 
     def close(self) -> None:
-        """Closes the file; it is whole at any time before, too."""
+        """Closes the file; it is also complete after every event."""
         self._writer.close()
 
 
 class Events(keras.callbacks.Callback):
-    """Writes what ``Watch``, which stands before it, has seen of an update; and, asked
-    to, the row and the samples that ``Validation`` has added to the state.
+    """Writes the measurements of ``Watch``, which must come before it; on request also
+    the row and the samples that ``Validation`` has added to the state.
     """
 
     def __init__(self, file: EventFile, state: TrainingState) -> None:
@@ -117,7 +117,7 @@ class Events(keras.callbacks.Callback):
 
 
 def _text(sample: Mapping[str, Any]) -> str:
-    # Indented, so that Markdown takes none of it for its own signs.
+    # Indented, so that Markdown interprets none of it.
     lines = (
         f"    article    {sample['source']}",
         f"    reference  {sample['reference']}",

@@ -1,4 +1,4 @@
-"""``headline train``: fit the model, and show after every epoch what users get."""
+"""``headline train``: fits the model, and shows sample headlines after every epoch."""
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
@@ -50,12 +50,12 @@ def train_model(
     wish: Wish | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Rouge:
-    """Trains on a DATA_DIR and writes MODEL_DIR, in whatever thread.
+    """Trains on a DATA_DIR and writes MODEL_DIR, in any thread.
 
     Args:
-        report: called with each line for the person who waits.
-        wish: to stop, which another thread may have; asked for after each update and
-            in between the steps of a validation.
+        report: called with each line to show to the user.
+        wish: a request to stop, which another thread may make; it is checked after each
+            update and between the steps of a validation.
         on_epoch: called after each epoch, once its checkpoint is written.
 
     Returns:
@@ -64,7 +64,7 @@ def train_model(
     Raises:
         TrainingError: MODEL_DIR holds a model, or there is nothing to train on.
         DataError: the DATA_DIR is missing or damaged.
-        Interrupted: somebody wished it; a checkpoint was written.
+        Interrupted: a stop was requested; a checkpoint was written.
     """
     dataset = open_dataset(run.data_dir)
     _check_valid(dataset)
@@ -118,7 +118,7 @@ def _fit_phases(
     for phase in phases:
         state.enter(phase)
         while not state.phase_over or state.current.batches:
-            if state.current.logs:  # it was stopped in its validation
+            if state.current.logs:  # the epoch was stopped during its validation
                 validation.end_epoch()
             else:
                 _fit_epoch(training, phase, validation, events)
@@ -135,15 +135,15 @@ def _fit_phases(
 def _fit_epoch(
     training: Training, phase: Phase, validation: Validation, events: Events | None
 ) -> None:
-    """Trains for an epoch, or what is left of it; in halves if memory is short."""
+    """Trains for the rest of an epoch; halves the batches if memory is too small."""
     while True:
         try:
             return _fit_batches(training, phase, validation, events)
         except Exception as error:
-            # In the validation, smaller batches would be of no help.
+            # In the validation, smaller batches would not help.
             if not is_out_of_memory(error) or training.state.current.logs:
                 raise
-        # The error is gone, and all that its traceback held but for circles.
+        # The error is gone. This frees what its traceback held in reference cycles.
         gc.collect()
         _halve_batches(training)
 
@@ -178,13 +178,13 @@ def _fit_batches(
 
 
 def _halve_batches(training: Training) -> None:
-    """Goes on with batches of half the size, which make the same updates.
+    """Continues with batches of half the size, which make the same updates.
 
     Raises:
-        TrainingError: they cannot be smaller.
+        TrainingError: the batches cannot be smaller.
     """
     state, epoch = training.state, training.state.current
-    # The update that failed is begun anew.
+    # The update that failed is repeated from its start.
     updates = epoch.batches // training.config.accumulate
     state.halvings += 1
     try:
@@ -203,7 +203,7 @@ def _compile(
     model: HeadlineModel, optimizer: keras.Optimizer, config: TrainConfig
 ) -> None:
     objective = make_objective(config.r_drop or 0.0)
-    # Not XLA under TensorFlow: it would compile each shape of a batch anew.
+    # No XLA under TensorFlow, because it would compile each shape of a batch.
     jit = keras.backend.backend() == "jax"
     model.compile(optimizer, objective, jit_compile=jit)
 
@@ -212,7 +212,7 @@ def find_learning_rate(run: Run, report: Report) -> float:
     """Proposes a learning rate for a training; writes its page and nothing else.
 
     Args:
-        report: called with each line for the person who waits.
+        report: called with each line to show to the user.
 
     Raises:
         TrainingError: no rate can be proposed.
@@ -220,7 +220,7 @@ def find_learning_rate(run: Run, report: Report) -> float:
     """
     select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
-    # An update of several batches is that of one large one.
+    # An update of several batches equals that of one large batch.
     large = run.train.batch_size * run.train.accumulate
     run = replace(run, train=replace(run.train, batch_size=large, accumulate=1))
     dataset = open_dataset(run.data_dir)
@@ -229,7 +229,7 @@ def find_learning_rate(run: Run, report: Report) -> float:
     batches = EndlessBatches(dataset, "train", run.train, epoch=0)
     report(_opening(run, dataset, model, plan_phases(run.train, dataset.splits)[-1:]))
     test = RangeTest()
-    # As many epochs as it takes: the test ends the training.
+    # More than enough epochs: the test stops the training.
     with pipeline(batches) as stream:
         model.fit(stream, epochs=UPDATES, callbacks=[test], verbose=0, shuffle=False)
     rate = test.curve.proposal
@@ -240,7 +240,7 @@ def find_learning_rate(run: Run, report: Report) -> float:
 
 
 def _test_settings(run: Run) -> dict[str, Any]:
-    """Returns what the best rate depends on, by names for people."""
+    """Returns the settings that the best rate depends on, by readable names."""
     return {
         "preset": run.preset,
         "width": run.model.width,
@@ -271,7 +271,7 @@ def _check_folder(run: Run) -> None:
 def _starting_state(
     run: Run, dataset: Dataset, model: HeadlineModel, phases: Sequence[Phase]
 ) -> TrainingState:
-    """Returns where the training starts: at nothing, or at the last checkpoint."""
+    """Returns a fresh state, or with ``--resume`` that of the last checkpoint."""
     if not run.resume:
         return TrainingState()
     same = settings(run, dataset)
@@ -287,9 +287,9 @@ def _starting_state(
 
 
 def as_begun(run: Run) -> Run:
-    """Returns the training with the epochs that an older version began it with.
+    """Returns the run with the epochs with which an older version started it.
 
-    To that, 20 epochs were a limit beside the minutes, even if nobody gave them.
+    That version always had a limit of 20 epochs besides the minutes.
     """
     train = run.train
     if not run.resume or train.epochs is not None or train.max_minutes is None:
@@ -301,7 +301,7 @@ def as_begun(run: Run) -> Run:
 
 
 def _fitted(run: Run, dataset: Dataset) -> Run:
-    """Returns the training with the settings that its corpus decides."""
+    """Returns the run with the settings that depend on its corpus."""
     pairs, fresh = len(dataset.splits["train"]), run.init_from is None
     return replace(run, train=run.train.fitted(pairs, fresh))
 
@@ -317,7 +317,7 @@ def _check_valid(dataset: Dataset) -> None:
 def _fresh_model(
     run: Run, dataset: Dataset, report: Report
 ) -> tuple[Dataset, HeadlineModel]:
-    """Makes the model that the training starts with, and the dataset with its ids."""
+    """Makes the initial model of the training, and the dataset with its ids."""
     base = None if run.init_from is None else load_bundle(run.init_from)
     if base is not None:
         dataset = with_base_vocab(dataset, base)
@@ -331,7 +331,7 @@ def _fresh_model(
 
 
 def label_counter(model: HeadlineModel) -> CountLabels:
-    """Returns what says how many labels of a batch count in the loss."""
+    """Returns a function that counts the labels of a batch that count in the loss."""
 
     def count(batch: Mapping[str, Any]) -> int:
         weights = model.label_weights(batch["labels"], batch["copy_ids"])
@@ -341,7 +341,7 @@ def label_counter(model: HeadlineModel) -> CountLabels:
 
 
 def ending(config: TrainConfig) -> str:
-    """Tells when a training ends at the latest."""
+    """Returns in words when a training ends at the latest."""
     epochs = f"{config.most_epochs:,} epochs"
     if config.max_minutes is None:
         return f"ends after {epochs}"

@@ -1,4 +1,4 @@
-"""One training under way: what its parts share."""
+"""A running training: the objects that its parts share."""
 
 import math
 import time
@@ -15,12 +15,12 @@ from headline.training.state import TrainingState, capture, settings
 
 
 class Clock:
-    """The wall time of a training, and how much of it there is.
+    """The wall time of a training, and its limit.
 
     Args:
-        max_minutes: how much.
-        state: where the training starts; some of the time may be over, and some is
-            reserved for the last validation.
+        max_minutes: the limit; None for no limit.
+        state: state of the training: the time used so far, and the time reserved for
+            the last validation.
     """
 
     def __init__(self, max_minutes: float | None, state: TrainingState) -> None:
@@ -33,15 +33,15 @@ class Clock:
         return time.monotonic() - self._start
 
     def share(self) -> float:
-        """Returns the share of the time for updates that has gone by, at most 1."""
-        # A validation as long as half of the time leaves the other half for updates.
+        """Returns the share of the time for updates that is used up, at most 1."""
+        # At most half of the time is reserved for the validation.
         room = max(self.limit - self._state.reserved, self.limit / 2)
         return min(1.0, self.seconds() / room) if math.isfinite(room) else 0.0
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training under way."""
+    """A running training."""
 
     run: Run
     dataset: Dataset
@@ -54,11 +54,11 @@ class Training:
 
     @property
     def config(self) -> TrainConfig:
-        """The settings, with the batches that there is memory for."""
+        """The settings, with batches that fit into memory."""
         return self.run.train.halved(self.state.halvings)
 
     def save_checkpoint(self) -> None:
-        """Keeps all that going on from here needs."""
+        """Writes a checkpoint from which the training can continue."""
         read_back(self.model)
         self.state.seconds = self.clock.seconds()
         same = settings(self.run, self.dataset)
@@ -66,7 +66,7 @@ class Training:
 
 
 def set_rate(model: HeadlineModel, rate: float) -> None:
-    """Sets the learning rate of the updates to come, between two batches too."""
+    """Sets the learning rate of the next updates; works also between two batches."""
     read_back(model)
     model.optimizer.learning_rate = rate
 

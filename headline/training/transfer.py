@@ -1,6 +1,6 @@
 """``train --init-from``: the weights of another model, token by token.
 
-The new model can generate all that the other one can and what the new corpus brings.
+The new model can generate all tokens of the other model and those of the new corpus.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from headline.text.tokenizer import Vocab
 
 
 def merged_vocab(base: Vocab, data: Vocab) -> Vocab:
-    """Returns a vocab with all that either can generate; the base's tokens come first.
+    """Returns a vocab of all tokens that either can generate, those of the base first.
 
-    The tokens that only the data has and cannot generate stay copy-only.
+    Tokens that are copy-only in the data and not generable in the base stay so.
     """
     generable = base.tokens[: base.vocab_size]
     known = set(generable)
@@ -32,7 +32,7 @@ def merged_vocab(base: Vocab, data: Vocab) -> Vocab:
 
 
 def with_base_vocab(dataset: Dataset, base: Bundle) -> Dataset:
-    """Returns the dataset with the ids of a vocab that has the base's tokens too.
+    """Returns the dataset with the ids of the merged vocab of base and data.
 
     Raises:
         TrainingError: the tokens of one are words and of the other characters.
@@ -48,11 +48,11 @@ def with_base_vocab(dataset: Dataset, base: Bundle) -> Dataset:
 
 @dataclass(frozen=True)
 class Carried:
-    """What ``carry_weights`` took over."""
+    """The result of ``carry_weights``."""
 
-    tokens: int  # tokens of the base, special ones not counted
-    new_tokens: int  # generable tokens that the base has not
-    weights: int  # numbers that now are the base's
+    tokens: int  # tokens of the base, without special tokens
+    new_tokens: int  # generable tokens that the base lacks
+    weights: int  # parameters taken from the base
     all_weights: int
     left: tuple[str, ...]  # names of the weights that could not be carried
 
@@ -65,13 +65,13 @@ class Carried:
 
 
 def carry_weights(model: HeadlineModel, base: Bundle, vocab: Vocab) -> Carried:
-    """Sets the weights of the model to the base's where both have them.
+    """Copies the base's weights into the model where both have them.
 
     Args:
         vocab: the model's, from ``merged_vocab``: the base's tokens have the same ids.
 
     Raises:
-        TrainingError: the models are of unlike width, so that hardly anything fits.
+        TrainingError: the widths differ, so that hardly any weight fits.
     """
     if model.config.width != base.model.width:
         raise TrainingError(
@@ -95,7 +95,8 @@ def carry_weights(model: HeadlineModel, base: Bundle, vocab: Vocab) -> Carried:
 def _carried(
     spec: WeightSpec, weight: keras.Variable, base: Bundle
 ) -> NDArray[np.float32] | None:
-    """Returns the base's value of a weight, fresh where tokens are new; or None."""
+    """Returns the base's value of a weight, with fresh values for new tokens; None
+    if it does not fit."""
     value = base.weights.get(spec.name)
     if value is None:
         return None
