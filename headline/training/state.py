@@ -113,8 +113,8 @@ class TrainingState:
             self.highest = rouge_l
 
     def stale_epoch(self, patience: int) -> dict[str, float] | None:
-        """Returns the row of the first epoch of this phase that ended ``patience``
-        epochs in a row without a better ROUGE-L; None if there is none, or if 0."""
+        """Returns the row of this phase's first epoch that ends ``patience`` epochs
+        without a better ROUGE-L; None if there is none or ``patience`` is 0."""
         highest, without = -math.inf, 0
         for row in self.history[self.epochs_before :]:
             without = 0 if row["rouge_l"] > highest else without + 1
