@@ -7,7 +7,7 @@ from headline.errors import refusal
 
 
 def main() -> None:
-    """Runs the command line; that it cannot be loaded is told in one line, too."""
+    """Runs the command line; a failure to load it is also reported in one line."""
     try:
         from headline.cli.main import main as command
     except KeyboardInterrupt:

@@ -134,10 +134,11 @@ def evaluation(
     bundle = loaded(model_dir)
     other: Generator | Path | None = compare
     if compare is not None and compare.is_dir():
-        other = generator_of(loaded(compare), asked, machine)
-    else:  # another model may search differently, so more settings have an effect
-        search = search_of(asked, bundle.decode, machine)
+        rival = loaded(compare)
+        other = generator_of(rival, search_of(asked, rival.decode, machine), machine)
+    search = search_of(asked, bundle.decode, machine)
+    if other is compare:  # another model may search differently: more has an effect
         refuse_idle(asked, search_rules(search, bundle.decode))
-    generator = generator_of(bundle, asked, machine)
+    generator = generator_of(bundle, search, machine)
     with timed("scored the headlines"), Meter("evaluate", "articles", tell) as meter:
         return evaluate_model(generator, file, form, other, meter)

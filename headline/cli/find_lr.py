@@ -5,9 +5,9 @@ from pathlib import Path
 from headline.cli.asked import Asked, part
 from headline.cli.options import argument, command, model_option, settings_options
 from headline.cli.paths import FOLDER
-from headline.cli.train import init_option, settings_of, start
+from headline.cli.train import init_option, run_with, settings_of, start
 from headline.settings.model import ModelConfig
-from headline.settings.presets import PRESETS, PresetConfig, Run
+from headline.settings.presets import PresetConfig
 from headline.settings.train import TrainConfig
 
 # Settings that the range test does not use: it sets the rate itself and keeps no model.
@@ -52,14 +52,4 @@ def find_lr(
     settings = settings_of(asked, init_from)
     if asked.printing:
         return asked.show(*settings)
-    preset, config, model = settings
-    run = Run(
-        data_dir=data_dir,
-        model_dir=model_dir,
-        preset=preset.preset,
-        model=model,
-        train=config,
-        decode=PRESETS[preset.preset].decode,
-        init_from=init_from,
-    )
-    start(run, find_lr=True)
+    start(run_with(settings, data_dir, model_dir, init_from), find_lr=True)

@@ -97,8 +97,8 @@ def generate(
     told = refusing_rows if rewrites(files, output) else telling_some()
     form = corpus_format(asked.over(FormatConfig()), told)
     bundle = loaded(model_dir)
-    _refuse_idle(asked, files, bundle)
-    generator = generator_of(bundle, asked, machine)
+    search = _effective_search(asked, files, bundle.decode, machine)
+    generator = generator_of(bundle, search, machine)
     with (
         explaining(explain_path, generator, bundle) as explain,
         output_stream(output) as stream,
@@ -118,20 +118,27 @@ def generate(
             write_headlines(generator, source, stream, task)
 
 
-def _refuse_idle(asked: Asked, files: Sequence[Path], bundle: "Bundle") -> None:
-    """Refuses settings without an effect on these files with this model.
+def _effective_search(
+    asked: Asked, files: Sequence[Path], own: DecodeConfig, machine: MachineConfig
+) -> DecodeConfig:
+    """Returns the search settings, once no given setting is without an effect.
+
+    Args:
+        own: the search settings of the model.
 
     Raises:
-        click.UsageError: such a setting was given.
+        ConfigError: the settings cannot be combined.
+        click.UsageError: a given setting has no effect on these files.
     """
     from headline.formats.registry import is_text
 
     texts = [path for path in files if is_text(path)]
     refuse_idle(asked, [*text_rules(files, texts), *format_rules(files)])
+    search = search_of(asked, own, machine)
     # A row may ask for samples, for example, and then the seed has an effect.
     if not any(has_controls(path, texts) for path in files):
-        search = search_of(asked, bundle.decode, asked.over(MachineConfig()))
-        refuse_idle(asked, search_rules(search, bundle.decode))
+        refuse_idle(asked, search_rules(search, own))
+    return search
 
 
 @contextmanager

@@ -62,11 +62,12 @@ def search_of(asked: Asked, own: DecodeConfig, machine: MachineConfig) -> Decode
     return config
 
 
-def generator_of(bundle: "Bundle", asked: Asked, machine: MachineConfig) -> "Generator":
-    """Returns a generator for a model, with its search changed as the user asked."""
+def generator_of(
+    bundle: "Bundle", search: DecodeConfig, machine: MachineConfig
+) -> "Generator":
+    """Returns a generator for a model; see ``search_of`` for its search settings."""
     from headline.generation.parallel import make_generator
 
-    search = search_of(asked, bundle.decode, machine)
     return make_generator(bundle, search, machine.device, machine.workers)
 
 

@@ -86,6 +86,8 @@ def scored(asked: Asked, model_dir: Path, file: Path, output: Path | None) -> "S
     check_evaluation(output, model_dir, file, None)
     form = corpus_format(asked.over(FormatConfig()), telling_some())
     machine = asked.over(MachineConfig())
-    generator = generator_of(loaded(model_dir), asked, machine)
+    bundle = loaded(model_dir)
+    search = search_of(asked, bundle.decode, machine)
+    generator = generator_of(bundle, search, machine)
     with timed("scored the headlines"), Meter("evaluate", "articles", tell) as meter:
         return score_file(generator, file, form, meter)

@@ -1,5 +1,6 @@
 """``headline train``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -94,19 +95,8 @@ def train(
     settings = settings_of(asked, init_from)
     if asked.printing:
         return asked.show(*settings)
-    preset, config, model = settings
-    run = Run(
-        data_dir=data_dir,
-        model_dir=model_dir,
-        preset=preset.preset,
-        model=model,
-        train=config,
-        decode=PRESETS[preset.preset].decode,
-        init_from=init_from,
-        overwrite=overwrite,
-        resume=resume,
-        tensorboard=tensorboard,
-    )
+    run = run_with(settings, data_dir, model_dir, init_from)
+    run = replace(run, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
     start(run, find_lr)
     if find_lr:
         tell_newer(FIND_LR)
@@ -128,6 +118,22 @@ def settings_of(asked: Asked, init_from: Path | None) -> Settings:
     model, config = asked.over(network), asked.over(chosen.train)
     refuse_idle(asked, training_rules(model, config))
     return preset, config, model
+
+
+def run_with(
+    settings: Settings, data_dir: Path, model_dir: Path, init_from: Path | None
+) -> Run:
+    """Returns a run with the settings, which ``settings_of`` gave."""
+    preset, config, model = settings
+    return Run(
+        data_dir=data_dir,
+        model_dir=model_dir,
+        preset=preset.preset,
+        model=model,
+        train=config,
+        decode=PRESETS[preset.preset].decode,
+        init_from=init_from,
+    )
 
 
 def start(run: Run, find_lr: bool) -> None:
