@@ -208,10 +208,24 @@ class Inputs:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
         for row in rows[1:]:
             assert len(row) >= len(rows[0])
-            record = dict(zip(rows[0], row, strict=False))
-            # Of a row that is too long, the article may go on behind the headline.
-            article = "".join([record.get("content", ""), *row[len(rows[0]) :]])
-            self._check_headline(article, record["new"])
+            if "content" in rows[0]:  # else the name was spoilt
+                self._check_headline(self._article(rows[0], row), row[len(rows[0]) - 1])
+
+    @classmethod
+    def _article(cls, header: list[str], row: list[str]) -> str:
+        """The article of a row of the output, whose last named column is the headline.
+
+        If the row is too long, the article goes on in the columns without a name at the
+        end of the input's header, and behind the headline, after a comma each.
+        """
+        surplus = row[cls._named(header) : len(header) - 1] + row[len(header) :]
+        return ",".join([row[header.index("content")], *surplus])
+
+    @staticmethod
+    def _named(header: list[str]) -> int:
+        """The columns of the input up to the last one that has a name."""
+        *names, _ = header
+        return max((n + 1 for n, name in enumerate(names) if name), default=0)
 
     @staticmethod
     def _no_constant(name: str) -> None:
