@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def output_of(folder: Path, *command: str) -> str:
+    # The cache of ``datasets`` stays in the folder of the test.
+    environment = os.environ | {"HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
