@@ -4,10 +4,10 @@ Options win over ``--set``, ``--set`` over the file of ``--config``, and the fil
 the values of a preset, a model or the defaults.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -32,11 +32,20 @@ class Part(NamedTuple):
 
 
 def part(
-    config: type[Config], only: Collection[str] = (), but: Collection[str] = ()
+    config: type[Config],
+    only: Collection[str] = (),
+    but: Collection[str] = (),
+    about: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Part:
-    """Returns the settings of a config class: ``only`` some, or all ``but`` some."""
+    """Returns the settings of a config class: ``only`` some, or all ``but`` some.
+
+    Args:
+        about: by the name of a setting, the fields of its ``About`` that differ in this
+            command, such as its help.
+    """
+    own = about or {}
     kept = (
-        one
+        one._replace(about=one.about._replace(**own.get(one.name, {})))
         for one in offered(config)
         if one.name not in but and (not only or one.name in only)
     )

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @command("evaluate")
 @argument("places", nargs=-1, required=True, metavar="FILE")
-@model_option(help="Folder of the model.", reads=True, group="Model")
+@model_option(help="Folder of the model; required.", reads=True, group="Model")
 @option(
     "--compare",
     type=COMPARED,
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     " articles.",
 )
 @output_option(
-    "Write headlines and their scores as CSV; with - (stdout), the table goes to"
-    " stderr."
+    "Write each article's headlines with their reference, log-probability and ROUGE as"
+    " CSV; with - (stdout), the table of scores goes to stderr."
 )
 @json_option
 @settings_options(part(DecodeConfig), part(FormatConfig), part(MachineConfig))
@@ -76,15 +76,17 @@ def evaluate(
     as_json: bool,
     scoring: bool,
 ) -> None:
-    """Score a model's headlines for the articles of FILE against its own.
+    """Write headlines for the articles of FILE and compare them with those in FILE.
 
-    The table has a column for each system: the model; `other`, what --compare names;
-    `oracle`, the best of the --num-headlines of each article, the one most like the
-    reference; `lead`, the opening of the article, cut to the median headline length;
-    and the references. ROUGE (F1), BLEU and chrF count characters and go to 100. A
-    number or a Latin word is unsupported if the article does not have it as a whole.
-    ± is half of the 95% interval by bootstrap; the lower p is, the surer the
-    difference.
+    The headlines in FILE are the references. The table has a column for each system:
+    the model; `other`, what --compare names; `oracle`, the headline with the best
+    ROUGE-L if each article gets several; `lead`, the opening of the article, cut to
+    the median length of the references; and the references. ROUGE (F1), BLEU and chrF
+    count characters and go to 100. "unsupported numbers %" and "unsupported Latin %"
+    are the shares of headlines with a number or a Latin word that the article does not
+    have as a whole. ± is half of the 95% interval by bootstrap. With --compare, a
+    second table has the ROUGE of the model minus that of `other`; a difference with p
+    below 0.05 is hardly chance.
 
     \b
     Example:

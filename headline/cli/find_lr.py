@@ -34,7 +34,20 @@ UNUSED = (
     group="Output",
 )
 @init_option
-@settings_options(part(PresetConfig), part(TrainConfig, but=UNUSED), part(ModelConfig))
+@settings_options(
+    part(PresetConfig),
+    part(
+        TrainConfig,
+        but=UNUSED,
+        about={
+            "max_minutes": {
+                "help": "Minutes that the training will last. The range test does not"
+                " stop after them; only the default of --r-drop depends on them."
+            }
+        },
+    ),
+    part(ModelConfig),
+)
 def find_lr(
     asked: Asked, data_dir: Path, model_dir: Path, init_from: Path | None
 ) -> None:

@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 @command("generate")
 @argument("files", nargs=-1, type=INPUT)
 @model_option(help="Folder of the model.", reads=True, required=True, group="Model")
-@output_option("Where to write (default, or with -: stdout).")
+@output_option(
+    "File for the output of all FILES, in their order; they must have the same kind and"
+    " columns (default, or with -: stdout)."
+)
 @option(
     "--explain",
     "explain_path",
@@ -72,8 +75,10 @@ def generate(
     Without FILES, all of stdin is one article, or with --lines each line: one line
     out for each line in. A .txt file is read likewise. A .csv or .tsv file comes out
     with a column `headline` added, a .jsonl file with such a key. Several headlines
-    of a text stand in one line, with tabs between them. An object of a .jsonl file may
-    set options of the search for its own article:
+    of an article (--num-headlines) stand in one line in text, with tabs between them;
+    in CSV and TSV in more columns, headline_2 and so on; in JSONL in a list under the
+    key `headlines`. An object of a .jsonl file may set options of the search and
+    limits on headlines for its own article:
     {"text": ..., "options": {"prefix": "北京", "max_length": 20}}.
 
     \b

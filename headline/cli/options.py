@@ -194,7 +194,8 @@ _CONFIG_OPTIONS = (
         multiple=True,
         metavar="NAME=VALUE",
         group="Settings",
-        help="Change one setting, by its name in that file. Repeatable.",
+        help="Change one setting, by its NAME or SECTION.NAME in the output of"
+        " --print-config. Repeatable.",
     ),
     option(
         "--print-config",

@@ -54,7 +54,13 @@ from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
     help="Articles without headlines, to train on before the pairs. Repeatable.",
 )
 @settings_options(
-    part(FormatConfig), part(PrepareConfig), part(MachineConfig, only=("workers",))
+    part(FormatConfig),
+    part(PrepareConfig),
+    part(
+        MachineConfig,
+        only=("workers",),
+        about={"workers": {"default_text": "one per core"}},
+    ),
 )
 def prepare(
     asked: Asked,

@@ -34,14 +34,25 @@ if TYPE_CHECKING:
 
 @command("score")
 @argument("places", nargs=-1, required=True, metavar="FILE")
-@model_option(help="Folder of the model.", reads=True, group="Model")
+@model_option(help="Folder of the model; required.", reads=True, group="Model")
 @output_option(
-    "Write headlines and their scores as CSV; with - (stdout), the means go to stderr."
+    "Write each headline with its log-probability as CSV; with - (stdout), the averages"
+    " go to stderr."
 )
 @json_option
 @settings_options(
     part(FormatConfig),
-    part(DecodeConfig, only=SCORING),
+    part(
+        DecodeConfig,
+        only=SCORING,
+        about={
+            "shortlist": {
+                "help": "Compute each softmax over this many of the most frequent"
+                " tokens and those of the article, as `headline generate` does (0: the"
+                " whole vocabulary, which is slower)."
+            }
+        },
+    ),
     part(MachineConfig, only=("device",)),
 )
 def score(

@@ -30,7 +30,8 @@ init_option = option(
     type=FOLDER,
     metavar="MODEL_DIR",
     group="Starting point",
-    help="Start from the weights of this model, with its network.",
+    help="Start from the weights of this model and its network settings, not those of"
+    " the preset. New tokens of DATA_DIR are added to its vocabulary.",
 )
 
 
@@ -77,8 +78,8 @@ def train(
     """Train a model on the prepared DATA_DIR.
 
     After each epoch it writes headlines for a sample of the valid split, with the
-    search that `headline generate` uses, and keeps the weights with the best ROUGE-L;
-    if it cannot tell epochs apart, it keeps the last of them.
+    search that `headline generate` uses. It keeps the weights of the last epoch whose
+    ROUGE-L is below the best one by no more than chance.
     Pseudo-pairs, which `headline prepare --unpaired` makes, are trained on first.
     The Keras backend is TensorFlow, JAX if only that is installed, or what
     KERAS_BACKEND says (tensorflow, jax).

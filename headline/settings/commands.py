@@ -25,7 +25,8 @@ class FormatConfig(Config):
     )
     delimiter: str | None = setting(
         None,
-        "Character between the columns of CSV files, such as ; or tab.",
+        "Delimiter between the columns of CSV and TSV files: one character, or the word"
+        " tab, comma, semicolon or pipe.",
         group=_FILES,
         unit="char",
         default_text="found in the header",
@@ -36,7 +37,7 @@ class FormatConfig(Config):
         group=_FILES,
         level="basic",
         unit="name",
-        default_text="found by its name",
+        default_text="found by a usual name, such as content, text or 正文",
     )
     target_column: str | None = setting(
         None,
@@ -44,11 +45,11 @@ class FormatConfig(Config):
         group=_FILES,
         level="basic",
         unit="name",
-        default_text="found by its name",
+        default_text="found by a usual name, such as title or 标题",
     )
     strict: bool = setting(
         False,
-        "Stop at a row that cannot be read, instead of leaving it out.",
+        "Stop at the first row that cannot be read, instead of skipping it.",
         group=_FILES,
     )
 
@@ -70,7 +71,8 @@ class GenerateConfig(Config):
     )
     with_scores: bool = setting(
         False,
-        "Write each headline's log-probability behind it.",
+        "Write the natural log-probability of each headline after it: in text after a"
+        " tab, in CSV and TSV in a column, in JSONL under the key score.",
         group=_OUTPUT,
     )
 

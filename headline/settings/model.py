@@ -23,7 +23,8 @@ class ModelConfig(Config):
 
     vocab_size: int = setting(
         5000,
-        "Tokens that can be written without being copied; the dataset says how many.",
+        "Size of the output vocabulary, which comes from the dataset; other tokens can"
+        " only be copied.",
         level="internal",
         unit="tokens",
         range=Range(low=5, high=1_000_000),
@@ -62,17 +63,20 @@ class ModelConfig(Config):
     )
     token_dropout: float = setting(
         0.1,
-        "Share of tokens that training reads as unknown.",
+        "Share of the tokens of article and headline that the network reads as unknown"
+        " in training.",
         group=_DROPOUT,
         unit="share",
         range=SHARE,
     )
     # See et al. 2017.
-    pointer: bool = setting(True, "Copy from the article.", level="internal")
+    pointer: bool = setting(
+        True, "Use a pointer, which copies tokens from the article.", level="internal"
+    )
     match_length: int = setting(
         3,
-        "Find up to this many last tokens of the headline again in the article, to"
-        " guide attention and pointer (0: off).",
+        "Look up the last tokens written, up to this many, in the article, and guide"
+        " attention and pointer to the tokens that follow them there (0: off).",
         group=_NETWORK,
         unit="tokens",
         range=Range(low=0, high=16),
@@ -93,10 +97,14 @@ class ModelConfig(Config):
     )
     # Both: J. Su 2018.
     source_prior: bool = setting(
-        False, "Push the output towards the article's tokens.", level="internal"
+        False,
+        "Average the output logits with learned ones that favour the article's tokens.",
+        level="internal",
     )
     conditional_norm: bool = setting(
-        False, "Let the article modulate the decoder's norms.", level="internal"
+        False,
+        "Compute scale and shift of the decoder's layer norms from the article.",
+        level="internal",
     )
 
     def _checks(self) -> Iterable[Check]:
@@ -104,7 +112,7 @@ class ModelConfig(Config):
         divides = self.width % self.heads == 0
         yield "heads", divides, f"a divisor of the width {self.width}"
         guided = self.pointer or not self.match_length
-        yield "match_length", guided, "0 without a pointer, which it guides"
+        yield "match_length", guided, "0 in a network without a pointer, such as seed"
 
     @property
     def match_features(self) -> int:

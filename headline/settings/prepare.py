@@ -28,8 +28,8 @@ class PrepareConfig(Config):
     )
     vocab_size: int = setting(
         5000,
-        "Largest number of tokens that the model can write without copying them from"
-        " the article.",
+        "Largest size of the vocabulary, four special tokens included. Tokens outside"
+        " of it can only be copied from the article.",
         group=_VOCAB,
         level="basic",
         unit="tokens",

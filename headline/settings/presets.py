@@ -21,9 +21,9 @@ class PresetConfig(Config):
 
     preset: PresetName = setting(
         "pointer",
-        "Start from these settings: pointer copies from the article; large learns more"
-        " slowly and gets further, for an hour or more; seed is the model of J. Su"
-        " 2018.",
+        "Settings to start from: pointer is good after minutes of training, large is"
+        " better after an hour or more; seed is the model of"
+        " https://kexue.fm/archives/5861, which cannot copy.",
         group="Starting point",
         level="basic",
     )

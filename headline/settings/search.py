@@ -18,7 +18,7 @@ from headline.settings.base import (
 MOST_HYPOTHESES = 1024  # per article; also the most articles per batch
 GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
 
-_CONTENT, _SEARCH, _SAMPLES = "What a headline holds", "Search", "Random headlines"
+_CONTENT, _SEARCH, _SAMPLES = "Limits on headlines", "Search", "Random headlines"
 _SPEED = "Speed"
 _SOME = Range(low=1, high=MOST_HYPOTHESES)
 
@@ -38,8 +38,9 @@ class DecodeConfig(Config):
     )
     beam_threshold: float = setting(
         2.5,
-        "Give up a hypothesis this many nats behind the best, where only one headline"
-        " is wanted (0: never).",
+        "Drop a hypothesis this many nats behind the best (0: never). Only with one"
+        " headline per article and no --consensus, --sample, --prefix, --must-include"
+        " or --avoid.",
         group=_SPEED,
         unit="nats",
         range=Range(low=0, high=1000),
@@ -54,21 +55,23 @@ class DecodeConfig(Config):
     )
     num_headlines: int = setting(
         1,
-        "Number of headlines per article, best first.",
+        "Number of headlines per article, best first; with --sample, in the order in"
+        " which they are drawn.",
         group=_SEARCH,
         level="basic",
         range=_SOME,
     )
     consensus: bool = setting(
         False,
-        "Choose the headline that is most like all hypotheses of the beam.",
+        "Rank headlines not by their own probability but by their mean ROUGE-1 with all"
+        " headlines that the beam has found, weighted by probability.",
         group=_SEARCH,
     )
     # lambda in Vijayakumar et al. 2018, eq. 4
     diversity: float = setting(
         0.0,
-        "Penalty for using the tokens of another headline of the same article"
-        " (0: off).",
+        "With --num-headlines above 1: penalty in nats for a token, each time that a"
+        " hypothesis of an earlier headline takes it at the same step (0: off).",
         group=_SEARCH,
         range=Range(low=0, high=100),
     )
@@ -95,16 +98,16 @@ class DecodeConfig(Config):
     seed: int = setting(1, "Random seed for --sample.", group=_SAMPLES, range=SEED)
     batch_size: int = setting(
         128,
-        "Number of articles searched together, fewer if they are long; on a GPU"
-        f" {GPU_BATCH} unless you set it.",
+        f"Number of articles per batch (if left out, {GPU_BATCH} on a GPU). A batch of"
+        " long articles has fewer.",
         group=_SPEED,
         unit="articles",
         range=_SOME,
     )
     shortlist: int = setting(
         1024,
-        "Write only this many of the most frequent tokens, and those of the article"
-        " (0: the whole vocabulary, which is slower).",
+        "Choose each token from this many of the most frequent ones and those of the"
+        " article (0: from the whole vocabulary, which is slower).",
         group=_SPEED,
         unit="tokens",
         range=SHORTLIST,
@@ -135,14 +138,15 @@ class DecodeConfig(Config):
     )
     no_repeat_ngram_size: int = setting(
         2,
-        "Never repeat this many tokens in a row (0: allow it).",
+        "Never write an n-gram of this many tokens twice in a headline (0: allow it).",
         group=_CONTENT,
         unit="tokens",
         range=Range(low=0, high=100),
     )
     exact_numbers: bool = setting(
         True,
-        "Write a number, code or Latin word only if the article has it, and whole.",
+        "Write a number, a Latin word or a code such as C919 only if the article has"
+        " exactly that one: 12 is not in 2012.",
         group=_CONTENT,
     )
     prefix: str = setting(

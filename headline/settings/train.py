@@ -40,7 +40,7 @@ DROPOUT_EPOCHS = 4.0  # from FEW_PAIRS on
 
 EPOCHS, MOST_EPOCHS = 20, 100_000  # default without max_minutes; upper limit
 
-_LENGTH, _UPDATES, _DROPOUT = "Length", "Updates", "Against overfitting"
+_LENGTH, _UPDATES, _DROPOUT = "Training time", "Updates", "Against overfitting"
 _MACHINE, _PROGRESS = "Machine", "Checkpoints and samples"
 _MANY = Range(low=1, high=65536)
 _TIME = Range(above=0, below=1_000_000)
@@ -74,8 +74,8 @@ class TrainConfig(Config):
     )
     pretrain_share: float = setting(
         0.3,
-        "Share of the training spent on pseudo-pairs, which come first (0: skip them)."
-        " `headline prepare --unpaired` makes them.",
+        "Share of all updates, or of --max-minutes, for pseudo-pairs, which come first"
+        " (0: skip them). `headline prepare --unpaired` makes them.",
         group=_LENGTH,
         unit="share",
         range=SHARE,
@@ -111,21 +111,23 @@ class TrainConfig(Config):
     )
     lr_multiplier: Words = setting(
         (),
-        "Multiply the learning rate of weights whose name matches the regular"
-        " expression PATTERN; the last match counts. Repeatable.",
+        "Multiply the learning rate of weights whose name has a match of PATTERN, a"
+        " regular expression such as embedding, encoder or decoder; the last match"
+        " counts. Repeatable.",
         group=_UPDATES,
         unit="pattern=factor",
     )
     freeze: Words = setting(
         (),
-        "Keep weights whose name matches the regular expression PATTERN as they are."
-        " Repeatable.",
+        "Do not train weights whose name has a match of PATTERN, a regular expression"
+        " such as embedding, encoder or decoder. Repeatable.",
         group=_UPDATES,
         unit="pattern",
     )
     warmup_updates: int = setting(
         200,
-        "Number of updates in which the learning rate rises from 0.",
+        "Number of updates in which the learning rate rises from 0; at most a fifth of"
+        " the training.",
         group=_UPDATES,
         unit="updates",
         range=Range(low=0),
@@ -151,15 +153,15 @@ class TrainConfig(Config):
     )
     clip_scope: ClipScope = setting(
         "model",
-        "What --clip-norm looks at: all gradients of the model together, or those of"
-        " each weight.",
+        "What --clip-norm limits: the norm of all gradients together (model), or that"
+        " of each weight matrix or bias by itself (weight).",
         group=_UPDATES,
     )
     # None: see ``fitted``.
     dropout_epochs: float | None = setting(
         None,
-        "Let all dropout rise from 0 over this many epochs, and less far in a shorter"
-        " training (0: full dropout from the start).",
+        "Raise all dropout rates from 0 to their full values over this many epochs"
+        " (0: full from the start). A shorter training does not reach the full values.",
         group=_DROPOUT,
         unit="epochs",
         range=Range(low=0, below=1_000_000),
@@ -172,12 +174,13 @@ class TrainConfig(Config):
         " (0: one pass).",
         group=_DROPOUT,
         range=Range(low=0, high=1000),
-        default_text=f"1 below {FEW_PAIRS:,} pairs, {LEAST_MINUTES:g} minutes or more"
-        " and no --init-from; else 0",
+        default_text=f"1 if there are fewer than {FEW_PAIRS:,} pairs, no --init-from"
+        f" and no --max-minutes below {LEAST_MINUTES:g}; else 0",
     )
     patience: int = setting(
         8,
-        "End the training after this many epochs without a better ROUGE-L (0: never).",
+        "Epochs without a better ROUGE-L after which training ends (0: never). With the"
+        " linear schedule, the rate first falls to 0 in half as many epochs.",
         group=_LENGTH,
         unit="epochs",
         range=Range(low=0),
@@ -203,8 +206,8 @@ class TrainConfig(Config):
     )
     checkpoint_minutes: float = setting(
         10.0,
-        "Save a checkpoint after this many minutes within an epoch; one is always saved"
-        " at its end.",
+        "Minutes between checkpoints within an epoch. Another one is saved at the end"
+        " of each epoch.",
         group=_PROGRESS,
         unit="minutes",
         range=_TIME,
