@@ -46,6 +46,7 @@ REPORT = "report.html"
 CARD = "README.md"
 RANGE_TEST = "find_lr.html"
 CHECKPOINT = "checkpoint/checkpoint.safetensors"
+UPDATE = f"this version reads {FORMAT}: update headline, or train the model anew"
 # In a model card, until its reader has taken it over.
 CARD_MARK = "`headline train` writes this card"
 
@@ -168,10 +169,7 @@ def _load_bundle(model_dir: Path) -> Bundle:
     path = located(model_dir, CONFIG)
     content = read_json(path, BundleError)
     if content.get("format") != FORMAT:
-        raise BundleError(
-            f"{path} has format {content.get('format')!r}, this version reads {FORMAT}:"
-            " update headline, or train the model anew"
-        )
+        raise BundleError(f"{path} has format {content.get('format')!r}, {UPDATE}")
     tokenizer = load_tokenizer(located(model_dir, VOCAB), BundleError)
     try:
         bundle = Bundle(
@@ -202,7 +200,7 @@ def _check_manifest(model_dir: Path) -> None:
     checksums = manifest.get("sha256")
     if manifest.get("format") != FORMAT:
         got = manifest.get("format")
-        raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}")
+        raise BundleError(f"{path} has format {got!r}, {UPDATE}")
     if not isinstance(checksums, dict) or {CONFIG, VOCAB, WEIGHTS} - checksums.keys():
         raise BundleError(f"{path} is damaged: it lacks checksums")
     for name in (CONFIG, VOCAB, WEIGHTS):
@@ -224,8 +222,9 @@ def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
     generable = bundle.tokenizer.vocab.vocab_size
     if generable != bundle.model.vocab_size:
         raise BundleError(
-            f"{model_dir / VOCAB} has {generable} generable tokens and the model "
-            f"{bundle.model.vocab_size}: they are of two models"
+            f"{model_dir / VOCAB} has {generable} tokens to write and {CONFIG} says "
+            f"{bundle.model.vocab_size}, so they are files of two models: copy all "
+            "files of one model, or train anew"
         )
     try:
         check_weights(bundle.model, bundle.weights)
@@ -306,10 +305,15 @@ def load_checkpoint(model_dir: Path) -> Checkpoint:
         text = metadata["state"]
         if metadata.get("format") != str(FORMAT):
             got = metadata.get("format")
-            raise BundleError(f"{path} has format {got!r}, this version reads {FORMAT}")
+            raise BundleError(
+                f"{path} has format {got!r}, this version reads {FORMAT}: resume with "
+                "the version that wrote it, or train anew with --overwrite"
+            )
         if metadata.get("sha256") != _digest(text, arrays):
-            raise ValueError("it is not what was written")
+            raise ValueError("its content is not what was written")
         state = json.loads(text)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path} is damaged: {error}") from error
+        raise BundleError(
+            f"{path} is damaged: {error}; train anew with --overwrite"
+        ) from error
     return Checkpoint(state, arrays)

@@ -75,7 +75,10 @@ def _taken_apart(given: Any) -> tuple[Sequence[Path], Pairs | None]:
     try:
         first = next(items)
     except StopIteration:
-        raise CorpusError("there is no file and no pair to prepare") from None
+        raise CorpusError(
+            "nothing to prepare: give a file, several files, or pairs of an article "
+            "and its headline"
+        ) from None
     if isinstance(first, str | Path):
         return [*map(Path, (first, *items))], None
     return [], chain([first], items)
@@ -91,8 +94,11 @@ def _checked(
     """
     for name, factor in weights.items():
         if Path(name) not in files:
-            raise ConfigError(f"{str(name)!r} is none of the files", "weights")
+            known = ", ".join(map(str, files)) or "none, only pairs"
+            message = f"weights: {str(name)!r} is not one of the files given: {known}"
+            raise ConfigError(message, "weights")
         if not 0 < factor <= MOST_WEIGHT:
-            wanted = f"a number above 0, at most {MOST_WEIGHT:g}"
-            raise ConfigError(f"the weight of {name} must be {wanted}", "weights")
+            wanted = f"a number above 0 and at most {MOST_WEIGHT:g}; got {factor!r}"
+            message = f"weights: how often an epoch shows {name} must be {wanted}"
+            raise ConfigError(message, "weights")
     return {Path(name): factor for name, factor in weights.items()}

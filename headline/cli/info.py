@@ -42,7 +42,9 @@ def info(folder: Path, as_json: bool) -> None:
     try:
         text = to_json(found) if as_json else "\n".join(lines_of(found))
     except RecursionError as error:
-        raise HeadlineError(f"{folder} is damaged: it says too much") from error
+        raise HeadlineError(
+            f"{folder} is damaged: its JSON is nested too deeply; make the folder anew"
+        ) from error
     click.echo(clean(text), file=utf8_stdout())
 
 

@@ -143,4 +143,6 @@ def refusing_rows(line: str) -> None:
     Raises:
         HeadlineError: always.
     """
-    raise HeadlineError(f"{line}; it would be lost, so give -o another file")
+    raise HeadlineError(
+        f"{line}; this row would be lost if its file is replaced: give -o another file"
+    )

@@ -104,7 +104,9 @@ def telling(
     """
     global _listeners
     if quiet and verbose and log is None:
-        raise click.UsageError("--verbose has no effect: --quiet needs a --log-file")
+        raise click.UsageError(
+            "--verbose has no effect with --quiet, unless --log-file is given too"
+        )
     with _opened(log, places) as stream:
         before, _listeners = _listeners, Listeners(quiet, verbose, stream)
         show_bars(not quiet)

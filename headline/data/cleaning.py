@@ -24,7 +24,7 @@ class Reason(StrEnum):
     LONG_TARGET = "headline too long"
     NOT_SHORTER = "headline not shorter than article"
     DUPLICATE = "duplicate"
-    HELD_OUT = "article of a held-out split"  # only for --unpaired
+    HELD_OUT = "article of the valid or test split"  # only for --unpaired
     NO_SENTENCE = "no sentence fit for a headline"  # only for --unpaired
 
 

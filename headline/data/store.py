@@ -37,6 +37,7 @@ from headline.text.ids import Ids, Ragged
 from headline.text.tokenizer import Tokenizer, Vocab, load_tokenizer
 
 FORMAT = 1
+AGAIN = "prepare the corpus again"  # the way out in errors
 DATA = "data.json"
 VOCAB = "vocab.json"
 REJECTS = "rejects.csv"
@@ -286,8 +287,7 @@ def _read_summary(
     if summary.get("format") != FORMAT:
         got = summary.get("format")
         raise DataError(
-            f"{path} has format {got!r}, this version reads {FORMAT}: "
-            "prepare the corpus again"
+            f"{path} has format {got!r}, this version reads {FORMAT}: {AGAIN}"
         )
     try:
         config = PrepareConfig.from_dict(summary["config"])
@@ -333,7 +333,7 @@ def _outline(data_dir: Path) -> Outline:
     summary, config, checksums = _read_summary(data_dir)
     for name in data_files(_splits_of(summary)):
         if not located(data_dir, name).is_file():
-            raise DataError(f"{data_dir / name} is missing")
+            raise DataError(f"{data_dir / name} is missing: {AGAIN}")
     vocab = located(data_dir, VOCAB)
     check_sha256(vocab, checksums.get(VOCAB, ""), DataError)
     places = (located(data_dir, name) for name in sorted(DATASET))
@@ -345,7 +345,10 @@ def _open_split(data_dir: Path, split: str) -> Split:
     source, target = (_open_side(data_dir, split, side) for side in SIDES)
     if len(source) != len(target):
         name = offsets_file(split, "target")
-        raise DataError(f"{data_dir / name} has another number of pairs than sources")
+        raise DataError(
+            f"{data_dir / name} is damaged: there are {len(target):,} headlines for "
+            f"{len(source):,} articles; {AGAIN}"
+        )
     return Split(source, target)
 
 
@@ -364,8 +367,11 @@ def _weighted(train: Split, path: Path, summary: Mapping[str, Any]) -> Split:
         0 < corpus.weight <= MOST_WEIGHT and corpus.pairs >= 0 for corpus in corpora
     ):
         raise DataError(f"{path} is damaged: its corpora have impossible weights")
-    if sum(corpus.pairs for corpus in corpora) != len(train):
-        raise DataError(f"{path} is damaged: its corpora have other pairs than train")
+    if (pairs := sum(corpus.pairs for corpus in corpora)) != len(train):
+        raise DataError(
+            f"{path} is damaged: its corpora have {pairs:,} train pairs together, but "
+            f"the train split has {len(train):,}; {AGAIN}"
+        )
     return replace(train, corpora=tuple(corpora))
 
 
@@ -548,7 +554,10 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
         return
     # Never replace a folder with other files, whatever the options say.
     if not located(folder, DATA).exists():
-        raise DataError(f"{folder} is not empty and holds no prepared corpus")
+        raise DataError(
+            f"{folder} is not empty and holds no prepared corpus: "
+            "choose another DATA_DIR"
+        )
     if strange := names - DATASET:
         raise DataError(
             f"{folder} holds {min(strange)}, which is no part of a prepared corpus: "

@@ -169,7 +169,10 @@ def _tell_errors(predictions: Iterable[Prediction], form: CorpusFormat) -> None:
     """Reports articles whose search settings contradict each other."""
     errors = [one.headlines[0].error for one in predictions if one.headlines[0].error]
     if errors and form.tell is not None:
-        form.tell(f"{len(errors):,} articles have no headline: {errors[0]}")
+        form.tell(
+            f"{len(errors):,} articles get no headline, the first one because: "
+            f"{errors[0]}"
+        )
 
 
 def read_pairs(path: Path, form: CorpusFormat) -> Iterator[Pair]:

@@ -30,6 +30,7 @@ COLUMNS = (
     "article",
 )
 READ = ("reference", "headline", "article")
+SAME = "--compare takes a file that -o wrote for the same articles"
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,15 @@ def _check_columns(table: Table) -> None:
 
 def _headline(path: Path, row: Row | None, pair: Pair | None, articles: int) -> str:
     if row is None:
-        raise CorpusError(f"{path} ends too early: {articles} articles are evaluated")
+        raise CorpusError(
+            f"{path} has fewer rows than there are articles, {articles:,}: {SAME}"
+        )
     if row.problem is not None:
         raise CorpusError(f"{path}: row {row.number} is damaged: {row.problem}")
     if pair is None:
         raise CorpusError(
-            f"{path}: row {row.number} is too many: {articles} articles are evaluated"
+            f"{path} has more rows than there are articles, {articles:,}; the first "
+            f"surplus one is row {row.number}: {SAME}"
         )
     for name, wanted in (("article", pair.source), ("reference", pair.target)):
         if row.values[name] != wanted:

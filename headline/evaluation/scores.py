@@ -96,7 +96,7 @@ def difference_table(differences: Mapping[str, Difference]) -> str:
 def choices_line(choices: Mapping[str, float]) -> str:
     """Returns how much the headlines of an article differ, on average."""
     return (
-        f"headlines of an article: {choices['different']:.2f} different, "
+        f"mean per article: {choices['different']:.2f} different headlines, "
         f"distinct-2 {choices['distinct_2']:.2f} %, "
-        f"ROUGE-L between two {choices['pairwise_rouge_l']:.2f}"
+        f"ROUGE-L of two headlines {choices['pairwise_rouge_l']:.2f}"
     )

@@ -180,5 +180,5 @@ def documents_kind(text: str) -> str | None:
             "turn it into CSV or JSON Lines with one row a document"
         )
     if re.match(r'\s*(?:\[\s*)?\{\s*"[^"\n]{1,80}"\s*:', text):
-        return "JSON: give it a name that ends in .jsonl, with one object a line"
+        return "JSON: save it as a .jsonl file, with one object in each line"
     return None

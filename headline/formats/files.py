@@ -39,7 +39,9 @@ def blame(path: Path | str) -> Iterator[None]:
 
 def read_once(path: Path) -> CorpusError:
     """Returns the error for reading a pipe or a device a second time."""
-    return CorpusError(f"{path} is no file that can be read twice: save it as one")
+    return CorpusError(
+        f"{path} is a pipe or a device, which can be read only once: save it to a file"
+    )
 
 
 def check_can_be_read_again(path: Path) -> None:

@@ -58,8 +58,10 @@ class Layout:
         found = "detected" if self.is_detected else "named"
         parts = [f"encoding {self.encoding} ({found})"]
         if self.dialect is not None:
-            quotes = "with" if self.dialect.quotes else "without"
-            parts.append(f"delimiter {self.dialect.delimiter!r} {quotes} quotes")
+            parts.append(f"delimiter {self.dialect.delimiter!r}")
+            parts.append(
+                "fields may be quoted" if self.dialect.quotes else "no quoting"
+            )
         if self.is_compressed:
             parts.append("gzip")
         columns = ", ".join(name[:40] for name in self.columns[:20])

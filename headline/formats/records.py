@@ -117,5 +117,5 @@ def _joined(text: str, part: str) -> str:
 
 def kind_of(value: Any) -> str:
     """Returns the kind of a JSON value, for a message."""
-    names = {bool: "true or false", dict: "an object", list: "a list of other values"}
+    names = {bool: "true or false", dict: "an object", list: "a list"}
     return names.get(type(value), type(value).__name__)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from headline.errors import CorpusError
 from headline.formats.columns import SOURCE_COLUMNS, TARGET_COLUMNS, same_name
@@ -137,7 +137,7 @@ class Table:
                 row = row._replace(problem=problem)
                 line = f"{self.path}, row {row.number}: {problem}"
                 if self._how.strict:
-                    raise CorpusError(f"{line}; without --strict it would be left out")
+                    raise CorpusError(f"{line}; without --strict, the row is skipped")
                 if tells and self._how.tell is not None:
                     self._how.tell(line)
             yield row
@@ -149,8 +149,13 @@ class Table:
                 return f"{len(row.fields)} instead of {len(self.columns)} columns"
             value = row.values.get(column)
             if as_text(value) is None:
-                return f"{column!r} holds {kind_of(value)}, and no text"
+                return f"{column!r} must be text or a list of texts; {_got(value)}"
         return None
+
+
+def _got(value: Any) -> str:
+    other = " with other values" if isinstance(value, list) else ""
+    return f"got {kind_of(value)}{other}"
 
 
 def _by_columns(rows: Rows, others: Sequence[Row], columns: Sequence[str]) -> Rows:
@@ -225,7 +230,10 @@ def find_pair_columns(table: Table, format: CorpusFormat) -> tuple[str, str]:
     source = find_column(table, format.source_column, SOURCE_COLUMNS, "source")
     target = find_column(table, format.target_column, TARGET_COLUMNS, "target")
     if source == target:
-        raise CorpusError(f"{table.path}: {source!r} is both source and target")
+        raise CorpusError(
+            f"{table.path}: the articles and the headlines cannot both be in column "
+            f"{source!r}; name two with --source-column and --target-column"
+        )
     return source, target
 
 

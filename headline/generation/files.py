@@ -91,8 +91,8 @@ def _opened(
         inputs.append(each)
         if each.shape != inputs[0].shape:
             raise CorpusError(
-                f"{shard.path} does not go with {shards[0].path} into one output: "
-                "its kind or its columns differ"
+                f"{shards[0].path} and {shard.path} cannot go into one output, because "
+                "they differ in kind or in columns: write one output for each"
             )
         if len(inputs) > MOST_OPEN:
             each.close()
@@ -142,4 +142,4 @@ class _Writing:
         if self.task.form.tell is not None:
             row = entry.row
             place = "the article" if row is None else f"row {row.number}"
-            self.task.form.tell(f"{place} has no headline: {error}")
+            self.task.form.tell(f"{place} gets no headline: {error}")

@@ -121,7 +121,10 @@ class TextInput:
 
     def __init__(self, shard: Shard, form: CorpusFormat, lines: bool) -> None:
         if not lines and not shard.is_whole:
-            raise CorpusError(f"{shard.path} is one article: it has no parts")
+            raise CorpusError(
+                f"{shard.path} cannot be read in parts, because it is one article; "
+                "with `lines`, each line is one"
+            )
         self.begin = shard.begin
         self._shard, self._form, self._lines = shard, form, lines
 

@@ -12,7 +12,9 @@ from headline.pages.rendering import fill_markdown
 ROUGE = {"ROUGE-1": "rouge_1", "ROUGE-2": "rouge_2", "ROUGE-L": "rouge_l"}
 RATES = {
     "% of headlines with a number that the article lacks": "unsupported_numbers",
-    "% of headlines in which two neighbouring characters repeat": "repeated_bigrams",
+    "% of headlines in which a pair of neighbouring characters occurs twice": (
+        "repeated_bigrams"
+    ),
 }
 READ = {"char": "characters", "word": "words"}
 
@@ -92,10 +94,11 @@ def _shown(value: object) -> object:
 
 def _reading(bundle: Bundle) -> str:
     vocab = bundle.tokenizer.vocab
+    copies = ", and copy the others from the article" if bundle.model.pointer else ""
     return (
-        f"Articles are read as {READ[bundle.tokenizer.kind]}, up to"
-        f" {bundle.max_source_length:,} characters of each; {vocab.vocab_size:,} of"
-        f" {len(vocab):,} tokens can be written without being copied."
+        f"The model reads up to {bundle.max_source_length:,} characters of an article,"
+        f" as {READ[bundle.tokenizer.kind]}. It can write {vocab.vocab_size:,} of its"
+        f" {len(vocab):,} tokens in any headline{copies}."
     )
 
 

@@ -38,7 +38,7 @@ CHARTS: Sequence[tuple[str, Mapping[str, str], bool]] = (
         False,
     ),
     (
-        "Source tokens in a second of updates",
+        "Article tokens read per second, validation excluded",
         {"source_tokens_per_second": "tokens"},
         False,
     ),
@@ -156,7 +156,9 @@ def _column(history: Sequence[Row], name: str) -> list[float]:
 
 def _lengths_chart(lengths: Mapping[str, Sequence[int]]) -> Picture:
     labels, bars = histogram(lengths)
-    return bar_chart("Headlines by their characters", labels, bars, "characters")
+    return bar_chart(
+        "Number of headlines by length in characters", labels, bars, "characters"
+    )
 
 
 def histogram(

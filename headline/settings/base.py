@@ -202,7 +202,7 @@ class Config:
             ConfigError: a name is unknown, a type is wrong or a value out of range.
         """
         if not isinstance(raw, Mapping):
-            raise ConfigError(f"settings must stand by their names; got {raw!r}")
+            raise ConfigError(f"settings must be given by name; got {raw!r}")
         known = {one.name for one in fields(cls)}
         for name in raw.keys() - known:
             choices = ", ".join(sorted(known))
@@ -210,7 +210,9 @@ class Config:
         try:
             return cls(**raw)
         except TypeError as error:
-            raise ConfigError(f"a {cls.__name__} setting has a wrong type") from error
+            raise ConfigError(
+                f"a setting of [{cls.section}] has a wrong type: {error}"
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings by name, ready for JSON."""

@@ -145,8 +145,8 @@ class DecodeConfig(Config):
     )
     exact_numbers: bool = setting(
         True,
-        "Write a number, a Latin word or a code such as C919 only if the article has"
-        " exactly that one: 12 is not in 2012.",
+        "Write a number, a Latin word, an emoji or a code such as C919 only if the"
+        " article has exactly that one: 12 is not in 2012.",
         group=_CONTENT,
     )
     prefix: str = setting(

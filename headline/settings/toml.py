@@ -127,6 +127,6 @@ def _value(setting: Setting, value: Any) -> str:
     try:
         written.encode("utf-8")
     except UnicodeEncodeError as error:
-        message = f"{setting.name} {value!r} holds bytes that are no text"
+        message = f"{setting.name} {value!r} has bytes that are not valid UTF-8"
         raise ConfigError(message, setting.name) from error
     return written

@@ -265,8 +265,8 @@ class TrainConfig(Config):
         parts = 1 << times
         if self.batch_size % parts:
             raise ConfigError(
-                f"batches of {self.batch_size} pairs cannot be halved {times} times: "
-                "give a lower batch_size, and a higher accumulate",
+                f"batches of {self.batch_size} pairs cannot be halved {times} times, "
+                f"as needed for lack of memory: give a multiple of {parts}",
                 "batch_size",
             )
         return replace(

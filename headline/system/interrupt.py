@@ -98,7 +98,10 @@ class Interrupt(Wish):
         self.stop(signal.Signals(number))
         name = signal.Signals(number).name
         with suppress(RuntimeError):  # it came while another line was written
-            self._report(f"{name}: finishing the batch; again to leave now")
+            self._report(
+                f"{name}: stopping after this update, with a checkpoint; a second "
+                "signal exits at once, without one"
+            )
 
 
 class Leaving(SystemExit):

@@ -290,8 +290,9 @@ def load_tokenizer(path: Path, error: type[HeadlineError]) -> Tokenizer:
     kind = TOKENIZERS[content["kind"]]
     if content.get("format") != kind.format:
         raise error(
-            f"{path} has format {content.get('format')!r}; this reads {kind.format} "
-            f"of tokenizer {kind.kind}: prepare and train anew"
+            f"{path} has format {content.get('format')!r}, this version reads "
+            f"{kind.format} for --tokenizer {kind.kind}: update headline, or prepare "
+            "and train anew"
         )
     vocab = Vocab((*SPECIAL_TOKENS, *content["tokens"]), content["vocab_size"])
     return kind(vocab)
@@ -300,14 +301,16 @@ def load_tokenizer(path: Path, error: type[HeadlineError]) -> Tokenizer:
 def _vocab_problem(content: Mapping[str, Any]) -> str | None:
     tokens, size = content.get("tokens"), content.get("vocab_size")
     if content.get("kind") not in list(TOKENIZERS):  # it may be unhashable
-        return f"unknown kind of tokenizer {content.get('kind')!r}"
+        known = " and ".join(TOKENIZERS)
+        return f"unknown kind of tokenizer {content.get('kind')!r}, known are {known}"
     if not isinstance(tokens, list) or not all(
         isinstance(token, str) and token for token in tokens
     ):
         return "tokens must be a list of strings"
     if len(set(tokens)) != len(tokens):
-        return "a token stands in it twice"
+        return "a token occurs in it twice"
     most = len(tokens) + len(SPECIAL_TOKENS)
     if type(size) is not int or not len(SPECIAL_TOKENS) < size <= most:
-        return f"vocab_size must be {len(SPECIAL_TOKENS) + 1} to {most}; got {size!r}"
+        least = len(SPECIAL_TOKENS) + 1
+        return f"its vocab_size is {size!r}, which is not between {least} and {most}"
     return None

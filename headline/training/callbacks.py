@@ -226,12 +226,14 @@ class Alarm(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         if math.isfinite(logs["gradient_norm"]) and math.isfinite(float(logs["loss"])):
             return
-        kept = "no epoch was complete, so there is no model"
+        kept = "no epoch was complete, so no weights are kept"
         if self.state.best is not None:
             kept = f"the weights with ROUGE-L {self.state.best.rouge_l:.1f} are kept"
+        elif self.state.history:
+            kept = "the weights after the pseudo-pairs are kept"
         raise TrainingError(
-            f"the loss of batch {self.state.current.batches} of epoch "
-            f"{self.state.epoch + 1} is no number any more; {kept}. Train again with a "
-            "lower --learning-rate, a lower --clip-norm above 0, or without "
-            "--mixed-precision"
+            f"training diverged: in batch {self.state.current.batches} of epoch "
+            f"{self.state.epoch + 1}, the loss or the gradient became NaN or infinite; "
+            f"{kept}. Train again with a lower --learning-rate, a lower --clip-norm "
+            "above 0, or without --mixed-precision"
         )

@@ -40,7 +40,9 @@ class Keeper:
         self.environment = environment()
         if has_foreign_readme(self.run.model_dir):
             path = self.run.model_dir / CARD
-            training.report(f"{path} is your own: it stays, and no card is written")
+            training.report(
+                f"{path} is your own text, so it stays and no model card is written"
+            )
 
     def record(self, logs: Mapping[str, float], scores: Mapping[str, float]) -> None:
         """Adds the row of an epoch to the history.

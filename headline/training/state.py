@@ -135,7 +135,9 @@ class TrainingState:
             best = None if state.best is None else Rouge(**raw["best"])
             current = EpochState(**raw.get("current", {}))  # not in older versions
         except TypeError as error:
-            raise BundleError(f"the checkpoint is damaged: {error}") from error
+            raise BundleError(
+                f"the checkpoint is damaged: {error}; train anew with --overwrite"
+            ) from error
         return replace(state, best=best, current=current)
 
 
@@ -187,7 +189,11 @@ def restore(
     variables, arrays = _variables(model), _kept(checkpoint.arrays)
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     if expected != {name: array.shape for name, array in arrays.items()}:
-        raise BundleError("the checkpoint is of another model")
+        raise BundleError(
+            "the checkpoint does not fit this model, perhaps because another version "
+            "of headline wrote it: resume with that version, or train anew with "
+            "--overwrite"
+        )
     for name, variable in variables.items():
         variable.assign(arrays[name])
     return TrainingState.from_dict(checkpoint.state["state"])
@@ -214,16 +220,17 @@ def _variables(model: HeadlineModel) -> dict[str, Any]:
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differences = [
-        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
         for name in sorted(before.keys() | now.keys())
         if name not in FINGERPRINTS and before.get(name) != now.get(name)
     ]
     differences += [
-        f"{what} is another"
+        f"{what} has changed"
         for name, what in FINGERPRINTS.items()
         if before.get(name) != now.get(name)
     ]
     if differences:
         raise TrainingError(
-            "--resume goes on with the same settings only: " + "; ".join(differences)
+            "--resume needs the settings with which the training began: "
+            + "; ".join(differences)
         )

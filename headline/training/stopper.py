@@ -18,7 +18,7 @@ class Stopper:
             return
         told = f"no better ROUGE-L in {config.patience} epochs: "
         if state.phase != PSEUDO_PAIRS and config.cooldown_epochs:
-            left = f"within {config.cooldown_epochs} more, and it ends"
+            left = f"within {config.cooldown_epochs} more, then training ends"
             self.training.report(f"{told}the learning rate falls to 0 {left}")
         else:
             self.training.report(f"{told}stopped")

@@ -186,11 +186,16 @@ def _halve_batches(training: Training) -> None:
     state, epoch = training.state, training.state.current
     # The update that failed is repeated from its start.
     updates = epoch.batches // training.config.accumulate
+    smallest = training.config.batch_size
     state.halvings += 1
     try:
         config = training.config
     except ConfigError as error:
-        raise TrainingError(f"there is no memory for a batch: {error}") from error
+        smaller = "--width" if smallest == 1 else "--batch-size or --width"
+        raise TrainingError(
+            f"out of memory, even with {smallest} pairs in a batch: give a smaller "
+            f"{smaller}, or prepare with a smaller --max-source-length"
+        ) from error
     epoch.batches = updates * config.accumulate
     _compile(training.model, exchange_optimizer(training.model, config), config)
     training.report(
@@ -282,7 +287,10 @@ def _starting_state(
     state = restore(model, checkpoint, same)
     minutes = run.train.max_minutes
     if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
-        raise TrainingError(f"the training of {run.model_dir} has come to its end")
+        raise TrainingError(
+            f"the training in {run.model_dir} is complete, so --resume has nothing to "
+            "do: to train on, start from it with --init-from in another folder"
+        )
     return state
 
 

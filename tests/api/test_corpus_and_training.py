@@ -86,11 +86,15 @@ def test_only_words_load_jieba_and_nothing_warns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "settings", "error"),
     [
-        ([], {}, "no file and no pair"),
+        ([], {}, "nothing to prepare: give a file"),
         ([("only one",)], {}, "pair 1 must be a tuple of two texts"),
         ([("article", None)], {}, "pair 1 must be a tuple of two texts"),
         (OF_ARTICLES, {"vocab": 3}, "unknown setting 'vocab'"),
-        (OF_ARTICLES, {"weights": {"x.csv": 2}}, "'x.csv' is none of the files"),
+        (
+            OF_ARTICLES,
+            {"weights": {"x.csv": 2}},
+            "weights: 'x.csv' is not one of the files",
+        ),
         ("x.csv", {"weights": {"x.csv": 0}}, "must be a number above 0"),
         ("data/x.csv", {"overwrite": True}, "data_dir"),
     ],

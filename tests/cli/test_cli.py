@@ -164,7 +164,7 @@ def test_prepare_makes_pseudo_pairs_of_files_without_headlines(
     summary = json.loads((tmp_path / "data" / "data.json").read_text("utf-8"))
     found = summary["counts"]["unpaired"]
     assert summary["unpaired"] == {str(first): found, str(second): 0}
-    held_out = summary["rejects"]["article of a held-out split"]
+    held_out = summary["rejects"]["article of the valid or test split"]
     assert 80 < found <= 100 and found + held_out >= 100
     assert f"{found} pseudo-pairs  {first}\n" in result.stderr
 

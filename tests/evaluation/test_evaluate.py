@@ -106,7 +106,8 @@ def test_an_article_that_the_options_do_not_go_with_is_told_of(
 
     evaluation = evaluate(writer, path, CorpusFormat(tell=told.append))
 
-    assert told == ["1 articles have no headline: " + str(found[0][0].error)]
+    because = str(found[0][0].error)
+    assert told == [f"1 articles get no headline, the first one because: {because}"]
     assert evaluation.predictions[0].texts["model"] == ""
 
 

@@ -97,8 +97,9 @@ def test_other_articles_or_references_are_named_by_their_row(path: Path) -> None
 
 
 def test_too_few_and_too_many_rows_are_told(path: Path) -> None:
-    assert "ends too early: 4 articles" in refusal(path, [*PAIRS, PAIRS[0]])
-    assert "row 4 is too many: 2 articles" in refusal(path, PAIRS[:2])
+    assert "fewer rows than there are articles, 4" in refusal(path, [*PAIRS, PAIRS[0]])
+    said = refusal(path, PAIRS[:2])
+    assert "more rows than there are articles, 2" in said and "is row 4" in said
 
 
 @pytest.mark.parametrize("missing", ["reference", "headline", "article"])
@@ -113,7 +114,7 @@ def test_a_missing_column_is_named(path: Path, missing: str) -> None:
     ("content", "part"),
     [
         ("", "empty"),
-        ("reference,headline,article\n", "ends too early"),
+        ("reference,headline,article\n", "fewer rows"),
         ("reference,headline,article\n央行降准,央行\n", "row 2 is damaged"),
         ('reference,headline,article\n央行降准,"央行,央行\n', "row 2 is damaged"),
     ],

@@ -170,7 +170,7 @@ def test_a_pipe_gives_its_rows_once(tmp_path: Path, suffix: str) -> None:
     with open_table(pipe, CorpusFormat()) as table:
         found = list(table)
         assert table.position() == 0
-        with pytest.raises(CorpusError, match="read twice"):
+        with pytest.raises(CorpusError, match="read only once"):
             table.rows(())
     writer.join()
     expected = rows(plain)

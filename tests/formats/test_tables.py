@@ -513,7 +513,7 @@ def test_a_twice_named_column(tmp_path: Path) -> None:
 def test_one_column_cannot_be_both(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"title,content\n{LINE}")
 
-    assert "both source and target" in fault(path, source_column="title")
+    assert "cannot both be in column" in fault(path, source_column="title")
 
 
 def test_candidates_share_no_name() -> None:

@@ -498,8 +498,8 @@ def test_an_article_that_the_options_do_not_go_with_is_told_of(tmp_path: Path) -
     assert from_csv(run(job, path))[1:] == [["央行", "好"], ["下调", ""]]
     assert run(job, write(tmp_path / "a.txt", "下调")) == "\n"
     assert told == [
-        "row 3 has no headline: no room",
-        "the article has no headline: no room",
+        "row 3 gets no headline: no room",
+        "the article gets no headline: no room",
     ]
 
 
@@ -730,9 +730,12 @@ def test_values_that_are_no_text_are_told_and_what_json_lacks_is_null(
     )
 
     assert first["headline"] == HAN[:3] and first["x"] == [None, {"y": None}]
-    assert "holds an object" in second["error"] and second["headline"] == ""
+    assert "got an object" in second["error"] and second["headline"] == ""
     assert third == {"text": None, "x": None, "headline": ""}
-    assert len(told) == 1 and "row 2: 'text' holds an object" in told[0]
+    assert (
+        len(told) == 1
+        and "row 2: 'text' must be text or a list of texts; got an object" in told[0]
+    )
 
 
 def test_controls_may_be_what_pandas_writes(tmp_path: Path) -> None:
@@ -785,7 +788,7 @@ def test_a_text_in_another_encoding_than_the_named_one_is_refused(
 ) -> None:
     path = write(tmp_path / "a.txt", HAN, "gb18030")
 
-    assert "is not in utf-8" in refusal(job_of(encoding="utf-8"), path)
+    assert "is not valid utf-8" in refusal(job_of(encoding="utf-8"), path)
 
 
 @pytest.mark.parametrize("lines", [True, False])

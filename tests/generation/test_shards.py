@@ -170,5 +170,5 @@ def test_one_article_has_no_parts(tmp_path: Path) -> None:
     generator = Generator(char_tokenizer(HAN), CopyEngine(3), CONFIG, 50)
     task = Task(CorpusFormat())
 
-    with pytest.raises(CorpusError, match=r"a\.txt is one article"):
+    with pytest.raises(CorpusError, match=r"a\.txt cannot be read in parts"):
         write_headlines(generator, [Shard(path, rows=1)], io.StringIO(), task)

@@ -82,7 +82,7 @@ def test_what_toml_escapes_is_escaped(tmp_path: Path, text: str) -> None:
 
 def test_bytes_that_are_no_text_cannot_be_written() -> None:
     prefix = SECTIONS["search"]["prefix"]
-    with pytest.raises(ConfigError, match="holds bytes that are no text"):
+    with pytest.raises(ConfigError, match="has bytes that are not valid UTF-8"):
         to_toml({"search": [(prefix, "\udcff")]})
 
 

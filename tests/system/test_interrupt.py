@@ -96,7 +96,7 @@ def test_a_training_stops_keeps_what_it_has_and_goes_on(
         process.send_signal(signal.SIGTERM)
         stdout, stderr = end(process)
     assert process.returncode == 143 and stdout == ""
-    assert "SIGTERM: finishing the batch" in stderr
+    assert "SIGTERM: stopping after this update" in stderr
     assert "the same command with --resume goes on from here" in stderr
     assert "Traceback" not in stderr and "Error" not in stderr
     assert load_bundle(model_dir).provenance["epoch"] == 1
@@ -133,7 +133,7 @@ def test_before_an_update_is_over_there_is_nothing_to_stop() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted) as caught:
             interrupt.check()
-    assert caught.value.exit_code == 130 and "again to leave" in said[0]
+    assert caught.value.exit_code == 130 and "a second signal exits at once" in said[0]
     assert signal.getsignal(signal.SIGINT) == before
 
 

@@ -10,9 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+from headline.errors import TrainingError
+from headline.evaluation.metrics import Rouge
 from headline.settings.train import TrainConfig
 from headline.system.progress import Ticker
-from headline.training.callbacks import EpochMeter
+from headline.training.callbacks import Alarm, EpochMeter
 from headline.training.phases import ONLY_PAIRS, Phase
 from headline.training.schedule import (
     Cooldown,
@@ -133,6 +135,25 @@ def test_the_time_left_counts_the_phase_to_come() -> None:
     first = replace(PHASE, end=0.25)
     state, clock = TrainingState(update=500), Clock(None, TrainingState(seconds=10.0))
     assert seconds_left(first, state, clock) == pytest.approx(70, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [
+        (TrainingState(), "no weights are kept"),
+        (TrainingState(best=Rouge(50.0, 30.0, 44.0)), "with ROUGE-L 44.0 are kept"),
+        # The phase of the pairs has begun, and none of its epochs is complete.
+        (TrainingState(history=[{"rouge_l": 9.0}]), "after the pseudo-pairs are kept"),
+    ],
+)
+@pytest.mark.parametrize("name", ["loss", "gradient_norm"])
+def test_a_training_that_diverges_says_which_weights_are_kept(
+    state: TrainingState, kept: str, name: str
+) -> None:
+    alarm, logs = Alarm(state), {"loss": 1.0, "gradient_norm": 1.0}
+    alarm.on_train_batch_end(0, logs)
+    with pytest.raises(TrainingError, match=rf"NaN or infinite; .*{kept}"):
+        alarm.on_train_batch_end(0, logs | {name: math.nan})
 
 
 def test_a_cooldown_ends_a_training_sooner() -> None:

@@ -42,5 +42,5 @@ def test_older_versions_kept_the_gradient_norm_behind_all_else() -> None:
     older = Checkpoint(state, arrays | {f"{len(arrays):03d} gradient_norm": norm})
     assert restore(model, older, {}).update == 3
     another = Checkpoint(state, arrays | {f"{len(arrays):03d} momentum": norm})
-    with pytest.raises(BundleError, match="of another model"):
+    with pytest.raises(BundleError, match="does not fit this model"):
         restore(model, another, {})

@@ -138,7 +138,7 @@ def test_stopped_again_and_again_it_comes_to_the_same(
     # split, and each step of the search.
     stopping(run, [1, 3, 13, 25])
     assert_same(run.model_dir, straight.model_dir)
-    with pytest.raises(TrainingError, match="come to its end"):
+    with pytest.raises(TrainingError, match="is complete, so --resume"):
         quietly(replace(run, resume=True))
 
 
@@ -157,7 +157,7 @@ def test_a_crash_and_a_stop_change_nothing(
     updates = -(-len(open_dataset(data_dir).splits["train"]) // 16)
     rows = history_of(broken.model_dir)
     assert [int(row["updates"]) for row in rows] == [updates, 2 * updates]
-    with pytest.raises(TrainingError, match="come to its end"):
+    with pytest.raises(TrainingError, match="is complete, so --resume"):
         quietly(broken)
 
 
@@ -240,6 +240,24 @@ def test_without_memory_for_a_batch_its_halves_make_the_same_update(
     assert one.weights.keys() == other.weights.keys()
 
 
+@pytest.mark.parametrize(("size", "least"), [(4, 1), (6, 3)])
+def test_without_memory_for_the_smallest_batch_it_says_what_to_make_smaller(
+    data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    least: int,
+) -> None:
+    def cramped(self: Schedule, batch: int, logs: Any = None) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Schedule, "on_train_batch_begin", cramped)
+    run = tiny_run(data_dir, tmp_path / "m", replace(CONFIG, batch_size=size))
+    with pytest.raises(TrainingError, match=f"even with {least} pairs") as caught:
+        train_model(run, lambda line: None)
+    assert ("--batch-size" in str(caught.value)) == (least > 1)
+
+
 def test_numbers_that_are_none_end_the_training(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +272,7 @@ def test_numbers_that_are_none_end_the_training(
     monkeypatch.setattr(Schedule, "on_train_batch_begin", cramped)
     train = replace(CONFIG, learning_rate=9.0, optimizer="sgd", clip_norm=0.0)
     with pytest.raises(
-        TrainingError, match=r"batch \d+ of epoch \d .*lower --learning-rate"
+        TrainingError, match=r"batch \d+ of epoch \d, .*lower --learning-rate"
     ):
         train_model(tiny_run(data_dir, tmp_path / "m", train), lines.append)
     assert "out of memory: from now on batches of 4 pairs, 2 of them" in lines[1]

@@ -157,6 +157,6 @@ def test_an_error_in_the_middle_of_an_epoch_is_all_that_is_told(
     )
     assert done.returncode == 1 and done.stdout == ""
     *lines, last = done.stderr.splitlines()
-    assert last.startswith("Error: the loss of batch ")
+    assert last.startswith("Error: training diverged: in batch ")
     known = ("preset ", "epoch ", "  ")
     assert [line for line in lines if line and not line.startswith(known)] == []

@@ -228,7 +228,7 @@ def test_a_readme_that_stays_is_told_of(tmp_path: Path) -> None:
 
     (tmp_path / "README.md").write_text("# 我的模型", "utf-8")
     Keeper(training, cast(Any, written))
-    assert len(lines) == 1 and f"{tmp_path / 'README.md'} is your own" in lines[0]
+    assert len(lines) == 1 and f"{tmp_path / 'README.md'} is your own text" in lines[0]
 
 
 def assert_scored_as_told(
@@ -384,7 +384,9 @@ def test_resume_names_the_settings_that_differ(
 ) -> None:
     run = replace(quick_run(data_dir, trained[0]), resume=True)
     other = replace(run, train=replace(QUICK, learning_rate=0.5, epochs=9))
-    with pytest.raises(TrainingError, match=r"epochs was 3, is 9.*learning_rate"):
+    with pytest.raises(
+        TrainingError, match=r"epochs was 3 and is now 9.*learning_rate"
+    ):
         train_model(other, print)
     with pytest.raises(BundleError, match=r"no checkpoint.*without --resume"):
         train_model(replace(run, model_dir=tmp_path), print)
@@ -485,7 +487,7 @@ def test_weights_repeat_pairs_and_a_resume_knows_them(
     assert len(batches) == -(-train.epoch_pairs // QUICK.batch_size)
     assert len(counts) == len(train) and set(counts.values()) == {1, 2}
     run = replace(quick_run(weighted, trained[0]), resume=True)
-    with pytest.raises(TrainingError, match="the dataset is another"):
+    with pytest.raises(TrainingError, match="the dataset has changed"):
         train_model(run, print)
 
 
@@ -532,7 +534,7 @@ def test_a_training_without_progress_comes_to_its_end_and_keeps_the_last(
         updates = rows[0]["updates"]
         left = np.array([updates + 1, 1]) / (2 * updates)
         np.testing.assert_allclose([half, end], before * left, rtol=1e-5)
-    with pytest.raises(TrainingError, match="come to its end"):
+    with pytest.raises(TrainingError, match="is complete, so --resume"):
         train_model(replace(run, resume=True), print)
 
 

@@ -158,7 +158,7 @@ def test_interrupted_training_goes_on_as_if_it_had_never_stopped(
         for name in ("seconds", SPEED):
             del row[name], expected[name]
         assert row == pytest.approx(expected, rel=1e-4)
-    with pytest.raises(TrainingError, match="come to its end"):
+    with pytest.raises(TrainingError, match="is complete, so --resume"):
         train_model(run, print)
 
 

@@ -183,5 +183,5 @@ def test_training_from_a_model_goes_on_where_it_stood(
     article = ["丁天地玄黄「甲乙」宇宙"]
     assert Generator.load(model_dir).generate(article)[0][0].text
     resumed = replace(run, resume=True, init_from=None)
-    with pytest.raises(TrainingError, match="the model of --init-from is another"):
+    with pytest.raises(TrainingError, match="the model of --init-from has changed"):
         train_model(resumed, print)

@@ -149,7 +149,8 @@ def whole_text(stream: BinaryIO, how: CorpusFormat, name: str) -> str:
     text = content.decode(encoding, "replace")
     if undecodable_share(text) > MOST_UNDECODABLE:
         raise CorpusError(
-            f"{name} is not in {encoding}: leave out --encoding to have it detected"
+            f"most of {name} is not valid {encoding}: name another --encoding, or "
+            "leave it out to have it detected"
         )
     if kind := documents_kind(text):
         raise CorpusError(f"{name} looks like {kind}")
