@@ -222,9 +222,9 @@ def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
     generable = bundle.tokenizer.vocab.vocab_size
     if generable != bundle.model.vocab_size:
         raise BundleError(
-            f"{model_dir / VOCAB} has {generable} tokens to write and {CONFIG} says "
-            f"{bundle.model.vocab_size}, so they are files of two models: copy all "
-            "files of one model, or train anew"
+            f"{model_dir / VOCAB} has {generable} tokens that can be written, "
+            f"{CONFIG} says {bundle.model.vocab_size}, so they are files of two "
+            "models: copy all files of one model, or train anew"
         )
     try:
         check_weights(bundle.model, bundle.weights)

@@ -303,7 +303,7 @@ def test_vocab_of_another_size_is_refused(model_dir: Path) -> None:
 
     message = refusal(model_dir, VOCAB)
 
-    assert "9 tokens to write" in message
+    assert "9 tokens that can be written" in message
     assert str(BUNDLE.model.vocab_size) in message
 
 

@@ -94,7 +94,7 @@ def _checked(
     """
     for name, factor in weights.items():
         if Path(name) not in files:
-            known = ", ".join(map(str, files)) or "none, only pairs"
+            known = ", ".join(map(str, files)) or "no files, only pairs"
             message = f"weights: {str(name)!r} is not one of the files given: {known}"
             raise ConfigError(message, "weights")
         if not 0 < factor <= MOST_WEIGHT:

@@ -79,12 +79,12 @@ def evaluate(
     """Write headlines for the articles of FILE and compare them with those in FILE.
 
     The headlines in FILE are the references. The table has a column for each system:
-    the model; `other`, what --compare names; `oracle`, the headline with the best
-    ROUGE-L if each article gets several; `lead`, the opening of the article, cut to
-    the median length of the references; and the references. ROUGE (F1), BLEU and chrF
-    count characters and go to 100. "unsupported numbers %" and "unsupported Latin %"
-    are the shares of headlines with a number or a Latin word that the article does not
-    have as a whole. ± is half of the 95% interval by bootstrap. With --compare, a
+    the model; `other`, what --compare names; `oracle`, the best by ROUGE-L of an
+    article's several headlines; `lead`, the opening of the article, cut to the median
+    length of the references; and the references. ROUGE (F1), BLEU and chrF count
+    characters and go to 100. "unsupported numbers %" and "unsupported Latin %" are the
+    shares of headlines with a number or a Latin word that the article lacks; 12 is not
+    in 2012. ± is half of the 95% interval by bootstrap. With --compare, a
     second table has the ROUGE of the model minus that of `other`; a difference with p
     below 0.05 is hardly chance.
 

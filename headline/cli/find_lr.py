@@ -41,8 +41,8 @@ UNUSED = (
         but=UNUSED,
         about={
             "max_minutes": {
-                "help": "Minutes that the training will last. The range test does not"
-                " stop after them; only the default of --r-drop depends on them."
+                "help": "The --max-minutes of your later `headline train`. They do not"
+                " limit the range test; only the default of --r-drop depends on them."
             }
         },
     ),

@@ -72,14 +72,14 @@ def generate(
 ) -> None:
     """Write headlines for articles.
 
-    Without FILES, all of stdin is one article, or with --lines each line: one line
-    out for each line in. A .txt file is read likewise. A .csv or .tsv file comes out
-    with a column `headline` added, a .jsonl file with such a key. Several headlines
+    Without FILES, all of stdin is one article. With --lines each line of it is one, and
+    gives one line of output. A .txt file is read likewise. A .csv or .tsv file comes
+    out with a column `headline` added, a .jsonl file with such a key. Several headlines
     of an article (--num-headlines) stand in one line in text, with tabs between them;
     in CSV and TSV in more columns, headline_2 and so on; in JSONL in a list under the
-    key `headlines`. An object of a .jsonl file may set options of the search and
-    limits on headlines for its own article:
-    {"text": ..., "options": {"prefix": "北京", "max_length": 20}}.
+    key `headlines`. An object of a .jsonl file may set options of the search and limits
+    on headlines for its own article: {"text": ..., "options": {"prefix": "北京",
+    "max_length": 20}}.
 
     \b
     Example:

@@ -43,7 +43,7 @@ def info(folder: Path, as_json: bool) -> None:
         text = to_json(found) if as_json else "\n".join(lines_of(found))
     except RecursionError as error:
         raise HeadlineError(
-            f"{folder} is damaged: its JSON is nested too deeply; make the folder anew"
+            f"{folder} is damaged: its JSON is nested too deeply; prepare or train anew"
         ) from error
     click.echo(clean(text), file=utf8_stdout())
 

@@ -79,7 +79,7 @@ def train(
 
     After each epoch it writes headlines for a sample of the valid split, with the
     search that `headline generate` uses. It keeps the weights of the last epoch whose
-    ROUGE-L is below the best one by no more than chance.
+    ROUGE-L is the best, or so close to it that chance explains the difference.
     Pseudo-pairs, which `headline prepare --unpaired` makes, are trained on first.
     The Keras backend is TensorFlow, JAX if only that is installed, or what
     KERAS_BACKEND says (tensorflow, jax).

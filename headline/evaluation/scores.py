@@ -98,5 +98,5 @@ def choices_line(choices: Mapping[str, float]) -> str:
     return (
         f"mean per article: {choices['different']:.2f} different headlines, "
         f"distinct-2 {choices['distinct_2']:.2f} %, "
-        f"ROUGE-L of two headlines {choices['pairwise_rouge_l']:.2f}"
+        f"ROUGE-L between two of them {choices['pairwise_rouge_l']:.2f}"
     )

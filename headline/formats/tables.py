@@ -154,7 +154,7 @@ class Table:
 
 
 def _got(value: Any) -> str:
-    other = " with other values" if isinstance(value, list) else ""
+    other = " with values that are no text" if isinstance(value, list) else ""
     return f"got {kind_of(value)}{other}"
 
 

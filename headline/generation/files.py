@@ -92,7 +92,7 @@ def _opened(
         if each.shape != inputs[0].shape:
             raise CorpusError(
                 f"{shards[0].path} and {shard.path} cannot go into one output, because "
-                "they differ in kind or in columns: write one output for each"
+                "they differ in kind or in columns: write each to an output of its own"
             )
         if len(inputs) > MOST_OPEN:
             each.close()

@@ -94,11 +94,11 @@ def _shown(value: object) -> object:
 
 def _reading(bundle: Bundle) -> str:
     vocab = bundle.tokenizer.vocab
-    copies = ", and copy the others from the article" if bundle.model.pointer else ""
+    copies = "; the others only by copying" if bundle.model.pointer else ""
     return (
         f"The model reads up to {bundle.max_source_length:,} characters of an article,"
-        f" as {READ[bundle.tokenizer.kind]}. It can write {vocab.vocab_size:,} of its"
-        f" {len(vocab):,} tokens in any headline{copies}."
+        f" as {READ[bundle.tokenizer.kind]}. It can use {vocab.vocab_size:,} of its"
+        f" {len(vocab):,} tokens for any article{copies}."
     )
 
 

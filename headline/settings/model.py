@@ -112,7 +112,7 @@ class ModelConfig(Config):
         divides = self.width % self.heads == 0
         yield "heads", divides, f"a divisor of the width {self.width}"
         guided = self.pointer or not self.match_length
-        yield "match_length", guided, "0 in a network without a pointer (preset seed)"
+        yield "match_length", guided, "0 without a pointer, as in the preset named seed"
 
     @property
     def match_features(self) -> int:

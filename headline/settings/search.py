@@ -38,9 +38,9 @@ class DecodeConfig(Config):
     )
     beam_threshold: float = setting(
         2.5,
-        "Drop a hypothesis this many nats behind the best (0: never). Only with one"
-        " headline per article and no --consensus, --sample, --prefix, --must-include"
-        " or --avoid.",
+        "Drop a hypothesis this many nats behind the best (0: never). Has no effect on"
+        " several headlines per article, --consensus, --sample, --prefix,"
+        " --must-include and --avoid.",
         group=_SPEED,
         unit="nats",
         range=Range(low=0, high=1000),
@@ -70,8 +70,8 @@ class DecodeConfig(Config):
     # lambda in Vijayakumar et al. 2018, eq. 4
     diversity: float = setting(
         0.0,
-        "With --num-headlines above 1: penalty in nats for a token, each time that a"
-        " hypothesis of an earlier headline takes it at the same step (0: off).",
+        "With --num-headlines above 1: nats that a token loses for each hypothesis of"
+        " the article's earlier headlines that took it at the same step (0: off).",
         group=_SEARCH,
         range=Range(low=0, high=100),
     )
@@ -106,8 +106,8 @@ class DecodeConfig(Config):
     )
     shortlist: int = setting(
         1024,
-        "Choose each token from this many of the most frequent ones and those of the"
-        " article (0: from the whole vocabulary, which is slower).",
+        "Choose each token from this many frequent ones plus all those of the article"
+        " (0: from the whole vocabulary, which is slower).",
         group=_SPEED,
         unit="tokens",
         range=SHORTLIST,

@@ -111,8 +111,8 @@ class TrainConfig(Config):
     )
     lr_multiplier: Words = setting(
         (),
-        "Multiply the learning rate of weights whose name has a match of PATTERN, a"
-        " regular expression such as embedding, encoder or decoder; the last match"
+        "Multiply the learning rate of weights whose name has a match of PATTERN, such"
+        " as decoder, a regular expression. If several match, the last one given"
         " counts. Repeatable.",
         group=_UPDATES,
         unit="pattern=factor",
@@ -126,8 +126,8 @@ class TrainConfig(Config):
     )
     warmup_updates: int = setting(
         200,
-        "Number of updates in which the learning rate rises from 0; at most a fifth of"
-        " the training.",
+        "Number of updates in which the learning rate rises from 0; in a short training"
+        " a fifth of it.",
         group=_UPDATES,
         unit="updates",
         range=Range(low=0),
@@ -180,7 +180,7 @@ class TrainConfig(Config):
     patience: int = setting(
         8,
         "Epochs without a better ROUGE-L after which training ends (0: never). With the"
-        " linear schedule, the rate first falls to 0 in half as many epochs.",
+        " linear schedule, half as many epochs follow, in which the rate falls to 0.",
         group=_LENGTH,
         unit="epochs",
         range=Range(low=0),

@@ -289,7 +289,7 @@ def _starting_state(
     if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
         raise TrainingError(
             f"the training in {run.model_dir} is complete, so --resume has nothing to "
-            "do: to train on, start from it with --init-from in another folder"
+            "do: to train it further, give --init-from this folder and another folder"
         )
     return state
 
