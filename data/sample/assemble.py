@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data.sample.fill import Slots, Words
 from data.sample.kinds import Kind, Variant, load_kinds, load_words
@@ -39,10 +39,11 @@ _QUOTES = (
 
 @dataclass(frozen=True)
 class Pair:
-    """A headline and its article."""
+    """A headline and its article, and the theme of its kind of event."""
 
     title: str
     content: str
+    theme: str = field(default="", compare=False)
 
 
 class Newsroom:
@@ -59,7 +60,7 @@ class Newsroom:
         variant = self._rng.choice(kind.variants)
         slots = Slots(self._rng, self._words, kind.slots)
         title = slots.fill(variant.title)
-        return Pair(title, self._article(kind, variant, slots))
+        return Pair(title, self._article(kind, variant, slots), kind.theme)
 
     def _article(self, kind: Kind, variant: Variant, slots: Slots) -> str:
         """Sentences in order: maybe some background, the key ones, fillers."""

@@ -28,10 +28,11 @@ class Kind:
     """One kind of event: its variants, and what else is said in its articles.
 
     `before` may stand ahead of the key sentences and `after` behind them; `quotes`
-    are what people say, without the quotation marks.
+    are what people say, without the quotation marks. `theme` is the name of its file.
     """
 
     name: str
+    theme: str
     slots: Mapping[str, str]
     variants: tuple[Variant, ...]
     before: tuple[str, ...]
@@ -55,14 +56,15 @@ def load_words() -> Words:
 def load_kinds() -> tuple[Kind, ...]:
     """All event kinds, in the order of their files' names."""
     files = sorted((_HERE / "events").glob("*.toml"))
-    return tuple(kind for path in files for kind in _kinds_of(_read(path)))
+    return tuple(kind for path in files for kind in _kinds_of(path.stem, _read(path)))
 
 
-def _kinds_of(theme: Mapping[str, Any]) -> list[Kind]:
+def _kinds_of(name: str, theme: Mapping[str, Any]) -> list[Kind]:
     """The kinds of one file; its own sentences are shared by all of them."""
     return [
         Kind(
             name=raw["name"],
+            theme=name,
             slots=raw["slots"],
             variants=tuple(_variant(v) for v in raw["variant"]),
             before=(*raw.get("before", ()), *theme["before"]),
