@@ -3,10 +3,12 @@
 Each split has two flat arrays of ids, sources and targets, each with an array of the
 offsets where pairs begin. The ids are memory-mapped, so a corpus need not fit into
 memory. The folder also has ``data.json``, ``vocab.json``, the held-out pairs as text,
-and the rejected rows.
+and the rejected rows; ``headline topics`` adds the topic of each pair.
 """
 
+import csv
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,6 +43,9 @@ AGAIN = "prepare the corpus again"  # the way out in errors
 DATA = "data.json"
 VOCAB = "vocab.json"
 REJECTS = "rejects.csv"
+TOPICS = "topics.csv"  # only once ``headline topics`` has written it
+TOPICS_HEADER = ("split", "pair", "topic", "probability", "headline")
+UNKNOWN = "□"  # for a character that is not in the vocab and stored nowhere as text
 SPLITS = ("train", "valid", "test")  # of the pairs
 UNPAIRED = "unpaired"  # the split of pseudo-pairs, which only some datasets have
 SIDES = ("source", "target")
@@ -81,7 +86,7 @@ def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
 
 
 # All files that a dataset can have.
-DATASET = {DATA, REJECTS, *data_files((*SPLITS, UNPAIRED))}
+DATASET = {DATA, REJECTS, TOPICS, *data_files((*SPLITS, UNPAIRED))}
 
 
 # --- reading ----------------------------------------------------------------------
@@ -232,15 +237,40 @@ class Dataset:
             DataError: the CSV file of the split is damaged.
         """
         places = set(evenly(len(self.splits[split]), wanted))
+        return [
+            pair for place, pair in enumerate(self._texts(split)) if place in places
+        ]
+
+    def _texts(self, split: str) -> Iterator[Pair]:
+        """Yields the pairs of ``valid`` or ``test`` as text, in the order of ids."""
         path = self.text_path(split)
         with open_table(path, CorpusFormat(encoding="utf-8")) as table:
             if missing := {"content", "title"} - set(table.columns):
                 raise DataError(f"{path} is damaged: no column {min(missing)}")
-            return [
-                Pair(row.values["content"], row.values["title"])
-                for place, row in enumerate(table)
-                if place in places
-            ]
+            for row in table:
+                yield Pair(row.values["content"], row.values["title"])
+
+    def headlines(self, split: str) -> Iterator[str]:
+        """Yields the headlines of a split, in the order of its pairs.
+
+        Those of the train split are made from ids; see ``decoded``.
+
+        Raises:
+            DataError: the CSV file of the split is damaged.
+        """
+        target = self.splits[split].target
+        if split not in SPLITS[1:]:
+            yield from (self.decoded(target[place]) for place in range(len(target)))
+            return
+        texts = [pair.target for pair in self._texts(split)]
+        if len(texts) != len(target):
+            raise DataError(f"{self.text_path(split)} has another number of pairs")
+        yield from texts
+
+    def decoded(self, ids: Ids) -> str:
+        """Returns the text of ids, with UNKNOWN for characters outside the vocab."""
+        known = len(self.tokenizer.vocab)
+        return self.tokenizer.decode(np.minimum(ids, known).tolist(), (UNKNOWN,))
 
 
 def evenly(total: int, wanted: int) -> list[int]:
@@ -403,6 +433,54 @@ def _open_array(path: Path) -> NDArray[Any]:
     if array.ndim != 1:
         raise DataError(f"{path} is damaged: it must have one axis")
     return array
+
+
+# --- topics ------------------------------------------------------------------------
+
+
+def count_topics(data_dir: Path) -> Counter[int]:
+    """Returns the number of pairs of each topic; empty before ``headline topics``.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = located(data_dir, TOPICS)
+    if not path.is_file():
+        return Counter()
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return Counter(int(row["topic"]) for row in csv.DictReader(stream))
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"{path} is damaged: `headline topics --overwrite` writes it again"
+        ) from error
+
+
+@contextmanager
+def replacing_topics(
+    data_dir: Path, overwrite: bool
+) -> Iterator[Callable[[Iterable[object]], object]]:
+    """Yields a function that writes a row of topics.csv; see TOPICS_HEADER.
+
+    The file appears once the body succeeds. No other process can prepare the dataset
+    again meanwhile.
+
+    Raises:
+        DataError: there is no dataset, or it has topics that must not be overwritten.
+        HeadlineError: the folder cannot be written.
+    """
+    _read_summary(data_dir)  # refuses a folder without a dataset
+    if located(data_dir, TOPICS).exists() and not overwrite:
+        raise DataError(
+            f"{data_dir / TOPICS} exists: give --overwrite to find the topics again"
+        )
+    with locked(data_dir):
+        tidy(data_dir)
+        with (
+            replacing_files(data_dir, DATA) as scratch,
+            (scratch / TOPICS).open("w", encoding="utf-8", newline="") as stream,
+        ):
+            yield csv_table(stream, TOPICS_HEADER)
 
 
 # --- writing -----------------------------------------------------------------------
