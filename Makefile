@@ -70,7 +70,7 @@ test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,jax,dev]'
 	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
-		tests/training/test_resume.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
+		tests/training/test_resume.py tests/training/test_topics.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
 
 # Where one is not on this machine, it is skipped with a line.
 PYTHONS ?= python3.11 python3.12 python3.13

@@ -20,6 +20,27 @@ def bracket_pairs(number: int, seed: int = 1) -> list[tuple[str, str]]:
     return [(title, f"{some(4, 9)}「{title}」{some(4, 9)}。") for title in titles]
 
 
+THEMES = "天地玄黄宇宙洪荒", "寒来暑往秋收冬藏", "金生丽水玉出昆冈"
+THEME_PAIRS = 60, 100, 40  # of each theme
+SHARED = "的一是在不了有和人这"  # characters that articles of every theme have
+
+
+def theme_pairs() -> list[tuple[str, str]]:
+    """Articles with headlines of three themes, each with characters of its own.
+
+    A headline has characters of its theme only.
+    """
+    generator = random.Random(1)
+    pairs = []
+    for theme, number in zip(THEMES, THEME_PAIRS, strict=True):
+        for _ in range(number):
+            article = [*generator.choices(theme, k=12), *generator.choices(SHARED, k=8)]
+            generator.shuffle(article)
+            pairs.append(("".join(article), "".join(generator.choices(theme, k=4))))
+    generator.shuffle(pairs)
+    return pairs
+
+
 def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> Path:
     """Writes a CSV corpus."""
     with path.open("w", encoding="utf-8", newline="") as stream:

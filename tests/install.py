@@ -143,6 +143,7 @@ def _refuse_training(environment: Environment) -> None:
     for command in (
         "train data -o new",
         "find-lr data -m new",
+        "topics data",
         "generate -m model article.txt --device gpu",
     ):
         done = run(

@@ -197,7 +197,10 @@ def test_every_headline_command_runs_as_it_stands(folder: Path) -> None:
 def with_overwrite(line: str) -> str:
     """Lets a command come again: the pages share their folders."""
     name, *rest = arguments(line)
-    again = name in {"prepare", "train"} and not {"--overwrite", "--help-all"} & {*rest}
+    again = name in {"prepare", "topics", "train"} and not {
+        "--overwrite",
+        "--help-all",
+    } & {*rest}
     return f"{line} --overwrite" if again and ">" not in line else line
 
 

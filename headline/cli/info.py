@@ -26,8 +26,9 @@ def info(folder: Path, as_json: bool) -> None:
     """Tell what a DATA_DIR or a MODEL_DIR contains.
 
     Printed are its kind and format, counts, vocabulary and tokenizer, its files with
-    their sizes; of a model also its network, preset, and the scores of the kept epoch
-    on the valid split.
+    their sizes; of a dataset also the shares of the topics, if `headline topics` has
+    found them; of a model also its network, preset, and the scores of the kept epoch on
+    the valid split.
 
     \b
     Example:
@@ -107,7 +108,7 @@ def _model(folder: Path) -> dict[str, Any]:
 
 
 def _dataset(folder: Path) -> dict[str, Any]:
-    from headline.data.store import FORMAT, outline
+    from headline.data.store import FORMAT, count_topics, outline
 
     found = outline(folder)
     summary = found.summary
@@ -122,8 +123,15 @@ def _dataset(folder: Path) -> dict[str, Any]:
         "rejects": _group(summary.get("rejects")),
         "lengths": _group(summary.get("lengths")),
         "settings": found.config.to_dict(),
+        "topics": _shares(count_topics(folder)),
         "files": _sizes(found.files),
     }
+
+
+def _shares(pairs: Mapping[int, int]) -> dict[str, float]:
+    """Returns the share of each topic, by its number."""
+    total = sum(pairs.values())
+    return {str(topic): round(pairs[topic] / total, 4) for topic in sorted(pairs)}
 
 
 def _group(value: Any) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 Results go to stdout, messages to stderr. This module and the commands import only
 click, the settings and the errors at the top; a command imports the rest when it runs.
-So ``--help`` and usage errors are fast, and only ``train`` and ``find-lr`` load Keras.
+So ``--help`` and usage errors are fast, and only ``train``, ``find-lr`` and ``topics``
+load Keras.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -25,6 +26,7 @@ from headline.system.streams import (
 # One line for each command, in the order of use; listing them loads no command.
 COMMANDS = {
     "prepare": "Turn a corpus into a dataset.",
+    "topics": "Find the topics of a dataset.",
     "train": "Train a model on a dataset.",
     "find-lr": "Propose a learning rate for a training.",
     "evaluate": "Write headlines and compare them with those of a file.",

@@ -9,6 +9,7 @@ from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PresetConfig
 from headline.settings.search import DecodeConfig
+from headline.settings.topics import TopicsConfig
 from headline.settings.train import TrainConfig
 
 _KINDS: tuple[type[Config], ...] = (
@@ -20,6 +21,7 @@ _KINDS: tuple[type[Config], ...] = (
     DecodeConfig,
     GenerateConfig,
     MachineConfig,
+    TopicsConfig,
 )
 
 # Section -> name -> setting.

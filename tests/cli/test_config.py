@@ -21,6 +21,7 @@ from tests.scripted import tiny_bundle
 # What changes something of each command that has settings.
 CHANGES = {
     "prepare": "--tokenizer word --vocab-size 77 --workers 3 --delimiter tab",
+    "topics": "--topics 7 --set topics.latent_size=3 --device cpu",
     "train": "--preset large --max-minutes 2.5 --freeze [a-z]=1 --freeze \\d --width 6"
     " --heads 3 --mixed-precision",
     "find-lr": "--preset seed --set model.width=64 --optimizer lion",
@@ -33,6 +34,7 @@ CHANGES = {
 STRICT, SEED, HEADS = "strict = true", "seed = 9", "heads = 4"
 CHANGED = {
     "prepare": {STRICT, "min_count = 9"},
+    "topics": {"topics = 9", SEED},
     "train": {SEED, HEADS},
     "find-lr": {SEED, HEADS},
     "evaluate": {STRICT, SEED},
@@ -180,7 +182,8 @@ def test_a_default_that_is_given_counts_too(file: Path, tmp_path: Path) -> None:
 def test_a_file_may_serve_every_command(file: Path) -> None:
     file.write_text(
         "[format]\nstrict = true\n[prepare]\nmin_count = 9\n[train]\nseed = 9\n"
-        "[model]\nheads = 4\n[search]\nseed = 9\n[generate]\nlines = true\n",
+        "[model]\nheads = 4\n[search]\nseed = 9\n[generate]\nlines = true\n"
+        "[topics]\ntopics = 9\nseed = 9\n",
         "utf-8",
     )
     for command in CHANGED:

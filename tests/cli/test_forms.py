@@ -17,6 +17,7 @@ from tests.scripted import tiny_bundle
 
 GROUPS = {
     "prepare": ["Output", "Input files", "Vocabulary", "Lengths", "Machine"],
+    "topics": ["Output", "Topics", "Updates", "Machine"],
     "train": ["Output", "Starting point", "Training time", "Machine", "Network"],
     "find-lr": ["Output", "Starting point", "Training time", "Machine", "Network"],
     "evaluate": ["Model", "Output", "Search", "Random headlines", "Input files"],
