@@ -23,8 +23,8 @@ def evaluate(
 
     Args:
         writer: the model.
-        pairs_or_file: a CSV, TSV or JSONL file, or pairs of an article and its
-            headline. Pairs with a blank side are left out.
+        pairs_or_file: a file, or pairs of an article and its headline. Pairs with a
+            blank side are left out.
         settings: of the search, and for a file those of ``FormatConfig``.
 
     Returns:

@@ -51,7 +51,7 @@ def prepare(
     files, pairs = _taken_apart(files_or_pairs)
     others = [*map(Path, unpaired)]
     for path in [*files, *others]:
-        folders = [path.parent, path.resolve().parent]
+        folders = [path.parent, path.resolve().parent, *[path] * path.is_dir()]
         check_outputs({"data_dir": Path(data_dir)}, {f"the folder of {path}": folders})
     job = Job(
         files=files,

@@ -13,6 +13,7 @@ import click
 from headline.cli.asked import Asked
 from headline.settings.base import schema
 from headline.settings.search import DecodeConfig
+from headline.system.compression import plain_name
 
 if TYPE_CHECKING:
     from headline.settings.model import ModelConfig
@@ -61,8 +62,17 @@ def scoring_rules() -> Iterable[Rule]:
 
 
 def format_rules(files: Sequence[Path]) -> Iterable[Rule]:
-    """Yields the rules for settings of the file format."""
+    """Yields the rules for settings of the file format.
+
+    Args:
+        files: the input files; empty means stdin, which is text.
+    """
+    from headline.formats.registry import format_of  # loads all formats
+
     yield "delimiter", any(map(is_delimited, files)), "a CSV or TSV file"
+    formats = [*map(format_of, files)]
+    has_text = not files or any(one is None or one.is_text for one in formats)
+    yield "encoding", has_text, "a file that is text"
 
 
 def text_rules(files: Sequence[Path], texts: Sequence[Path]) -> Iterable[Rule]:
@@ -75,7 +85,7 @@ def text_rules(files: Sequence[Path], texts: Sequence[Path]) -> Iterable[Rule]:
     has_tables = len(texts) < len(files)
     yield "lines", bool(texts) or not files, "plain text, from a .txt file or stdin"
     for name in ("source_column", "headline_column"):
-        yield name, has_tables, "a CSV, TSV or JSONL file"
+        yield name, has_tables, "a table, such as a CSV or JSONL file"
 
 
 def training_rules(model: "ModelConfig", train: "TrainConfig") -> Iterable[Rule]:
@@ -91,9 +101,12 @@ def training_rules(model: "ModelConfig", train: "TrainConfig") -> Iterable[Rule]
 
 def is_delimited(path: Path) -> bool:
     """Tells whether the name of a file means CSV or TSV."""
-    return path.name.lower().removesuffix(".gz").endswith(DELIMITED)
+    return plain_name(path).endswith(DELIMITED)
 
 
 def has_controls(path: Path, texts: Sequence[Path]) -> bool:
     """Tells whether rows of a file may set search options, as in JSON Lines."""
-    return path not in texts and not is_delimited(path)
+    from headline.formats.registry import format_of  # loads all formats
+
+    format = format_of(path)
+    return path not in texts and format is not None and format.takes_settings

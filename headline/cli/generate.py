@@ -73,19 +73,21 @@ def generate(
     """Write headlines for articles.
 
     Without FILES, all of stdin is one article. With --lines each line of it is one, and
-    gives one line of output. A .txt file is read likewise. A .csv or .tsv file comes
-    out with a column `headline` added, a .jsonl file with such a key. Several headlines
-    of an article (--num-headlines) stand in one line in text, with tabs between them;
-    in CSV and TSV in more columns, headline_2 and so on; in JSONL in a list under the
-    key `headlines`. An object of a .jsonl file may set options of the search and limits
-    on headlines for its own article: {"text": ..., "options": {"prefix": "北京",
-    "max_length": 20}}.
+    gives one line of output. A .txt file is read likewise. A table (.csv, .tsv, .xlsx,
+    .parquet) comes out with a column `headline` added, a .jsonl or .json file with such
+    a key. A folder of .txt files comes out as CSV, a folder that `datasets` saved as
+    Parquet. Several headlines of an article (--num-headlines) stand in one line in
+    text, with tabs between them; in tables in more columns, headline_2 and so on; in
+    JSON in a list under the key `headlines`. An object of a .jsonl file may set options
+    of the search and limits on headlines for its own article: {"text": ..., "options":
+    {"prefix": "北京", "max_length": 20}}.
 
     \b
     Example:
         cat article.txt | headline generate -m models/news
         headline generate -m models/news article.txt --num-headlines 5 --diversity 0.5
-        headline generate -m models/news articles.csv -o with_headlines.csv
+        headline generate -m models/news articles.csv -o with_headlines.csv.gz
+        headline generate -m models/news articles.xlsx -o with_headlines.xlsx
     """
     single_blas_thread()
     machine, wanted = asked.over(MachineConfig()), asked.over(GenerateConfig())

@@ -81,7 +81,7 @@ def generation_meter(
     from headline.formats.tables import total_bytes
     from headline.system.progress import Meter
 
-    if not files or not all(path.is_file() for path in files):
+    if not files or not all(path.is_file() or path.is_dir() for path in files):
         with Meter("generate", "articles", tell) as meter:
             yield lambda read, articles: meter.advance(articles)
         return

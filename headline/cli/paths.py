@@ -59,8 +59,8 @@ class OutputFile(UserPath):
 
 
 READ_ONCE = "is stdin, and can be read only once: save it to a file, and name that"
-INPUT = UserPath(exists=True, dir_okay=False)
-CORPUS = UserPath(READ_ONCE, exists=True, dir_okay=False)
+INPUT = UserPath(exists=True)
+CORPUS = UserPath(READ_ONCE, exists=True)
 COMPARED = UserPath(READ_ONCE, exists=True)
 CONFIG = UserPath("is stdin: name a file", exists=True, dir_okay=False)
 LOG = UserPath("is stdout, which carries the result: name a file", dir_okay=False)

@@ -3,12 +3,13 @@
 The files of a model count as read; other files in its folder do not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from headline.bundle import model_files
 from headline.errors import HeadlineError
 from headline.settings.presets import Run
+from headline.system.compression import named_compression
 from headline.system.outputs import (
     STDOUT,
     check_output,
@@ -29,7 +30,7 @@ def check_preparation(data_dir: Path, files: Sequence[Path]) -> None:
         HeadlineError: a file is in that folder.
     """
     for path in files:
-        folders = [path.parent, path.resolve().parent]
+        folders = [path.parent, path.resolve().parent, *[path] * path.is_dir()]
         check_outputs({"-o": data_dir}, {f"the folder of {path}": folders})
 
 
@@ -99,6 +100,8 @@ def check_generation(
     Raises:
         HeadlineError: they would overwrite such a file, or cannot be written.
     """
+    from headline.formats.registry import check_output_name  # loads all formats
+
     for path in (output, page):
         if path is not None:
             check_output(path)
@@ -109,6 +112,27 @@ def check_generation(
     }
     name = "stdout" if output == STDOUT else "-o"
     check_outputs({name: output, "--explain": page}, read)
+    _check_not_within({name: output, "--explain": page}, files)
+    check_output_name(files, output)
+
+
+def _check_not_within(
+    outputs: Mapping[str, Path | None], files: Iterable[Path]
+) -> None:
+    """Refuses outputs in a folder that is read as one corpus.
+
+    Raises:
+        HeadlineError: an output lies in such a folder.
+    """
+    for folder in filter(Path.is_dir, files):
+        for name, path in outputs.items():
+            if path is None or path == STDOUT:
+                continue
+            if folder.resolve() in path.resolve().parents:
+                raise HeadlineError(
+                    f"{name} {path} lies in {folder}, which is read: "
+                    "choose another folder"
+                )
 
 
 def sources(files: Sequence[Path]) -> Sequence[Path]:
@@ -130,7 +154,7 @@ def rewrites(files: Sequence[Path], output: Path) -> bool:
 
     if len(files) != 1 or output == STDOUT or descriptor_of(output) is not None:
         return False
-    is_plain = not is_text(files[0]) and files[0].suffix.lower() != ".gz"
+    is_plain = not is_text(files[0]) and named_compression(files[0]) is None
     return is_plain and same_file(files[0], output)
 
 

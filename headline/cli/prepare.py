@@ -72,8 +72,10 @@ def prepare(
 ) -> None:
     """Turn a corpus of articles and headlines into a dataset.
 
-    FILES are CSV, TSV or JSON Lines, each plain or .gz, with a column of headlines
-    (title, headline, 标题) and one of articles (content, article, text, 正文). Rows
+    FILES are tables (.csv, .tsv, .jsonl, .json, .xlsx, .parquet; text also as .gz,
+    .bz2 or .zst) with a column of headlines (title, headline, 标题) and one of articles
+    (content, article, text, 正文); folders of .txt files whose first line is the
+    headline; folders that Hugging Face `datasets` saved; LCSTS's .txt files. Rows
     that cannot be used are listed with their reasons in DATA_DIR/rejects.csv; the
     held-out pairs are written as text to DATA_DIR/valid.csv and DATA_DIR/test.csv.
 

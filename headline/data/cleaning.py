@@ -79,12 +79,12 @@ def rejects(rows: Rows, file: str, faults: Mapping[int, Reason]) -> list[Reject]
         faults: the reasons, keyed by the index of the row in ``Rows.numbers``.
     """
     found = []
-    for number, values, problem, _ in rows.others:
-        excerpt = _excerpt([f"({problem})", *values.values()])
-        found.append(Reject(file, number, Reason.UNREADABLE, excerpt))
-    for row, reason in faults.items():
-        excerpt = _excerpt(column[row] for column in rows.texts)
-        found.append(Reject(file, rows.numbers[row], reason, excerpt))
+    for row in rows.others:
+        excerpt = _excerpt([f"({row.problem})", *row.values.values()])
+        found.append(Reject(file, row.number, Reason.UNREADABLE, excerpt))
+    for place, reason in faults.items():
+        excerpt = _excerpt(column[place] for column in rows.texts)
+        found.append(Reject(file, rows.numbers[place], reason, excerpt))
     return sorted(found, key=lambda reject: reject.row)
 
 

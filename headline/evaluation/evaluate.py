@@ -32,7 +32,7 @@ from headline.evaluation.scores import (
 )
 from headline.evaluation.significance import Difference, compare
 from headline.formats.files import check_can_be_read_again
-from headline.formats.records import as_text
+from headline.formats.records import as_text, value_of
 from headline.formats.tables import (
     CorpusFormat,
     Table,
@@ -106,7 +106,7 @@ def evaluate(
     """Writes headlines for each article of a file and scores them.
 
     Args:
-        path: CSV, TSV or JSONL with articles and titles.
+        path: a table of articles and headlines.
         other: another model, or a file of predictions for these articles, to compare
             with.
         meter: counts the articles that are done.
@@ -194,7 +194,7 @@ def _pairs(table: Table, form: CorpusFormat, tells: bool = True) -> Iterator[Pai
     empty = True
     source, target = find_pair_columns(table, form)
     for row in table.rows((source, target), tells=tells):
-        values = (row.values.get(source), row.values.get(target))
+        values = (value_of(row.values, source), value_of(row.values, target))
         pair = Pair(*(normalise(as_text(value) or "") for value in values))
         if row.problem is None and all(pair):
             empty = False

@@ -27,14 +27,17 @@ _ENOUGH = 0.75  # lowest share of everyday characters in a text
 _NEARLY = 0.9  # of the best share is enough for UTF-8, perhaps with broken bytes
 _ASCII = frozenset(range(0x20, 0x7F)) | set(b"\t\n\v\f\r")
 
-_WORKBOOK = "an Excel workbook: save it as CSV UTF-8"
+_WORKBOOK = "an Excel workbook: give it a name that ends in .xlsx"
+_OLD_OFFICE = (
+    "an old Excel or Word file, or one with a password: save it as .xlsx or CSV"
+)
 _ARCHIVE = "a {} archive: unpack it first"
 _MAGIC = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file: save it as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLD_OFFICE),
     (b"%PDF-", "a PDF document: save its text"),
     (b"{\\rtf", "an RTF document: save it as plain text"),
-    (b"PAR1", "a Parquet file: convert it to CSV or JSON Lines"),
-    (b"ARROW1", "an Arrow file: convert it to CSV or JSON Lines"),
+    (b"PAR1", "a Parquet file: give it a name that ends in .parquet"),
+    (b"ARROW1", "an Arrow file: convert it to Parquet"),
     (b"SQLite format 3\0", "an SQLite database: export a table as CSV"),
     (b"\x28\xb5\x2f\xfd", _ARCHIVE.format("zstd")),
     (b"BZh", _ARCHIVE.format("bzip2")),
@@ -56,11 +59,6 @@ _ZIPPED = (
     (b"opendocument.text", "an OpenDocument text: save it as plain text"),
     (b"", _ARCHIVE.format("zip")),
 )
-
-
-def is_gzip(head: bytes) -> bool:
-    """Tells whether the bytes begin a gzip file."""
-    return head.startswith(b"\x1f\x8b")
 
 
 def binary_kind(head: bytes) -> str | None:

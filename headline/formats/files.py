@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from headline.errors import CorpusError
 
@@ -30,6 +30,8 @@ def blame(path: Path | str) -> Iterator[None]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(f"{path} is damaged: {error}") from error
     except OSError as error:
+        if error.errno is None:  # of bzip2 and zstd, not of the operating system
+            raise CorpusError(f"{path} is damaged: {error}") from error
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeError as error:  # some codecs cannot skip a wrong byte
         raise CorpusError(
@@ -48,10 +50,22 @@ def check_can_be_read_again(path: Path) -> None:
     """Checks that a path is not a pipe or device, which can be read only once.
 
     Raises:
-        CorpusError: it exists and is not a regular file.
+        CorpusError: it exists and is neither a regular file nor a folder.
     """
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file() and not path.is_dir():
         raise read_once(path)
+
+
+def need_seeking(file: "InputFile") -> None:
+    """Checks that a format may jump about in a file, which a pipe does not allow.
+
+    Raises:
+        CorpusError: the file is a pipe or a device.
+    """
+    if not file.is_regular:
+        raise CorpusError(
+            f"{file.path} is no file that can be searched: save it as one"
+        )
 
 
 class InputFile:
@@ -95,6 +109,11 @@ class InputFile:
         """Returns a stream from the beginning; the reader still gets all bytes."""
         return io.BufferedReader(_Range(self, 0, None), BUFFER)
 
+    @property
+    def size(self) -> int:
+        """The size of a regular file in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
     def read_at(self, place: int, buffer: memoryview) -> int:
         """Reads bytes at an offset into a buffer; returns how many, 0 at the end."""
         if place < len(self._kept):
@@ -132,8 +151,10 @@ class _Range(io.RawIOBase):
         return read
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        if not self.seekable() or whence == os.SEEK_END:
+        if not self.seekable():
             raise io.UnsupportedOperation("seek")
+        if whence == os.SEEK_END:
+            offset += self._file.size if self._end is None else self._end
         self._place = offset + (self._place if whence == os.SEEK_CUR else 0)
         return self._place
 
@@ -141,3 +162,58 @@ class _Range(io.RawIOBase):
         if not self.seekable():
             raise io.UnsupportedOperation("tell")
         return self._place
+
+
+class InputFolder(InputFile):
+    """A folder of files, which its format opens one after another."""
+
+    def _open(self) -> None:
+        self.is_regular = True
+
+    def close(self) -> None:
+        """Does nothing: each file is closed as soon as it has been read."""
+
+    def reader(self, begin: int = 0, end: int | None = None) -> "FolderReader":
+        """Returns a stream for ``FolderReader.open``; it has no bytes of its own."""
+        return FolderReader()
+
+    def preview(self) -> "FolderReader":
+        """Returns a stream as ``reader`` does."""
+        return FolderReader()
+
+
+class FolderReader(io.BufferedReader):
+    """Opens the files of a folder, and counts the bytes that were read of them.
+
+    A folder itself has no bytes to read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(cast(io.RawIOBase, io.BytesIO()))
+        self._before = 0  # bytes of the files that were closed again
+        self._now: BinaryIO | None = None
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[BinaryIO]:
+        """Yields an open file of the folder.
+
+        Raises:
+            CorpusError: it cannot be opened or read.
+        """
+        with blame(path), path.open("rb") as file:
+            self._now = file
+            yield file
+            self._before, self._now = self._before + file.tell(), None
+
+    def tell(self) -> int:
+        """Returns the number of bytes read so far."""
+        return self._before + (0 if self._now is None else self._now.tell())
+
+
+def open_input_file(path: Path) -> InputFile:
+    """Opens a file or a folder.
+
+    Raises:
+        CorpusError: it cannot be opened.
+    """
+    return InputFolder(path) if path.is_dir() else InputFile(path)

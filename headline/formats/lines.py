@@ -1,7 +1,6 @@
-"""The lines of a text file, plain or gzip, and their problems."""
+"""The lines of a text file, plain or compressed, and their problems."""
 
 import csv
-import gzip
 import io
 from collections import deque
 from collections.abc import Iterator
@@ -14,18 +13,24 @@ from headline.formats.encodings import (
     AUTO,
     binary_kind,
     detect_encoding,
-    is_gzip,
 )
 from headline.formats.files import BUFFER, InputFile, blame
 from headline.formats.layout import LONGEST_ROW, Layout, Place
+from headline.system.compression import compression_of, decompressed
 from headline.system.progress import Report
 
 
-def unzipped(file: io.BufferedReader) -> io.BufferedReader:
-    """Returns the content of a file, decompressed if it is gzip, whatever its name."""
-    if not is_gzip(file.peek(BUFFER)):
-        return file
-    return cast(io.BufferedReader, gzip.GzipFile(fileobj=file))
+def unpacked(file: io.BufferedReader, name: str) -> io.BufferedReader:
+    """Returns the content of a file, decompressed if need be, whatever its name.
+
+    Args:
+        name: the name of the file, for messages.
+
+    Raises:
+        HeadlineError: the package that decompresses it is not installed.
+    """
+    kind = compression_of(file.peek(BUFFER))
+    return file if kind is None else decompressed(file, kind, name)
 
 
 def encoding_of(head: bytes, encoding: str, name: str, note: Report | None) -> str:
@@ -62,8 +67,8 @@ def text_layout(file: InputFile, encoding: str, note: Report | None) -> Layout:
     """
     with blame(file.path):
         stream = file.preview()
-        is_compressed = is_gzip(stream.peek(BUFFER))
-        head = unzipped(stream).peek(BUFFER)
+        compression = compression_of(stream.peek(BUFFER))
+        head = unpacked(stream, str(file.path)).peek(BUFFER)
     found = encoding_of(head, encoding, str(file.path), note)
     text = head.decode(found, "replace")
     # A bare CR ends a line only in a file without other line ends; elsewhere it is
@@ -74,15 +79,22 @@ def text_layout(file: InputFile, encoding: str, note: Report | None) -> Layout:
         encoding=found,
         is_detected=encoding == AUTO,
         newline=newline,
-        is_compressed=is_compressed,
+        compression=compression,
     )
+
+
+def plain_stream(stream: io.BufferedReader, layout: Layout) -> io.BufferedReader:
+    """Returns the content of a stream of a file with this layout, decompressed."""
+    if layout.compression is None:
+        return stream
+    return decompressed(stream, layout.compression, str(layout.path))
 
 
 @contextmanager
 def open_text(stream: io.BufferedReader, layout: Layout) -> Iterator[io.TextIOWrapper]:
     """Yields a text stream with the line ends of the layout; ``stream`` stays open."""
     with blame(layout.path):
-        plain = unzipped(stream) if layout.is_compressed else stream
+        plain = plain_stream(stream, layout)
         text = io.TextIOWrapper(
             plain, layout.encoding, "surrogateescape", layout.newline
         )
@@ -225,7 +237,7 @@ class Lines:
         if line is None:
             self._ended = True
             raise StopIteration
-        if not _is_decoded(line):
+        if not is_decoded(line):
             self._decoded = False
         if "\r" in line:
             line = _with_plain_end(line)
@@ -264,7 +276,7 @@ class Lines:
         text = self.ahead.read() + text
         self.ahead = lines_of(text)
         is_short = text.count("\n") >= LONGEST_ROW and '"' in text
-        return None if is_short or not _is_decoded(text) else text
+        return None if is_short or not is_decoded(text) else text
 
 
 def lines_of(text: str) -> io.StringIO:
@@ -286,7 +298,8 @@ def _with_plain_end(line: str) -> str:
     return body.replace("\n", " ").replace("\r", " ") + "\n"
 
 
-def _is_decoded(text: str) -> bool:
+def is_decoded(text: str) -> bool:
+    """Tells whether a text has no bytes that could not be decoded."""
     try:
         text.encode()  # the fastest way to find surrogates of undecoded bytes
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
 """Rows of a table, single or in blocks, and their values as text."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
@@ -28,6 +28,7 @@ class Row(NamedTuple):
     values: dict[str, Any]
     problem: str | None
     fields: Sequence[str] = ()  # raw fields of CSV and TSV, with surplus ones
+    origin: Any = None  # what the writer of its format needs besides the values
 
 
 @dataclass
@@ -69,15 +70,34 @@ def none_readable(layout: Layout, row: Row) -> CorpusError:
     Args:
         row: the first row.
     """
-    hint = "one JSON object a line is wanted"
+    hint = "one JSON object a line, or an array of objects, is wanted"
     if row.problem == layout.undecodable:
         hint = layout.encoding_hint
-    elif str(row.values.get("", "")).startswith("["):
-        hint = f"it looks like a JSON array, but {hint}"
     return CorpusError(
         f"{layout.path}: none of the first rows can be read; "
         f"row {row.number} is {row.problem}; {hint}"
     )
+
+
+def value_of(values: Mapping[str, Any], column: str) -> Any:
+    """Returns the value of a column; None if there is none.
+
+    A column whose name has dots, such as ``data.body``, may be in a nested object.
+    """
+    if column in values or "." not in column:
+        return values.get(column)
+    value: Any = values
+    for name in column.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def with_nested(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the keys of an object, and dotted names for those of nested objects."""
+    yield from values
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from (f"{name}.{inner}" for inner in with_nested(value))
 
 
 def as_text(value: Any) -> str | None:

@@ -8,6 +8,7 @@ import io
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,18 +16,29 @@ from typing import Any, NamedTuple, TextIO
 
 from headline.errors import CorpusError
 from headline.formats import registered
-from headline.formats.files import InputFile
+from headline.formats.files import BUFFER, InputFile, blame
 from headline.formats.layout import Layout, Place
-from headline.formats.lines import Lines
+from headline.formats.lines import Lines, unpacked
 from headline.formats.options import CorpusFormat
 from headline.formats.records import Row, Rows
+from headline.system.compression import COMPRESSIONS, named_compression, plain_name
 from headline.system.progress import Report
+
+Cell = str | float
+
+
+class New(NamedTuple):
+    """The names of what is added to each row."""
+
+    columns: Sequence[str]  # for tables
+    keys: Sequence[str]  # for objects
+    scores: Sequence[str] = ()  # the columns that hold numbers
 
 
 class Added(NamedTuple):
     """The output for one row: flat for columns and text, nested for objects."""
 
-    cells: Sequence[str]  # of the new columns; the last ones may be missing
+    cells: Sequence[Cell]  # of the new columns; the last ones may be missing
     values: Mapping[str, Any]  # by key
     problem: str | None = None  # why there is no output
 
@@ -43,14 +55,37 @@ class FileFormat(ABC):
     rows as it wants, and an open quote at their end is reported as in the whole file.
 
     Attributes:
-        suffixes: suffixes of file names, in lower case and without .gz.
+        suffixes: suffixes of file names, in lower case and without .gz. Folders of
+            files have none.
         is_table: whether it has rows of named values; otherwise it is plain text.
+        is_text: whether its files are text, which has an encoding.
+        is_folder: whether it is a folder of files.
         takes_settings: whether a row may set options of the search for its headlines.
+        writes: the suffix of what ``writer`` writes.
     """
 
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
     is_table = True
+    is_text = True
+    is_folder = False
     takes_settings = False
+
+    @property
+    def writes(self) -> str:
+        return self.suffixes[0]
+
+    def holds(self, folder: Path) -> bool:
+        """Tells whether a folder has this format."""
+        return False
+
+    def replaces(self, named: "FileFormat", head: bytes) -> bool:
+        """Tells whether a file has this format, though its suffix is that of another.
+
+        Args:
+            named: the format of the suffix.
+            head: the first bytes of the file, decompressed.
+        """
+        return False
 
     @abstractmethod
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
@@ -101,7 +136,7 @@ class FileFormat(ABC):
 
     def shape(self, layout: Layout) -> tuple[str, ...]:
         """Returns a value that must be equal for files written into one output."""
-        return (self.suffixes[0],)
+        return (self.writes,)
 
     def is_uneven(self, row: Row, column: str, layout: Layout) -> bool:
         """Tells whether a row lacks a column, or its last one was split at commas."""
@@ -116,15 +151,17 @@ class FileFormat(ABC):
         self,
         stream: TextIO,
         layout: Layout,
-        columns: Sequence[str],
-        keys: Sequence[str],
-    ) -> Write:
-        """Returns a function that writes rows unchanged, each with its output added.
+        new: New,
+        file: InputFile | None = None,
+    ) -> AbstractContextManager[Write]:
+        """Yields a function that writes rows unchanged, each with its output added.
+
+        The output is complete once the context has been left without an error.
 
         Args:
+            stream: the output; formats that are not text write into its ``buffer``.
             layout: the layout of the file of the rows.
-            columns: the new columns, for tables.
-            keys: the new keys, for objects.
+            file: the file of the rows, for formats that copy more of it than its rows.
 
         Raises:
             CorpusError: a new column or key exists already.
@@ -170,10 +207,39 @@ def _load() -> None:
 
 
 def format_of(path: Path) -> FileFormat | None:
-    """Returns the format by the suffix of a file, ignoring .gz; None if unknown."""
+    """Returns the format of a folder, or by the suffix of a file; None if unknown.
+
+    A suffix of compression, such as .gz, is ignored.
+    """
     _load()
-    name = path.name.lower().removesuffix(".gz")
+    if path.is_dir():
+        folders = (form for form in _formats if form.is_folder)
+        return next((form for form in folders if form.holds(path)), None)
+    name = plain_name(path)
     return next((form for form in _formats if name.endswith(form.suffixes)), None)
+
+
+def check_output_name(files: Sequence[Path], output: Path) -> None:
+    """Refuses a name of an output that would mislead programs that open it.
+
+    The output has the format of the files, or is text without files.
+
+    Raises:
+        CorpusError: one of both is not text, and the suffix is that of another format.
+    """
+    reads, named = format_of(files[0]) if files else None, format_of(output)
+    writes = ".txt" if reads is None else reads.writes
+    wanted = format_of(Path(f"x{writes}"))
+    assert wanted is not None
+    is_packed = not wanted.is_text and named_compression(output) is not None
+    differs = named is not None and named is not wanted
+    are_text = wanted.is_text and (named is None or named.is_text)
+    if is_packed or (differs and not are_text):
+        source = files[0] if files else "stdin"
+        raise CorpusError(
+            f"cannot write {output}: what comes of {source} is a {writes} file; "
+            f"give -o a name that ends in {writes}"
+        )
 
 
 def is_text(path: Path) -> bool:
@@ -182,17 +248,40 @@ def is_text(path: Path) -> bool:
     return format is not None and not format.is_table
 
 
-def table_format_of(path: Path) -> FileFormat:
-    """Returns the format of a table.
+def content_format_of(file: InputFile) -> FileFormat | None:
+    """Returns the format of an open file or a folder; None if its suffix is unknown.
+
+    The content decides between formats with the same suffix, such as JSON Lines and a
+    JSON array.
 
     Raises:
-        CorpusError: the suffix is not that of a table.
+        CorpusError: the file is damaged.
     """
-    format = format_of(path)
+    named = format_of(file.path)
+    if named is None or named.is_folder:
+        return named
+    with blame(file.path):
+        head = unpacked(file.preview(), str(file.path)).peek(BUFFER)
+    return next((form for form in _formats if form.replaces(named, head)), named)
+
+
+def table_format_of(path: Path, file: InputFile | None = None) -> FileFormat:
+    """Returns the format of a table, by its content if its file is open.
+
+    Raises:
+        CorpusError: the suffix, or the folder, is not that of a table.
+    """
+    format = format_of(path) if file is None else content_format_of(file)
     if format is not None and format.is_table:
         return format
+    if path.is_dir():
+        raise CorpusError(
+            f"{path} is a folder without .txt files; a folder may also be one that "
+            "Hugging Face `datasets` saved; else name the files in it"
+        )
     suffixes = [name for form in _formats if form.is_table for name in form.suffixes]
+    packed = ", ".join(kind.suffix for kind in COMPRESSIONS)
     raise CorpusError(
         f"{path}: unknown kind of file; its name must end in {', '.join(suffixes)}, "
-        "or one of these and .gz; `headline generate` reads .txt too"
+        f"or one of these and {packed}; `headline generate` reads .txt too"
     )

@@ -1,9 +1,10 @@
-"""Tables of articles: CSV, TSV and JSON Lines, plain or gzip, read as a stream.
+"""Tables of articles in any format of the registry, read as a stream.
 
 Unless the reader is strict, a bad row does not stop it: the row comes with a problem.
 Memory holds one row.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any, Self
 
 from headline.errors import CorpusError
 from headline.formats.columns import SOURCE_COLUMNS, TARGET_COLUMNS, same_name
-from headline.formats.files import InputFile, blame
+from headline.formats.files import blame, open_input_file
 from headline.formats.layout import Layout, Place
 from headline.formats.options import CorpusFormat as CorpusFormat
-from headline.formats.records import Row, Rows, as_text, kind_of
+from headline.formats.records import Row, Rows, as_text, kind_of, value_of
 from headline.formats.registry import FileFormat, table_format_of
 
 
@@ -25,6 +26,7 @@ class Table:
     A pipe can be read only once.
 
     Attributes:
+        file: the open file.
         format: the format of the file.
         layout: the layout of the file.
 
@@ -36,12 +38,12 @@ class Table:
         self, path: Path, how: CorpusFormat, layout: Layout | None = None
     ) -> None:
         self.path = path
-        self.format: FileFormat = table_format_of(path)
         self._how = how
-        self._file = InputFile(path)
-        self._stream = self._file.preview()
+        self.file = open_input_file(path)
+        self._stream = self.file.preview()
         try:
-            self.layout = layout or self.format.layout(self._file, how)
+            self.format: FileFormat = table_format_of(path, self.file)
+            self.layout = layout or self.format.layout(self.file, how)
             if layout is None and how.detail is not None:
                 how.detail(f"{path}: {self.layout.in_words}")
         except BaseException:
@@ -62,7 +64,7 @@ class Table:
     def close(self) -> None:
         """Closes the file; reading the table again opens it again."""
         self._stream.close()
-        self._file.close()
+        self.file.close()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ class Table:
             return 0
 
     def _read_from(self, start: Place | None) -> BufferedReader:
-        self._stream = self._file.reader(0 if start is None else start.offset)
+        self._stream = self.file.reader(0 if start is None else start.offset)
         return self._stream
 
     def _looked_at(
@@ -147,7 +149,7 @@ class Table:
         for column in columns:
             if self.format.is_uneven(row, column, self.layout):
                 return f"{len(row.fields)} instead of {len(self.columns)} columns"
-            value = row.values.get(column)
+            value = value_of(row.values, column)
             if as_text(value) is None:
                 return f"{column!r} must be text or a list of texts; {_got(value)}"
         return None
@@ -166,7 +168,7 @@ def _by_columns(rows: Rows, others: Sequence[Row], columns: Sequence[str]) -> Ro
         return Rows(rows.numbers, rows.texts, faulty)
     numbers = [*rows.numbers, *(row.number for row in fine)]
     texts = [
-        [*column, *(as_text(row.values.get(name)) or "" for row in fine)]
+        [*column, *(as_text(value_of(row.values, name)) or "" for row in fine)]
         for column, name in zip(rows.texts, columns, strict=True)
     ]
     if not rows.numbers:
@@ -177,7 +179,7 @@ def _by_columns(rows: Rows, others: Sequence[Row], columns: Sequence[str]) -> Ro
 
 
 def open_table(path: Path, how: CorpusFormat, layout: Layout | None = None) -> Table:
-    """Opens a .csv, .tsv, .jsonl, .ndjson or .json (lines) file, or its .gz.
+    """Opens a file, or a folder of files, in the format that its name stands for.
 
     It is opened once, however often it is read.
 
@@ -244,7 +246,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def total_bytes(files: Iterable[Path]) -> int:
-    """Returns the size of the files on disk.
+    """Returns the size of the files on disk, and of all files in the folders.
 
     Raises:
         CorpusError: a file is missing or cannot be accessed.
@@ -252,5 +254,12 @@ def total_bytes(files: Iterable[Path]) -> int:
     total = 0
     for path in files:
         with blame(path):
-            total += path.stat().st_size
+            total += _bytes_of(path)
     return total
+
+
+def _bytes_of(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_size
+    found = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sum(each.stat().st_size for each in found if each.is_file())

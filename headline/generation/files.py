@@ -1,4 +1,4 @@
-"""Articles in, the same rows with headlines out: text, lines, CSV, TSV and JSONL."""
+"""Articles in, the same rows with headlines out: text, lines, and tables."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -58,16 +58,17 @@ def write_headlines(
     writing = _Writing(generator, task)
     if isinstance(source, Stream):
         batches = _stream_batches(source, task, generator.ready_size)
-        writing.add(batches, text_writer(sink))
+        with text_writer(sink) as write:
+            writing.add(batches, write)
         return
     with ExitStack() as stack:
         inputs = _opened(source, generator, task, stack)  # before anything is written
-        new = writing.new
-        write = inputs[0].writer(sink, new.columns, new.keys)
+        write = stack.enter_context(inputs[0].writer(sink, writing.new.names))
         for each in inputs:
             entries = each.entries()
             writing.add(windows(entries, generator.window_size), write, each.begin)
-            each.close()
+            if len(inputs) > MOST_OPEN:
+                each.close()
 
 
 def _stream_batches(source: Stream, task: Task, size: int) -> Iterator[Sequence[Entry]]:

@@ -1,7 +1,7 @@
 """Inputs of articles: files of text or of rows, parts of files, and streams."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,9 +11,9 @@ from headline.errors import ConfigError, CorpusError
 from headline.formats.columns import SOURCE_COLUMNS
 from headline.formats.files import InputFile, blame, check_can_be_read_again
 from headline.formats.layout import Layout, Place
-from headline.formats.records import Row, as_text
+from headline.formats.records import Row, as_text, value_of
 from headline.formats.registered.text import PLAIN_TEXT, TEXT, text_lines, whole_text
-from headline.formats.registry import Write, is_text
+from headline.formats.registry import New, Write, is_text
 from headline.formats.tables import CorpusFormat, find_column, open_table
 from headline.generation.controls import (
     NO_OPTION,
@@ -57,7 +57,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Stream:
-    """An open stream of text in any encoding, plain or gzip."""
+    """An open stream of text in any encoding, plain or compressed."""
 
     stream: BinaryIO
     name: str  # for messages
@@ -84,10 +84,8 @@ class Input(Protocol):
             CorpusError: the file cannot be read, or is damaged.
         """
 
-    def writer(
-        self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
-    ) -> Write:
-        """Returns a function that writes rows unchanged; see ``FileFormat.writer``."""
+    def writer(self, sink: TextIO, new: New) -> AbstractContextManager[Write]:
+        """Yields a function that writes rows unchanged; see ``FileFormat.writer``."""
 
     def close(self) -> None:
         """Closes the file; reading opens it again."""
@@ -150,9 +148,7 @@ class TextInput:
             for row in islice(rows, shard.rows):
                 yield Entry(row.values[TEXT], end=stream.tell())
 
-    def writer(
-        self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
-    ) -> Write:
+    def writer(self, sink: TextIO, new: New) -> AbstractContextManager[Write]:
         return text_writer(sink)
 
     def close(self) -> None:
@@ -160,7 +156,7 @@ class TextInput:
 
 
 class TableInput:
-    """The articles of a CSV, TSV or JSONL file with their rows.
+    """The articles of a table with their rows.
 
     A row that cannot be read becomes a blank article, so that no row is lost. An
     article that was split at its own commas is joined again. An object of a JSONL file
@@ -187,7 +183,7 @@ class TableInput:
         finished = self._controlled if has_controls else self._mended
         rows = self.table.rows((self._column,), self._shard.start)
         for row in islice(rows, self._shard.rows):
-            text = as_text(row.values.get(self._column)) or ""
+            text = as_text(value_of(row.values, self._column)) or ""
             entry = Entry(text, row, problem=row.problem, end=self.table.position())
             yield finished(entry, row)
 
@@ -215,15 +211,14 @@ class TableInput:
         whole = self.table.format.mended(row, self._column, self.table.layout)
         return entry if whole is None else replace(entry, text=whole, problem=None)
 
-    def writer(
-        self, sink: TextIO, columns: Sequence[str], keys: Sequence[str]
-    ) -> Write:
-        return self.table.format.writer(sink, self.table.layout, columns, keys)
+    def writer(self, sink: TextIO, new: New) -> AbstractContextManager[Write]:
+        table = self.table
+        return table.format.writer(sink, table.layout, new, table.file)
 
     def close(self) -> None:
         self.table.close()
 
 
-def text_writer(sink: TextIO) -> Write:
-    """Returns a function that writes a line of tab-separated headlines per article."""
-    return PLAIN_TEXT.writer(sink, Layout(path=Path("-")), (), ())
+def text_writer(sink: TextIO) -> AbstractContextManager[Write]:
+    """Yields a function that writes a line of tab-separated headlines per article."""
+    return PLAIN_TEXT.writer(sink, Layout(path=Path("-")), New((), ()))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headline.formats.registry import Added
+from headline.formats.registry import Added, Cell, New
 from headline.generation.headlines import BLANK, Headline
 
 
@@ -26,6 +26,12 @@ class NewColumns:
         return [column for name in names for column in (name, f"{name}_score")]
 
     @property
+    def names(self) -> New:
+        """The names of all that is added."""
+        columns = self.columns
+        return New(columns, self.keys, columns[1::2] if self.with_scores else ())
+
+    @property
     def keys(self) -> list[str]:
         """The new keys of a JSONL object."""
         return list(self._values([BLANK], several=self.num_headlines > 1))
@@ -42,10 +48,10 @@ class NewColumns:
         values = self._values(headlines, several=asked > 1)
         return Added(self._cells(headlines), values, problem)
 
-    def _cells(self, headlines: Sequence[Headline]) -> list[str]:
+    def _cells(self, headlines: Sequence[Headline]) -> list[Cell]:
         if not self.with_scores:
             return [headline.text for headline in headlines]
-        pairs = ((headline.text, f"{headline.score:.4f}") for headline in headlines)
+        pairs = ((headline.text, headline.score) for headline in headlines)
         return [cell for pair in pairs for cell in pair]
 
     def _values(

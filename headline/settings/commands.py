@@ -33,7 +33,7 @@ class FormatConfig(Config):
     )
     source_column: str | None = setting(
         None,
-        "Column of the articles.",
+        "Column of the articles; data.body is the key body in the object data.",
         group=_FILES,
         level="basic",
         unit="name",
@@ -41,7 +41,7 @@ class FormatConfig(Config):
     )
     target_column: str | None = setting(
         None,
-        "Column of the headlines.",
+        "Column of the headlines; data.title is the key title in the object data.",
         group=_FILES,
         level="basic",
         unit="name",
@@ -65,7 +65,7 @@ class GenerateConfig(Config):
     )
     headline_column: str = setting(
         "headline",
-        "Name of the column or key that is added to CSV, TSV and JSONL files.",
+        "Name of the column or key that is added to tables.",
         group=_OUTPUT,
         unit="name",
     )

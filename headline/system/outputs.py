@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO, cast
 
 from headline.errors import HeadlineError
+from headline.system.compression import compressed_text, named_compression
 from headline.system.files import replacing_text
 from headline.system.streams import Result, flush_stdout, utf8_stdout
 
@@ -20,15 +21,30 @@ MOST_LINKS = 40  # as many as Linux follows
 def output_stream(path: Path) -> Iterator[TextIO]:
     """Yields a UTF-8 stream that keeps line ends as written.
 
+    The output is compressed if the suffix of its name says so: .gz, .bz2 or .zst.
+
     A regular file, new or old, is replaced once the body succeeds; see
     ``files.replacing``. A symbolic link stays, and its target is replaced. Devices,
     pipes and sockets are written directly. So are names of this process's descriptors,
     such as ``/dev/stdout``: output is appended to a file that a shell has opened.
 
     Raises:
-        HeadlineError: the path is a folder, or the operating system refused.
+        HeadlineError: the path is a folder, the operating system refused, or the
+            package that compresses is not installed.
         BrokenPipeError: the path is a pipe that nobody reads any more.
     """
+    kind = named_compression(path)
+    with _plain_stream(path) as stream:
+        if kind is None:
+            yield stream
+            return
+        binary = cast(BinaryIO, cast(TextIOWrapper, stream).buffer)
+        with compressed_text(binary, kind) as text:
+            yield text
+
+
+@contextmanager
+def _plain_stream(path: Path) -> Iterator[TextIO]:
     check_output(path)
     if path == STDOUT:
         yield utf8_stdout()

@@ -8,11 +8,13 @@ import pytest
 
 from headline.errors import CorpusError
 from headline.formats import registered, registry
-from headline.formats.registry import Added, format_of, is_text, table_format_of
+from headline.formats.registry import Added, New, format_of, is_text, table_format_of
 from headline.formats.tables import CorpusFormat, find_pair_columns, open_table
 
 # Each row is a headline and an article, with "=" between them.
 MODULE = """
+from contextlib import contextmanager
+
 from headline.formats.layout import Layout
 from headline.formats.records import Row
 from headline.formats.registry import FileFormat, register
@@ -30,11 +32,12 @@ class Equations(FileFormat):
             values = line.decode().rstrip().split("=")
             yield Row(number, dict(zip(layout.columns, values)), None)
 
-    def writer(self, stream, layout, columns, keys):
+    @contextmanager
+    def writer(self, stream, layout, new, file=None):
         def write(row, added):
             stream.write("=".join([*row.values.values(), *added.cells]) + "\\n")
 
-        return write
+        yield write
 
 
 register(Equations())
@@ -61,9 +64,10 @@ def test_a_new_format_is_read_and_written(tmp_path: Path) -> None:
     with open_table(path, CorpusFormat()) as table:
         assert find_pair_columns(table, CorpusFormat()) == ("content", "title")
         (block,) = table.blocks(["content"])
-        write = table.format.writer(output, table.layout, ["headline"], ["headline"])
-        for row in table:
-            write(row, Added(["新"], {"headline": "新"}))
+        new = New(["headline"], ["headline"])
+        with table.format.writer(output, table.layout, new) as write:
+            for row in table:
+                write(row, Added(["新"], {"headline": "新"}))
 
     assert list(block.texts[0]) == ["央行今日", "央行昨日"]
     assert output.getvalue() == "降准=央行今日=新\n降息=央行昨日=新\n"
@@ -71,7 +75,9 @@ def test_a_new_format_is_read_and_written(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("equations")
 def test_a_new_format_is_named_where_a_name_is_of_none() -> None:
-    with pytest.raises(CorpusError, match=r"\.json, \.equal, or one of these and \.gz"):
+    with pytest.raises(
+        CorpusError, match=r"\.json, .*\.equal, or one of these and \.gz, "
+    ):
         table_format_of(Path("news.xyz"))
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -32,12 +33,13 @@ from headline.formats.records import Row, Rows, first_rows, none_readable
 from headline.formats.registry import (
     Added,
     FileFormat,
+    New,
     Write,
     check_new,
     register,
     some,
 )
-from headline.formats.writing import clean
+from headline.formats.writing import cell_text, clean
 from headline.system.progress import Report
 
 _LONGEST_FIELD = 2**31 - 1  # characters; a C long on every platform
@@ -152,34 +154,35 @@ class Delimited(FileFormat):
         assert layout.dialect is not None
         return layout.dialect.delimiter.join(without_blank(row.fields[last:]))
 
+    @contextmanager
     def writer(
         self,
         stream: TextIO,
         layout: Layout,
-        columns: Sequence[str],
-        keys: Sequence[str],
-    ) -> Write:
-        """Returns a function that writes rows with the new columns after the old ones.
+        new: New,
+        file: InputFile | None = None,
+    ) -> Iterator[Write]:
+        """Yields a function that writes rows with the new columns after the old ones.
 
         Fields beyond the header come at the end of a row.
         """
         assert layout.dialect is not None
         width = len(layout.header)
-        check_new(layout.header, columns)
+        check_new(layout.header, new.columns)
         if layout.dialect.separator_line:
             stream.write(f"sep={layout.dialect.delimiter}\n")
         write_row = row_writer(stream, layout.dialect)
-        write_row([*map(clean, layout.header), *columns])
+        write_row([*map(clean, layout.header), *new.columns])
 
         def write(row: Row | None, added: Added) -> None:
             assert row is not None
             fields = [clean(field) for field in row.fields]
             before, behind = fields[:width], fields[width:]
-            cells = added.cells
-            gaps = [""] * (width - len(before)), [""] * (len(columns) - len(cells))
+            cells = [*map(cell_text, added.cells)]
+            gaps = [""] * (width - len(before)), [""] * (len(new.columns) - len(cells))
             write_row([*before, *gaps[0], *cells, *gaps[1], *behind])
 
-        return write
+        yield write
 
 
 def row_writer(stream: TextIO, dialect: Dialect) -> Callable[[list[str]], object]:

@@ -3,7 +3,8 @@
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -12,18 +13,19 @@ from headline.formats.files import InputFile
 from headline.formats.layout import Layout, Place
 from headline.formats.lines import Lines, open_lines, text_layout
 from headline.formats.options import CorpusFormat
-from headline.formats.records import Row, first_rows, none_readable
-from headline.formats.registry import Added, FileFormat, Write, check_new, register
+from headline.formats.records import Row, first_rows, none_readable, with_nested
+from headline.formats.registry import Added, FileFormat, New, Write, check_new, register
 from headline.formats.writing import clean
 from headline.system.progress import Report
 
+SUFFIXES = (".jsonl", ".ndjson", ".json")
 _MOST_DIGITS = 4000
 
 
 class JsonLines(FileFormat):
     """Objects; the columns are the keys of the first one."""
 
-    suffixes = (".jsonl", ".ndjson", ".json")
+    suffixes = SUFFIXES
     takes_settings = True
 
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
@@ -34,7 +36,8 @@ class JsonLines(FileFormat):
         if first[-1].problem is not None:
             raise none_readable(text, first[0])
         keys = tuple(first[-1].values)
-        return replace(text, header=keys, columns=keys)
+        columns = tuple(with_nested(first[-1].values))
+        return replace(text, header=keys, columns=columns)
 
     def rows(
         self,
@@ -46,7 +49,7 @@ class JsonLines(FileFormat):
         with open_lines(stream, layout, start, note) as lines:
             for number, line in _numbered(lines, start):
                 if not line.isspace():
-                    values, problem = _parse(line)
+                    values, problem = parse_object(line)
                     yield Row(number, values, lines.problem() or problem)
                 lines.start_row()
 
@@ -61,35 +64,46 @@ class JsonLines(FileFormat):
                     yield lines.place(number)
                 lines.start_row()
 
+    @contextmanager
     def writer(
         self,
         stream: TextIO,
         layout: Layout,
-        columns: Sequence[str],
-        keys: Sequence[str],
-    ) -> Write:
-        """Returns a function that writes each object with its new keys.
+        new: New,
+        file: InputFile | None = None,
+    ) -> Iterator[Write]:
+        """Yields a function that writes each object with its new keys.
 
         A line that is not an object, or has invalid options, gets the key ``error``
         with its line number. NaN and the infinities, which JSON lacks, become null.
         """
-        check_new(layout.header, keys)
+        check_new(layout.header, new.keys)
 
         def write(row: Row | None, added: Added) -> None:
-            assert row is not None
-            record: dict[str, Any] = dict(row.values)
-            if added.problem:
-                record["error"] = f"line {row.number}: {added.problem}"
-            stream.write(clean(to_json(record | dict(added.values))) + "\n")
+            stream.write(written(row, added, "line") + "\n")
 
-        return write
+        yield write
+
+
+def written(row: Row | None, added: Added, place: str) -> str:
+    """Returns a row with its output as one line of JSON.
+
+    Args:
+        place: what the number of the row counts.
+    """
+    assert row is not None
+    record: dict[str, Any] = dict(row.values)
+    if added.problem:
+        record["error"] = f"{place} {row.number}: {added.problem}"
+    return clean(to_json(record | dict(added.values)))
 
 
 def _numbered(lines: Lines, start: Place | None) -> Iterator[tuple[int, str]]:
     return enumerate(lines, start=1 if start is None else start.number)
 
 
-def _parse(line: str) -> tuple[dict[str, Any], str | None]:
+def parse_object(line: str) -> tuple[dict[str, Any], str | None]:
+    """Returns a JSON object, or the text under the key ``""`` and the problem."""
     try:
         value = _loads(line)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """Plain text: one article, or one per line; undecodable bytes are skipped."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -11,10 +11,11 @@ from headline.errors import CorpusError
 from headline.formats.encodings import AUTO, documents_kind, undecodable_share
 from headline.formats.files import BUFFER, InputFile, blame
 from headline.formats.layout import Layout, Place
-from headline.formats.lines import encoding_of, text_layout, unzipped
+from headline.formats.lines import encoding_of, plain_stream, text_layout, unpacked
 from headline.formats.options import CorpusFormat
 from headline.formats.records import Row
-from headline.formats.registry import Added, FileFormat, Write, register
+from headline.formats.registry import Added, FileFormat, New, Write, register
+from headline.formats.writing import cell_text
 from headline.system.progress import Report
 
 MOST_UNDECODABLE = 0.5  # share of a text
@@ -30,7 +31,7 @@ class PlainText(FileFormat):
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
         """Detects the encoding as ``text_lines`` does."""
         layout = text_layout(file, how.encoding, how.note)
-        with blame(file.path), peekable(file.preview()) as plain:
+        with blame(file.path), peekable(file.preview(), str(file.path)) as plain:
             if how.encoding == AUTO and plain.peek(BUFFER).isascii():
                 line = next((line for line in plain if not line.isascii()), b"")
                 encoding = encoding_of(line, AUTO, str(file.path), how.note)
@@ -46,7 +47,7 @@ class PlainText(FileFormat):
     ) -> Iterator[Row]:
         number = 1 if start is None else start.number
         with blame(layout.path):
-            plain = unzipped(stream) if layout.is_compressed else stream
+            plain = plain_stream(stream, layout)
             for line in _decoded(plain, layout.encoding):
                 yield Row(number, {TEXT: line}, None)
                 number += 1
@@ -62,20 +63,21 @@ class PlainText(FileFormat):
                 yield Place(offset, number)
                 offset, number = offset + len(line), number + 1
 
+    @contextmanager
     def writer(
         self,
         stream: TextIO,
         layout: Layout,
-        columns: Sequence[str],
-        keys: Sequence[str],
-    ) -> Write:
-        """Returns a function that writes a line of tab-separated headlines per row."""
+        new: New,
+        file: InputFile | None = None,
+    ) -> Iterator[Write]:
+        """Yields a function that writes a line of tab-separated headlines per row."""
 
         def write(row: Row | None, added: Added) -> None:
-            stream.write("\t".join(added.cells) + "\n")
+            stream.write("\t".join(map(cell_text, added.cells)) + "\n")
             stream.flush()
 
-        return write
+        yield write
 
 
 def text_lines(stream: BinaryIO, how: CorpusFormat, name: str) -> Iterator[str]:
@@ -90,7 +92,7 @@ def text_lines(stream: BinaryIO, how: CorpusFormat, name: str) -> Iterator[str]:
     Raises:
         CorpusError: the stream is not text, or it is damaged.
     """
-    with blame(name), peekable(stream) as plain:
+    with blame(name), peekable(stream, name) as plain:
         head = plain.peek(BUFFER)
         encoding = encoding_of(head, how.encoding, name, how.note)
         if how.detail is not None:
@@ -119,13 +121,17 @@ def _decoded(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
 
 
 @contextmanager
-def peekable(stream: BinaryIO) -> Iterator[io.BufferedReader]:
-    """Yields the content of a stream, unzipped; the stream stays open."""
+def peekable(stream: BinaryIO, name: str) -> Iterator[io.BufferedReader]:
+    """Yields the content of a stream, decompressed; the stream stays open.
+
+    Args:
+        name: the name of the stream, for messages.
+    """
     buffered = cast(io.BufferedReader, stream)
     if not hasattr(stream, "peek"):
         buffered = io.BufferedReader(cast(io.RawIOBase, stream))
     try:
-        yield unzipped(buffered)
+        yield unpacked(buffered, name)
     finally:
         if buffered is not stream:
             buffered.detach()
@@ -141,7 +147,7 @@ def whole_text(stream: BinaryIO, how: CorpusFormat, name: str) -> str:
         CorpusError: the stream is damaged, is mostly undecodable, or contains many
             documents.
     """
-    with blame(name), peekable(stream) as plain:
+    with blame(name), peekable(stream, name) as plain:
         content = plain.read()
     encoding = encoding_of(content[:BUFFER], how.encoding, name, how.note)
     if how.detail is not None:
