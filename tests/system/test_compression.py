@@ -35,7 +35,7 @@ PACKERS: dict[Compression, Callable[[bytes], bytes]] = {
 
 
 def content_of(data: bytes, kind: Compression) -> bytes:
-    stream = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(data)))
+    stream = cast(io.BufferedReader, io.BytesIO(data))
     return decompressed(stream, kind, "a").read()
 
 

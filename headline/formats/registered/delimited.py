@@ -355,5 +355,6 @@ def _row(
     return Row(number, dict(zip(columns, fields, strict=False)), problem, fields)
 
 
-register(Delimited(".csv", ","))
+CSV = Delimited(".csv", ",")
+register(CSV)
 register(Delimited(".tsv", "\t"))
