@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,39 @@ def write_parquet(path: Path, rows: Sequence[Record]) -> None:
     pq.write_table(pa.Table.from_pylist(list(rows)), path, row_group_size=7)
 
 
+def write_excel(path: Path, rows: Sequence[Record]) -> None:
+    workbook = openpyxl.Workbook()
+    workbook.active.title = "新闻"
+    workbook.active.append(list(rows[0]))
+    for row in rows:
+        workbook.active.append([value or None for value in row.values()])
+    workbook.save(path)
+
+
+def write_texts(path: Path, rows: Sequence[Record]) -> None:
+    """Writes a file for each row; their names are in the order of the rows."""
+    for number, row in enumerate(rows):
+        folder = path / f"category {number // 20}"
+        folder.mkdir(parents=True, exist_ok=True)
+        encoding = ("utf-8", "gb18030", "utf-8-sig")[number % 3]
+        text = "\n".join(filter(None, row.values()))
+        (folder / f"{number:03}.txt").write_text(text, encoding)
+    (path / "notes.md").write_text("no article")
+
+
+def as_lcsts(rows: Sequence[Record]) -> bytes:
+    documents = []
+    for number, row in enumerate(rows):
+        summary, text = row.values()
+        label = "    <human_label>4</human_label>\n" * (number % 2)
+        documents.append(
+            f"<doc id={number}>\n{label}"
+            f"    <summary>\n        {summary}\n    </summary>\n"
+            f"    <short_text>\n        {text}\n    </short_text>\n</doc>\n"
+        )
+    return "".join(documents).encode()
+
+
 def write_bytes(
     encode: Callable[[Sequence[Record]], bytes],
     pack: Callable[[bytes], bytes] = bytes,
@@ -52,6 +86,9 @@ WRITERS: dict[str, Callable[[Path, Sequence[Record]], None]] = {
     "news.json": write_bytes(as_array),
     "array.json.gz": write_bytes(as_array, gzip.compress),
     "news.parquet": write_parquet,
+    "texts": write_texts,
+    "PART_I.txt": write_bytes(as_lcsts),
+    "news.xlsx": write_excel,
 }
 
 
@@ -71,6 +108,12 @@ def unpacked(path: Path) -> bytes:
     return packers[path.suffix](content) if path.suffix in packers else content
 
 
+def lcsts_record(document: str) -> dict[str, str]:
+    parts = re.findall(r"<(\w+)>\s*(.*?)\s*</\1>", document, re.DOTALL)
+    names = {"summary": "title", "short_text": "content"}
+    return {names.get(name, name): part for name, part in parts}
+
+
 def records(path: Path) -> list[dict[str, Any]]:
     """The rows of an output, read by other programs than ours."""
     suffix = [part for part in path.suffixes if part not in (".gz", ".bz2", ".zst")][-1]
@@ -80,6 +123,8 @@ def records(path: Path) -> list[dict[str, Any]]:
         header, *rows = openpyxl.load_workbook(path).worksheets[0].values
         return [dict(zip(header, row, strict=True)) for row in rows]
     text = unpacked(path).decode()
+    if suffix == ".txt":
+        return [*map(lcsts_record, text.split("</doc>\n")[:-1])]
     if suffix == ".json":
         return list(json.loads(text))
     return [*csv.DictReader(io.StringIO(text))]

@@ -220,6 +220,11 @@ class Lines:
         return Place(self._row_begins[0], number, self._row_limit)
 
     @property
+    def tells(self) -> bool:
+        """Whether ``place`` can be called."""
+        return self._begins is not None
+
+    @property
     def has_ended(self) -> bool:
         """Whether the row was still open at the end of the file."""
         return self._ended

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from headline.errors import CorpusError
 from headline.formats.columns import SOURCE_COLUMNS, TARGET_COLUMNS, same_name
-from headline.formats.files import blame, open_input_file
+from headline.formats.files import InputFile, blame, open_input_file
 from headline.formats.layout import Layout, Place
 from headline.formats.options import CorpusFormat as CorpusFormat
 from headline.formats.records import Row, Rows, as_text, kind_of, value_of
@@ -35,11 +35,15 @@ class Table:
     """
 
     def __init__(
-        self, path: Path, how: CorpusFormat, layout: Layout | None = None
+        self,
+        path: Path,
+        how: CorpusFormat,
+        layout: Layout | None = None,
+        file: InputFile | None = None,
     ) -> None:
         self.path = path
         self._how = how
-        self.file = open_input_file(path)
+        self.file = file or open_input_file(path)
         self._stream = self.file.preview()
         try:
             self.format: FileFormat = table_format_of(path, self.file)
@@ -178,19 +182,25 @@ def _by_columns(rows: Rows, others: Sequence[Row], columns: Sequence[str]) -> Ro
     return Rows([numbers[at] for at in order], texts, faulty)
 
 
-def open_table(path: Path, how: CorpusFormat, layout: Layout | None = None) -> Table:
+def open_table(
+    path: Path,
+    how: CorpusFormat,
+    layout: Layout | None = None,
+    file: InputFile | None = None,
+) -> Table:
     """Opens a file, or a folder of files, in the format that its name stands for.
 
     It is opened once, however often it is read.
 
     Args:
         layout: the layout of the file, if it is known.
+        file: the file, if it is open.
 
     Raises:
         CorpusError: the suffix is unknown; the file cannot be opened, is empty, damaged
             or not text; or none of its first rows can be read.
     """
-    return Table(path, how, layout)
+    return Table(path, how, layout, file)
 
 
 def find_column(

@@ -13,7 +13,7 @@ from headline.formats.files import InputFile, blame, check_can_be_read_again
 from headline.formats.layout import Layout, Place
 from headline.formats.records import Row, as_text, value_of
 from headline.formats.registered.text import PLAIN_TEXT, TEXT, text_lines, whole_text
-from headline.formats.registry import New, Write, is_text
+from headline.formats.registry import New, Write, content_format_of, is_text
 from headline.formats.tables import CorpusFormat, find_column, open_table
 from headline.generation.controls import (
     NO_OPTION,
@@ -94,7 +94,7 @@ class Input(Protocol):
 def open_input(
     shard: Shard, form: CorpusFormat, lines: bool, config: DecodeConfig
 ) -> Input:
-    """Opens a shard of a table; a text file is only opened when it is read.
+    """Opens a shard; a text that is not a regular file is opened when it is read.
 
     Args:
         lines: each line of a text file is an article.
@@ -103,9 +103,19 @@ def open_input(
     Raises:
         CorpusError: the file cannot be read, or has no column of articles.
     """
-    if is_text(shard.path):
+    if not is_text(shard.path):
+        return TableInput(shard, form, config)
+    if not shard.path.is_file():
         return TextInput(shard, form, lines)
-    return TableInput(shard, form, config)
+    file = InputFile(shard.path)
+    try:
+        format = content_format_of(file)
+        if format is not None and format.is_table:  # documents of LCSTS, for example
+            return TableInput(shard, form, config, file)
+        return TextInput(shard, form, lines, file)
+    except BaseException:
+        file.close()
+        raise
 
 
 class TextInput:
@@ -117,7 +127,13 @@ class TextInput:
 
     shape: tuple[str, ...] = ("text",)
 
-    def __init__(self, shard: Shard, form: CorpusFormat, lines: bool) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        form: CorpusFormat,
+        lines: bool,
+        file: InputFile | None = None,
+    ) -> None:
         if not lines and not shard.is_whole:
             raise CorpusError(
                 f"{shard.path} cannot be read in parts, because it is one article; "
@@ -125,34 +141,39 @@ class TextInput:
             )
         self.begin = shard.begin
         self._shard, self._form, self._lines = shard, form, lines
+        self._file = file
 
     def entries(self) -> Iterator[Entry]:
         return self._whole() if self._shard.is_whole else self._part()
 
     def _whole(self) -> Iterator[Entry]:
-        path = self._shard.path
-        with blame(path), path.open("rb") as file:
-            stream = Stream(file, str(path))
+        with self._opened() as file, blame(file.path):
+            reader = file.reader()
+            stream = Stream(reader, str(file.path))
             if not self._lines:
                 yield stream.article(self._form)
                 return
             for entry in stream.lines(self._form):
-                yield replace(entry, end=file.tell())
+                yield replace(entry, end=reader.tell() if file.is_regular else 0)
 
     def _part(self) -> Iterator[Entry]:
         shard = self._shard
-        with closing(InputFile(shard.path)) as file:
+        with self._opened() as file:
             layout = shard.layout or PLAIN_TEXT.layout(file, self._form)
             stream = file.reader(shard.begin)
             rows = PLAIN_TEXT.rows(stream, layout, shard.start)
             for row in islice(rows, shard.rows):
                 yield Entry(row.values[TEXT], end=stream.tell())
 
+    def _opened(self) -> closing[InputFile]:
+        return closing(self._file or InputFile(self._shard.path))
+
     def writer(self, sink: TextIO, new: New) -> AbstractContextManager[Write]:
         return text_writer(sink)
 
     def close(self) -> None:
-        pass  # the file is closed as soon as it has been read
+        if self._file is not None:
+            self._file.close()
 
 
 class TableInput:
@@ -163,12 +184,18 @@ class TableInput:
     may override ``config`` for its own article.
     """
 
-    def __init__(self, shard: Shard, form: CorpusFormat, config: DecodeConfig) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        form: CorpusFormat,
+        config: DecodeConfig,
+        file: InputFile | None = None,
+    ) -> None:
         check_can_be_read_again(shard.path)
         self.begin = shard.begin
         self._shard, self._form, self._config = shard, form, config
         self._is_noted = False  # whether the older form of options has been reported
-        self.table = open_table(shard.path, form, shard.layout)
+        self.table = open_table(shard.path, form, shard.layout, file)
         try:
             self._column = find_column(
                 self.table, form.source_column, SOURCE_COLUMNS, "source"
