@@ -34,6 +34,20 @@ def write_parquet(path: Path, rows: Sequence[Record]) -> None:
     pq.write_table(pa.Table.from_pylist(list(rows)), path, row_group_size=7)
 
 
+def write_dataset(path: Path, rows: Sequence[Record]) -> None:
+    """Writes two files of 25 rows a batch, as ``datasets`` does."""
+    path.mkdir()
+    table = pa.Table.from_pylist(list(rows))
+    half = len(rows) // 2
+    names = [f"data-0000{part}-of-00002.arrow" for part in range(2)]
+    for name, part in zip(names, (table[:half], table[half:]), strict=True):
+        with pa.ipc.new_stream(path / name, table.schema) as stream:
+            stream.write_table(part, max_chunksize=25)
+    state = {"_data_files": [{"filename": name} for name in names], "_split": None}
+    (path / "state.json").write_text(json.dumps(state))
+    (path / "dataset_info.json").write_text('{"features": {}}')
+
+
 def write_excel(path: Path, rows: Sequence[Record]) -> None:
     workbook = openpyxl.Workbook()
     workbook.active.title = "新闻"
@@ -86,6 +100,7 @@ WRITERS: dict[str, Callable[[Path, Sequence[Record]], None]] = {
     "news.json": write_bytes(as_array),
     "array.json.gz": write_bytes(as_array, gzip.compress),
     "news.parquet": write_parquet,
+    "saved": write_dataset,
     "texts": write_texts,
     "PART_I.txt": write_bytes(as_lcsts),
     "news.xlsx": write_excel,

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 from headline.errors import CorpusError
 
@@ -165,45 +165,64 @@ class _Range(io.RawIOBase):
 
 
 class InputFolder(InputFile):
-    """A folder of files, which its format opens one after another."""
+    """A folder of files, which its format opens one after another.
+
+    A file that a preview has opened stays open for the readers.
+    """
 
     def _open(self) -> None:
         self.is_regular = True
+        self.kept: dict[Path, InputFile] = {}
 
     def close(self) -> None:
-        """Does nothing: each file is closed as soon as it has been read."""
+        """Closes what previews have opened; readers open it again."""
+        for file in self.kept.values():
+            file.close()
+        self.kept.clear()
 
     def reader(self, begin: int = 0, end: int | None = None) -> "FolderReader":
         """Returns a stream for ``FolderReader.open``; it has no bytes of its own."""
-        return FolderReader()
+        return FolderReader(self)
 
     def preview(self) -> "FolderReader":
         """Returns a stream as ``reader`` does."""
-        return FolderReader()
+        return FolderReader(self, keeps=True)
 
 
 class FolderReader(io.BufferedReader):
     """Opens the files of a folder, and counts the bytes that were read of them.
 
     A folder itself has no bytes to read.
+
+    Args:
+        keeps: whether the files stay open, until the folder is closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: InputFolder, keeps: bool = False) -> None:
         super().__init__(cast(io.RawIOBase, io.BytesIO()))
-        self._before = 0  # bytes of the files that were closed again
-        self._now: BinaryIO | None = None
+        self._folder, self._keeps = folder, keeps
+        self._before = 0  # bytes of the files that were read to their end
+        self._now: io.BufferedReader | None = None
 
     @contextmanager
-    def open(self, path: Path) -> Iterator[BinaryIO]:
+    def open(self, path: Path) -> Iterator[io.BufferedReader]:
         """Yields an open file of the folder.
 
         Raises:
             CorpusError: it cannot be opened or read.
         """
-        with blame(path), path.open("rb") as file:
-            self._now = file
-            yield file
-            self._before, self._now = self._before + file.tell(), None
+        kept = self._folder.kept
+        file = kept.get(path) or InputFile(path)
+        if self._keeps:
+            kept[path] = file
+        try:
+            with blame(path):
+                self._now = file.reader()
+                yield self._now
+                self._before, self._now = self._before + self._now.tell(), None
+        finally:
+            if path not in kept:
+                file.close()
 
     def tell(self) -> int:
         """Returns the number of bytes read so far."""
