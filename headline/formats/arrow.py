@@ -121,7 +121,7 @@ def layout_of(path: Path, table: ArrowTable) -> Layout:
     for name in names:
         if names.count(name) > 1:
             raise CorpusError(f"{path} has two columns {name!r}: rename one of them")
-    columns = tuple(_nested(table.schema))
+    columns = tuple(dict.fromkeys([*names, *_nested(table.schema)]))
     return Layout(path=path, header=names, columns=columns, is_text=False, own=table)
 
 
@@ -226,7 +226,7 @@ class _RowGroups:
         import pyarrow as pa
         from pyarrow import parquet
 
-        self._new = new
+        self._sink = sink
         types = [
             pa.float64() if name in new.scores else pa.string() for name in new.columns
         ]
@@ -246,6 +246,8 @@ class _RowGroups:
         if kind is None:
             self._pack()
             self._write()
+        else:  # or closing the writer would complete the file
+            self._sink.is_lost = True
         self._writer.close()
 
     def add(self, row: Row | None, added: Added) -> None:

@@ -97,7 +97,8 @@ def with_nested(values: Mapping[str, Any]) -> Iterator[str]:
     yield from values
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from (f"{name}.{inner}" for inner in with_nested(value))
+            nested = (f"{name}.{inner}" for inner in with_nested(value))
+            yield from (dotted for dotted in nested if dotted not in values)
 
 
 def as_text(value: Any) -> str | None:

@@ -23,8 +23,10 @@ def clean(value: Any) -> str:
 class BinarySink(io.RawIOBase):
     """A stream of bytes that counts them, for writers that ask for the position.
 
-    Closing it leaves the stream below open. After an error it discards everything, so
-    that a writer that completes its file even then writes nothing complete.
+    Closing it leaves the stream below open.
+
+    Attributes:
+        is_lost: discard everything from now on, because the output has failed.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -62,11 +64,7 @@ def binary_sink(stream: TextIO, kind: str) -> Iterator[BinarySink]:
     if below is None or stream.isatty():
         raise CorpusError(f"the output is {kind}, and no text: name a file with -o")
     sink = BinarySink(below)
-    try:
-        yield sink
-    except BaseException:
-        sink.is_lost = True
-        raise
+    yield sink
     below.flush()
 
 
