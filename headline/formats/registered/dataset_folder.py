@@ -25,7 +25,9 @@ from headline.formats.registry import register
 from headline.system.files import read_json
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
-_END = bytes(4)  # with which each stream of Arrow ends
+# Each message of a stream begins with a mark, but not before Arrow 0.15; it ends with
+# a message of no bytes.
+_MARK, _END = b"\xff" * 4, bytes(4)
 
 
 class DatasetFolder(ArrowFormat):
@@ -117,8 +119,10 @@ def _batches(
             names = [name for name in names if name in tops]
         for batch in stream:
             yield batch if columns is None else batch.select(names)
-    reader.seek(-len(_END), io.SEEK_END)
-    if reader.read() != _END:
+    reader.seek(0)
+    end = _MARK + _END if reader.read(len(_MARK)) == _MARK else _END
+    reader.seek(-len(end), io.SEEK_END)
+    if reader.read() != end:
         raise CorpusError(f"{path} is damaged: it ends too early")
 
 

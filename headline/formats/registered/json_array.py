@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, TextIO, cast
 
 from headline.errors import CorpusError
@@ -28,10 +29,10 @@ from headline.system.progress import Report
 CHUNK = 1 << 17  # characters that are read together
 LONGEST = 1 << 26  # characters of an item; only one that is never closed has more
 NOT_CLOSED = "not valid JSON: the file ends before the array does"
-_BETWEEN = re.compile(r"[\s,]*")
+_BETWEEN = re.compile(r"[\s,\ufeff]*")
 # All that decides where an item ends; a string is matched as a whole.
 _SIGNS = re.compile(r'"(?:[^"\\]|\\.)*+"|["{}\[\],]', re.DOTALL)
-_DEPTHS = {"{": 1, "[": 1, "}": -1, "]": -1}
+_PAIRS = {"}": "{", "]": "["}
 _DECODER = json.JSONDecoder(strict=False)
 # With byte order marks and the zero bytes of wide characters. A line ``[1]`` is no
 # array of objects, but a bad line of JSON Lines.
@@ -72,7 +73,7 @@ class JsonArray(FileFormat):
         note: Report | None = None,
     ) -> Iterator[Row]:
         with open_text(stream, layout) as text, blame(layout.path):
-            for number, item in enumerate(_items(_Window(text)), 1):
+            for number, item in enumerate(_items(_Window(text, layout.path)), 1):
                 problem = item.problem
                 if not is_decoded(item.text):
                     problem = layout.undecodable
@@ -116,7 +117,10 @@ def _items(window: "_Window") -> Iterator[_Item]:
     window.skip()
     window.place += 1  # the opening bracket
     while window.skip() not in ("]", ""):
-        yield window.item()
+        item = window.item()
+        yield item
+        if item.problem == NOT_CLOSED:
+            return
     if not window.skip():
         yield _Item("", {}, NOT_CLOSED)
         return
@@ -129,9 +133,9 @@ def _items(window: "_Window") -> Iterator[_Item]:
 class _Window:
     """The part of a JSON text that is in memory, and a place in it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, path: Path) -> None:
         self.text, self.place = "", 0
-        self._stream = stream
+        self._stream, self._path = stream, path
 
     def skip(self) -> str:
         """Skips blanks and commas; returns the next character, "" at the end."""
@@ -157,7 +161,10 @@ class _Window:
                 text = self.text[begin:end]
                 return _Item(text, *parse_object(text))
             if len(self.text) - begin > LONGEST:
-                raise CorpusError(f"it has an item of more than {LONGEST:,} characters")
+                raise CorpusError(
+                    f"{self._path} is damaged: an item has more than {LONGEST:,} "
+                    "characters"
+                )
             if not self._read_on():
                 self.place = len(self.text)
                 return _Item(self.text, {"": self.text}, NOT_CLOSED)
@@ -183,16 +190,23 @@ class _Window:
         return cast(dict[str, Any], values)
 
     def _end(self) -> int | None:
-        """Returns where the item that begins here ends; None if it goes on further."""
-        depth = 0
+        """Returns where the item that begins here ends; None if it goes on further.
+
+        A bracket that is closed by one of an outer pair, as in ``[1, {]``, is left out,
+        so that it does not cost the items after it.
+        """
+        opened = ""
         for sign in _SIGNS.finditer(self.text, self.place):
             if sign[0] == '"':  # a string that goes on further
                 return None
-            if sign[0] in ("}", "]", ",") and depth == 0:
+            if sign[0] in "]}," and not opened:
                 return max(sign.start(), self.place + 1)
-            depth += _DEPTHS.get(sign[0], 0)
-            if sign[0] in ("}", "]") and depth == 0:
-                return sign.end()
+            if sign[0] in "[{":
+                opened += sign[0]
+            elif (opener := _PAIRS.get(sign[0], "")) and opener in opened:
+                opened = opened[: opened.rindex(opener)]
+                if not opened:
+                    return sign.end()
         return None
 
 

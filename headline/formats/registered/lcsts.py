@@ -134,7 +134,8 @@ class _Document:
         if opening is None:
             return Row(self.number, {"": text}, "text outside of <doc>", origin=text)
         values = {"id": opening[1] or ""}
-        values |= {name: part.strip() for name, part in _PART.findall(text)}
+        parts = _PART.findall(text, opening.end())
+        values |= {name: part.strip() for name, part in parts}
         missing = [name for name in _NEEDED if name not in values]
         problem = self.problem
         if problem is None and _END not in text:
