@@ -58,9 +58,17 @@ class OutputFile(UserPath):
         return super().convert(value, param, ctx)
 
 
+class InputPath(UserPath):
+    """A file, or a folder that is read as one corpus."""
+
+    def __init__(self, no_stream: str = "") -> None:
+        super().__init__(no_stream, exists=True)
+        self.name = "file"  # in messages and help
+
+
 READ_ONCE = "is stdin, and can be read only once: save it to a file, and name that"
-INPUT = UserPath(exists=True)
-CORPUS = UserPath(READ_ONCE, exists=True)
+INPUT = InputPath()
+CORPUS = InputPath(READ_ONCE)
 COMPARED = UserPath(READ_ONCE, exists=True)
 CONFIG = UserPath("is stdin: name a file", exists=True, dir_okay=False)
 LOG = UserPath("is stdout, which carries the result: name a file", dir_okay=False)

@@ -65,9 +65,9 @@ def score(
     """Score the headlines of FILE: how likely the model finds them.
 
     A score is the natural logarithm of the probability of a headline given its
-    article, as `headline generate --with-scores` writes it. FILE is CSV, TSV or JSON
-    Lines with a column of headlines and one of articles. Printed are the mean score
-    and the perplexity of a character.
+    article, as `headline generate --with-scores` writes it. FILE is in any format
+    that `headline prepare` reads. Printed are the mean score and the perplexity of a
+    character.
 
     \b
     Example:

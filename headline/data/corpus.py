@@ -45,7 +45,7 @@ class RowReader(ABC):
     def read(self) -> Iterator[Rows]:
         """Reads the files from the start, in their order; the last block may be empty.
 
-        Positions are in bytes, compressed for a .gz, rounded up to whole read buffers.
+        Positions are in bytes on disk, rounded up to whole read buffers.
 
         Raises:
             CorpusError: a file cannot be read, lacks a column or has no rows.

@@ -141,8 +141,11 @@ def blame_arrow(path: Path) -> Iterator[None]:
     arrow = import_arrow(path)
     try:
         yield
-    except (arrow.ArrowException, EOFError, OSError) as error:
-        first = str(error).partition("\n")[0]
+    except (
+        *(arrow.ArrowException, EOFError, OSError, ValueError),
+        MemoryError,  # a damaged size, that of nearly all memory
+    ) as error:
+        first = str(error).partition("\n")[0] or "a part of it has no end"
         raise CorpusError(f"{path} is damaged: {first}") from error
 
 

@@ -12,6 +12,7 @@ from headline.cli.main import main
 from headline.settings.presets import Run
 from tests.corpora import bracket_pairs, write_pairs
 from tests.scripted import tiny_bundle
+from tests.written import write_parquet
 
 ARTICLE = "天地玄黄" * 9
 
@@ -30,6 +31,8 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"title": title, "text": article} for title, article in pairs[:5]]
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     Path("a.jsonl").write_text("\n".join(lines), "utf-8")
+    Path("a.json").write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    write_parquet(Path("a.parquet"), rows)
     Path("a.txt").write_text("\n".join([ARTICLE] * 2), "utf-8")
 
 
@@ -59,11 +62,15 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
         ("generate -m m --beam-threshold 1 --consensus", "one headline"),
         ("generate -m m a.csv --lines", "plain text"),
         ("generate -m m a.jsonl --lines", "plain text"),
-        ("generate -m m --headline-column x", "a CSV, TSV or JSONL file"),
-        ("generate -m m a.txt --headline-column x", "a CSV, TSV or JSONL file"),
-        ("generate -m m a.txt --source-column x", "a CSV, TSV or JSONL file"),
+        ("generate -m m --headline-column x", "a table, such as a CSV"),
+        ("generate -m m a.txt --headline-column x", "a table, such as a CSV"),
+        ("generate -m m a.txt --source-column x", "a table, such as a CSV"),
         ("generate -m m a.txt --delimiter ;", "a CSV or TSV file"),
         ("generate -m m a.jsonl --delimiter ;", "a CSV or TSV file"),
+        ("generate -m m a.parquet --encoding gb18030", "a file that is text"),
+        ("generate -m m a.parquet --seed 7", "--sample"),
+        ("prepare a.parquet -o d --encoding gb18030", "a file that is text"),
+        ("evaluate -m m a.parquet --encoding gb18030", "a file that is text"),
         ("prepare a.jsonl -o d --delimiter ;", "a CSV or TSV file"),
         ("score -m m a.jsonl --delimiter ;", "a CSV or TSV file"),
         ("evaluate -m m a.jsonl --delimiter ;", "a CSV or TSV file"),
@@ -110,6 +117,9 @@ def test_an_option_without_effect_is_refused_in_one_line(
         "generate -m m a.csv --headline-column x --source-column content --delimiter ,",
         "generate -m m a.jsonl --headline-column x --source-column text",
         "generate -m m a.jsonl --seed 7",  # a row may ask for samples
+        "generate -m m a.json --seed 7",
+        "generate -m m a.parquet --headline-column x --source-column text",
+        "prepare a.parquet a.csv -o d --encoding utf-8",
         "generate -m m a.jsonl --diversity 0.5",
         "generate -m m a.jsonl --beam-threshold 1 --num-headlines 2",
         "evaluate -m m a.csv --delimiter ,",

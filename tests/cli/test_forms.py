@@ -123,7 +123,6 @@ def test_a_model_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("evaluate m a.csv b.csv", "unexpected extra argument (b.csv)"),
         ("score m a.csv", "unexpected extra argument (a.csv)"),
         ("evaluate -m m b.csv", "'FILE': File 'b.csv' does not exist"),
-        ("score -m m m", "'FILE': File 'm' is a directory"),
         ("evaluate a.csv a.csv", "'a.csv' is a file"),
         ("score -m m a.csv --beam-size 3", "No such option"),
         ("find-lr d -m x --epochs 3", "No such option"),
@@ -133,6 +132,14 @@ def test_a_model_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_too_much_or_missing_is_told(command: str, part: str) -> None:
     result = headline(*command.split())
     assert result.exit_code == 2 and part in result.stderr, result.output
+
+
+def test_a_folder_that_is_no_corpus_is_told() -> None:
+    for command in ("evaluate -m m m", "score -m m m", "prepare m -o x"):
+        result = headline(*command.split())
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: m is a folder without .txt files")
+        assert result.stderr.count("\n") == 1
 
 
 def test_a_training_may_not_overwrite_its_dataset() -> None:

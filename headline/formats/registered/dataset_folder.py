@@ -118,6 +118,8 @@ def _batches(
             tops = {name if name in names else name.split(".")[0] for name in columns}
             names = [name for name in names if name in tops]
         for batch in stream:
+            # Nothing else checks the offsets of texts; wrong ones end the process.
+            batch.validate(full=True)
             yield batch if columns is None else batch.select(names)
     reader.seek(0)
     end = _MARK + _END if reader.read(len(_MARK)) == _MARK else _END

@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from struct import error as StructError
 from typing import Any, NamedTuple, TextIO
 from zipfile import BadZipFile
 from zlib import error as ZlibError
@@ -39,7 +40,10 @@ MAGIC = b"PK\x03\x04"
 FIRST_ROWS = 10  # the header is one of these; a title of the table may come before
 _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!")
 # What openpyxl raises for a file that is damaged; broken XML is a SyntaxError.
-_DAMAGE = (BadZipFile, EOFError, KeyError, OSError, SyntaxError, TypeError, ValueError)
+_DAMAGE = (
+    *(AttributeError, BadZipFile, EOFError, LookupError, OSError, RuntimeError),
+    *(StructError, SyntaxError, TypeError, ValueError, ZlibError),
+)
 
 Values = tuple[Any, ...]
 
@@ -146,7 +150,7 @@ def _blamed(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (*_DAMAGE, ZlibError) as error:
+    except _DAMAGE as error:
         first = str(error).partition("\n")[0]
         raise CorpusError(f"{path} is damaged: {first}") from error
 
