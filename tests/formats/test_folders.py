@@ -1,6 +1,9 @@
 """Folders: .txt files with a headline each, and what ``datasets`` has saved."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from headline.errors import CorpusError
+from headline.formats.registry import Added, New
 from headline.formats.tables import CorpusFormat, open_table, total_bytes
 from tests.reading import ARTICLE, PAIR, fault, read, rejects, rows
 
@@ -186,3 +190,62 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     (missing / "state.json").write_text("{")
     with pytest.raises(CorpusError, match=r"state\.json is damaged"):
         rows(missing)
+
+
+SAVE = """
+import json, sys
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+folder, rows = sys.argv[1], json.loads(sys.argv[2])
+kinds = Features(
+    {
+        "title": Value("string"),
+        "content": Value("string"),
+        "kind": ClassLabel(names=["a", "b"]),
+    }
+)
+corpus = Dataset.from_list([{**row, "kind": 1} for row in rows], features=kinds)
+corpus.save_to_disk(folder + "/one", num_shards=2)
+DatasetDict(train=corpus.shuffle(seed=1)).save_to_disk(folder + "/splits")
+"""
+LOAD = """
+import json, sys
+from datasets import Dataset
+
+found = Dataset.from_parquet(sys.argv[1], cache_dir=sys.argv[2])
+names = found.features["kind"].names
+print(json.dumps([names, found[0], str(found.features["headline"])]))
+"""
+
+
+def ran(code: str, *arguments: str | Path) -> str:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_datasets_itself_has_saved_it_and_reads_what_is_written(tmp_path: Path) -> None:
+    pairs = [{"title": f"央行降准{n}", "content": f"{ARTICLE}{n}"} for n in range(9)]
+    ran(SAVE, tmp_path, json.dumps(pairs))
+    output = tmp_path / "out.parquet"
+
+    assert [row.values["title"] for row in rows(tmp_path / "one")] == [
+        pair["title"] for pair in pairs
+    ]
+    assert {row.values["title"] for row in rows(tmp_path / "splits" / "train")} == {
+        pair["title"] for pair in pairs
+    }
+    with (
+        open_table(tmp_path / "one", CorpusFormat()) as table,
+        output.open("w", encoding="utf-8") as stream,
+        table.format.writer(stream, table.layout, New(["headline"], [])) as write,
+    ):
+        for row in table:
+            write(row, Added(["新"], {}))
+
+    kinds, first, feature = json.loads(ran(LOAD, output, tmp_path / "cache"))
+    assert kinds == ["a", "b"] and feature == "Value('string')"
+    assert first == pairs[0] | {"kind": 1, "headline": "新"}
