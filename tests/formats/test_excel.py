@@ -82,10 +82,10 @@ def test_what_is_no_text_is_reported(tmp_path: Path) -> None:
 
     bad, error, pair = read(path)
 
-    assert "holds datetime" in rejects([bad])[0].excerpt
+    assert "got datetime" in rejects([bad])[0].excerpt
     assert rejects([error])[0].reason.value == "empty article"
     assert pair == (ARTICLE + " 。", "2024")
-    with pytest.raises(CorpusError, match=r"row 2: 'text' holds"):
+    with pytest.raises(CorpusError, match=r"row 2: 'text' must be text"):
         read(path, strict=True)
 
 

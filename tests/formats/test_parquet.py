@@ -93,9 +93,9 @@ def test_what_is_no_text_is_reported(tmp_path: Path) -> None:
         path = parquet(tmp_path / f"{number}.parquet", table)
 
         bad, blank = rejects(read(path))
-        assert bad.reason.value == "unreadable row" and "holds" in bad.excerpt
+        assert bad.reason.value == "unreadable row" and "must be text" in bad.excerpt
         assert blank.reason.value == "empty article"
-        with pytest.raises(CorpusError, match=r"row 1: 'content' holds .* --strict"):
+        with pytest.raises(CorpusError, match=r"row 1: 'content' must be.* --strict"):
             read(path, strict=True)
 
 
