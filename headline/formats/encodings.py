@@ -174,9 +174,9 @@ def documents_kind(text: str) -> str | None:
     """
     if _DOCUMENT.match(text):
         return (
-            "a collection of <doc> elements, as LCSTS has them: "
-            "turn it into CSV or JSON Lines with one row a document"
+            "a collection of <doc> elements: save it as a .txt file if it is LCSTS, "
+            "else turn it into CSV or JSON Lines with one row a document"
         )
     if re.match(r'\s*(?:\[\s*)?\{\s*"[^"\n]{1,80}"\s*:', text):
-        return "JSON: save it as a .jsonl file, with one object in each line"
+        return "JSON: save it as .json, or as .jsonl with one object in each line"
     return None
