@@ -25,7 +25,7 @@ PYTHONS = ("python3.11", "python3.12", "python3.13")
 MOST_MEGABYTES = 200
 # What an environment has before anything is installed.
 OWN = ("pip", "setuptools", "pkg_resources", "_distutils_hack", "distutils-precedence")
-ABSENT = ("keras", "tensorflow", "jax", "pandas", "pytest")
+ABSENT = ("keras", "tensorflow", "jax", "pandas", "pytest", "pyarrow", "openpyxl")
 PROGRAM = """
 import sys, headline
 from importlib.util import find_spec

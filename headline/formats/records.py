@@ -19,9 +19,9 @@ class Row(NamedTuple):
 
     ``number`` counts from 1, as a spreadsheet or an editor does. In CSV and TSV it
     counts records, blank ones too, so the header is row 1 and the first record row 2.
-    In JSON Lines it is the line number. If ``problem`` is set, ``values`` may be
-    incomplete; text that cannot be split into columns has the key ``""``. A short row
-    of CSV lacks its last columns.
+    In JSON Lines it is the line number; other formats tell theirs. If ``problem`` is
+    set, ``values`` may be incomplete; text that cannot be split into columns has the
+    key ``""``. A short row of CSV lacks its last columns.
     """
 
     number: int
