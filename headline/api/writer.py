@@ -16,15 +16,13 @@ from headline.bundle import load_bundle
 from headline.errors import ConfigError, HeadlineError
 from headline.generation.batching import windows
 from headline.generation.controls import CONTROLS
-from headline.generation.explain import Explainer, Explanation
+from headline.generation.explain import Explainer, Explanation, encoded_headline
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
 from headline.generation.parallel import make_generator
 from headline.settings.commands import MachineConfig
 from headline.settings.search import GPU_BATCH, DecodeConfig
 from headline.system.blas import blas_threads, check_blas_threads
-from headline.text.normalise import normalise
-from headline.text.source import Source
 
 # A text, or as a row of JSON Lines: {"text": ..., "options": {"max_length": 12}}.
 Article: TypeAlias = str | Mapping[str, Any]
@@ -190,7 +188,7 @@ class Writer:
             source = generator.read(text)
             explainer = Explainer.beside(generator, self._bundle)
             if source.text and (isinstance(headline, str) or not headline.ids):
-                headline = _encoded(headline, source, generator)
+                headline = encoded_headline(headline, source, generator)
             shown = [] if isinstance(headline, str) else [headline]
             return explainer.explain(source, shown)
 
@@ -305,14 +303,3 @@ class _Asked:
         if self.error is not None:
             return Headline("", 0.0, error=self.error)
         return replace(headlines[0], others=tuple(headlines[1:]))
-
-
-def _encoded(
-    headline: str | Headline, source: Source, generator: Generator
-) -> Headline:
-    """Turns any text into a headline of an article, with its ids and its score."""
-    text = normalise(headline if isinstance(headline, str) else headline.text)
-    encoded = generator.tokenizer.encode(text, source.encoded.extra)
-    (score,) = generator.score([source], [text])
-    extra = tuple(encoded.extra)
-    return Headline(text, score, ids=tuple(encoded.ids.tolist()), extra=extra)

@@ -14,6 +14,7 @@ from headline.engines.numpy.engine import NumpyEngine
 from headline.engines.numpy.trace import Trace, traces
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
+from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
 
@@ -145,3 +146,14 @@ def _token(text: str, trace: Trace, place: int) -> Token:
     # A generated token was not copied, so show the attention instead.
     weights = trace.copy if share >= 0.5 else trace.attention
     return Token(text, probability, share, weights[place])
+
+
+def encoded_headline(
+    headline: str | Headline, source: Source, generator: Generator
+) -> Headline:
+    """Turns any text into a headline of an article, with its ids and its score."""
+    text = normalise(headline if isinstance(headline, str) else headline.text)
+    encoded = generator.tokenizer.encode(text, source.encoded.extra)
+    (score,) = generator.score([source], [text])
+    extra = tuple(encoded.extra)
+    return Headline(text, score, ids=tuple(encoded.ids.tolist()), extra=extra)
