@@ -36,7 +36,7 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "headline needs Python 3.11 or newer: make setup PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,serve,dev]'
 	touch $@
 
 demo: $(INSTALLED) ## prepare, train (under 3 minutes), evaluate and generate on the sample
@@ -67,7 +67,7 @@ test: $(INSTALLED) ## run the test suite
 	$(PYTEST) $(TESTS) -m 'not slow and forks' || test $$? = 5
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,jax,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,jax,serve,dev]'
 	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
 		tests/training/test_resume.py tests/training/test_topics.py -m 'not slow and not forks' $(SIDE_BY_SIDE)

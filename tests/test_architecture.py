@@ -28,6 +28,7 @@ ROOMS = [
     "pages",
     "training",
     "api",
+    "serving",
     "cli",
 ]
 
@@ -128,6 +129,19 @@ def test_only_the_store_knows_what_lies_in_a_data_dir(part: str) -> None:
 def test_only_the_command_line_sees_click() -> None:
     seen = {room_of(name) for name in MODULES if "click" in imports(name)}
     assert seen == {"cli"}
+
+
+def test_only_the_server_loads_what_it_alone_needs() -> None:
+    own = {"fastapi", "starlette", "pydantic", "uvicorn", "h11", "prometheus_client"}
+    needing = {
+        room_of(name)
+        for name in MODULES
+        if {module.split(".")[0] for module in imports(name)} & own
+    }
+    assert needing == {"serving"}
+    loaded = {name for name in MODULES if "serving" in map(room_of, our_imports(name))}
+    assert {room_of(name) for name in loaded} == {"serving", "cli"}
+    assert [name for name in loaded if room_of(name) == "cli"] == ["cli.serve"]
 
 
 def loaded_modules(code: str, depth: int = 1) -> set[str]:

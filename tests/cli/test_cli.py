@@ -29,7 +29,16 @@ from tests.markup import parse
 from tests.scripted import tiny_bundle
 from tests.trained import FILES, PAIRS, TRAINED, train
 
-COMMANDS = ("prepare", "topics", "train", "find-lr", "evaluate", "score", "generate")
+COMMANDS = (
+    "prepare",
+    "topics",
+    "train",
+    "find-lr",
+    "evaluate",
+    "score",
+    "generate",
+    "serve",
+)
 SMALL = ("info", "completion")  # they have no settings, and hide no option
 STORY = "articles articles_per_second"
 METRICS = (

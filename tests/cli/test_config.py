@@ -28,6 +28,7 @@ CHANGES = {
     "evaluate": "--num-headlines 3 --sample --top-p 0.5 --set search.seed=9",
     "score": "--shortlist 0 --device gpu --no-strict",
     "generate": '--lines --prefix "快\\讯" --avoid 一 --avoid 二 --device gpu',
+    "serve": "--port 0 --url-prefix /a --allow-origin http://a.b --max-length 12",
 }
 
 
@@ -40,6 +41,7 @@ CHANGED = {
     "evaluate": {STRICT, SEED},
     "score": {STRICT},
     "generate": {STRICT, SEED, "lines = true"},
+    "serve": {SEED},
 }
 
 

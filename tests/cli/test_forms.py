@@ -23,6 +23,7 @@ GROUPS = {
     "evaluate": ["Model", "Output", "Search", "Random headlines", "Input files"],
     "score": ["Model", "Output", "Input files", "Machine"],
     "generate": ["Model", "Output", "Input files", "Search", "Machine"],
+    "serve": ["Model", "Address", "Machine", "Search", "Random headlines"],
 }
 SMALL = ("info", "completion")  # they have no settings
 # Settings that do something else in one command, and whose help says so there.

@@ -17,6 +17,7 @@ from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, PresetConfig
 from headline.settings.search import DecodeConfig
 from headline.settings.sections import SECTIONS
+from headline.settings.serve import ServeConfig
 from headline.settings.topics import TopicsConfig
 from headline.settings.train import TrainConfig
 
@@ -29,6 +30,7 @@ KINDS: list[type[Config]] = [
     FormatConfig,
     GenerateConfig,
     MachineConfig,
+    ServeConfig,
     TopicsConfig,
 ]
 ALL = [(kind, one) for kind in KINDS for one in schema(kind)]

@@ -1,0 +1,1 @@
+"""``headline serve``: a page for editors and an HTTP API."""

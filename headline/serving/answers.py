@@ -1,0 +1,95 @@
+"""The answers for an article, as JSON: headlines, scores and explanations."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from headline.generation.explain import ExplainedHeadline, Explanation, Token
+from headline.generation.headlines import Headline
+from headline.text.source import Source
+from headline.text.spans import runs, spans
+
+DIGITS = 4  # of a score, as ``generate --with-scores`` writes it
+MOST_PLACES = 5  # of the article that one token of a headline is explained by
+
+
+def to_json(value: Any) -> bytes:
+    """Returns compact JSON; it has no lone surrogates, which UTF-8 cannot encode."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def headlines_of(source: Source, headlines: Sequence[Headline]) -> dict[str, Any]:
+    """Returns the answer for an article: its headlines, or why there are none."""
+    known = frozenset(runs(source.whole))
+    answer: dict[str, Any] = {
+        "headlines": [headline_fields(one, known) for one in headlines]
+    }
+    if headlines[0].error is not None:
+        answer["error"] = headlines[0].error
+    return answer
+
+
+def headline_fields(headline: Headline, known: frozenset[str]) -> dict[str, Any]:
+    """Returns everything that is told about a headline.
+
+    Args:
+        known: the numbers and Latin words of the article.
+    """
+    return {
+        "text": headline.text,
+        "score": round(headline.score, DIGITS),
+        "unsupported": [*unsupported(headline.text, known)],
+    }
+
+
+def unsupported(text: str, known: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Yields the numbers and Latin words of a headline that its article lacks.
+
+    ``start`` and ``end`` count code points.
+    """
+    for begin, end in spans(text):
+        if text[begin:end] not in known:
+            yield {"text": text[begin:end], "start": begin, "end": end}
+
+
+def score_fields(score: float) -> dict[str, Any]:
+    """Returns the answer for the score of a headline; a blank article has none."""
+    return {"score": round(score, DIGITS) if math.isfinite(score) else None}
+
+
+def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+    """Returns where the tokens of headlines come from."""
+    return {
+        "source": explanation.source,
+        "unread": explanation.unread,
+        "pointer": explanation.pointer,
+        "headlines": [*map(_explained, explanation.headlines)],
+    }
+
+
+def _explained(headline: ExplainedHeadline) -> dict[str, Any]:
+    return {
+        "text": headline.text,
+        "score": round(headline.score, DIGITS),
+        # The last token ends the headline and has no text.
+        "tokens": [_token(one) for one in headline.tokens[:-1]],
+    }
+
+
+def _token(token: Token) -> dict[str, Any]:
+    order = np.argsort(-token.weights, kind="stable")[:MOST_PLACES].tolist()
+    places = [
+        {"place": place, "weight": round(float(token.weights[place]), DIGITS)}
+        for place in order
+    ]
+    return {
+        "text": token.text,
+        "probability": round(token.probability, DIGITS),
+        "copy_share": round(token.copy_share, DIGITS),
+        "copied": token.is_copied,
+        "places": places,
+    }
