@@ -154,12 +154,21 @@ class Guard:
             await problem.response()(scope, client.receive, client.send)
         except ClientGone:
             raise
+        except asyncio.CancelledError:  # the grace period of SIGTERM is over
+            await self._give_up(scope, client, 503, "the server is ending; try again")
         except Exception as error:
             self._service.tell(_told(error))
-            if client.has_begun:
-                raise ClientGone from error
-            bug = Problem(500, "this is a mistake of the server; its log has more")
-            await bug.response()(scope, client.receive, client.send)
+            told = "this is a mistake of the server; its log has more"
+            await self._give_up(scope, client, 500, told)
+
+    async def _give_up(
+        self, scope: Scope, client: "_Client", status: int, detail: str
+    ) -> None:
+        """Tells the client what is wrong, or breaks off an answer that has begun."""
+        if client.has_begun:
+            raise ClientGone
+        problem = Problem(status, detail)
+        await problem.response()(scope, client.receive, client.send)
 
     def _check(self, scope: Scope) -> None:
         open_now = connections(scope)

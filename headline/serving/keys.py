@@ -54,10 +54,13 @@ class Keys:
         """Returns who shows a valid key in a header ``Authorization: Bearer KEY``.
 
         It takes as long for a wrong key as for a right one.
+
+        Args:
+            authorization: the header, decoded as Latin-1, as headers are.
         """
         is_bearer = authorization[: len(SCHEME)].lower() == SCHEME
         key = authorization[len(SCHEME) :].strip() if is_bearer else ""
-        shown = hashlib.sha256(key.encode("utf-8", "replace")).digest()
+        shown = hashlib.sha256(key.encode("latin-1", "replace")).digest()
         owner = None
         for name, checksum in self.checksums.items():
             if hmac.compare_digest(shown, checksum):

@@ -206,6 +206,7 @@ class Slot:
             article.result.set_exception(
                 ArticleRefused(f"{MOST_DEATHS} worker processes ended at this article")
             )
+            article.result.exception()  # asyncio logs one that is never asked for
 
 
 class Watch:

@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from headline.serving.answers import to_json
 
+# Their requests may not have been read to the end, so no other can follow.
+UNREAD = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -29,6 +31,8 @@ class Problem(Exception):
         self.headers: dict[str, str] = {}
         if retry_after is not None:
             self.headers["Retry-After"] = str(max(1, round(retry_after)))
+        if status in UNREAD:
+            self.headers["Connection"] = "close"
         if status == HTTPStatus.UNAUTHORIZED:
             self.headers["WWW-Authenticate"] = "Bearer"
 

@@ -138,22 +138,26 @@ class Service:
             Problem: there is no room (429), or the time is over (503).
         """
         waiting = self.enqueued(work)
-        results = asyncio.gather(*(one.result for one in waiting))
+        results = [one.result for one in waiting]
         try:
-            return await asyncio.wait_for(results, self.limits.timeout)
-        except TimeoutError:
-            self.metrics.late.inc()
-            raise Problem(
-                503,
-                f"the answer took more than {self.limits.timeout:g} seconds; send "
-                "fewer articles, or try again later",
-                self.expected_wait,
-            ) from None
+            _, late = await asyncio.wait(results, timeout=self.limits.timeout)
+            if late:
+                raise self._too_late()
+            return [done.result() for done in results]
         except ArticleRefused as error:
             raise Problem(503, f"{error}; shorten it, or send it alone") from error
         finally:
             for one in waiting:
                 one.result.cancel()
+
+    def _too_late(self) -> Problem:
+        self.metrics.late.inc()
+        return Problem(
+            503,
+            f"the answer took more than {self.limits.timeout:g} seconds; send fewer "
+            "articles, or try again later",
+            self.expected_wait,
+        )
 
     def enqueued(self, work: Sequence[Work]) -> list[Waiting]:
         """Lets work wait for a worker.

@@ -119,6 +119,16 @@ def children(pid: int) -> list[int]:
     return [*map(int, found.read_text().split())]
 
 
+def is_running(pid: int) -> bool:
+    """Tells whether a process runs; one that only waits to be counted does not."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
+    except OSError:
+        return False
+
+
 def _command(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
