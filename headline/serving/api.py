@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headline import __version__
-from headline.serving.bodies import JSON, check_type, leaving, whole
+from headline.serving.bodies import JSON, NDJSON, check_type, leaving, whole
 from headline.serving.messages import Done, Explain, Score, Search, Work
 from headline.serving.problems import Problem, ProblemDetails, described
 from headline.serving.requests import (
@@ -26,6 +26,7 @@ from headline.serving.requests import (
 )
 from headline.serving.schemas import options_schema
 from headline.serving.service import Service, unless_gone
+from headline.serving.streaming import LineStream
 from headline.settings.search import DecodeConfig
 
 REFUSED = described(400, 401, 408, 413, 415, 422, 429, 500, 503)
@@ -125,10 +126,18 @@ class State(BaseModel):
     status: str
 
 
-def sent(kind: type[BaseModel], media: str = JSON) -> dict[str, Any]:
-    """Returns the description of a body that a route reads itself."""
+LINES = {NDJSON: {"schema": {"type": "string"}}}  # a JSON object on each line
+
+
+def sent(kind: type[BaseModel], **also: Any) -> dict[str, Any]:
+    """Returns the description of a body that a route reads itself.
+
+    Args:
+        also: other types of the body, with their descriptions.
+    """
     schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
-    return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
+    content = {JSON: {"schema": schema}, **also}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def answer(kind: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -147,7 +156,7 @@ class Api:
         self._service = service
         self.router = APIRouter()
         posts = (
-            ("/v1/headlines", self.headlines, sent(Articles), Results),
+            ("/v1/headlines", self.headlines, sent(Articles, **LINES), Results),
             ("/v1/explain", self.explain, sent(ToExplain), ExplainedArticle),
             ("/v1/score", self.score, sent(ToScore), Scores),
         )
@@ -169,7 +178,14 @@ class Api:
         add(self.metrics)
 
     async def headlines(self, request: Request) -> Response:
-        """Writes the headlines of one article or several."""
+        """Writes the headlines of one article or several.
+
+        A body of application/x-ndjson may have any number of articles: each line is an
+        object with ``text`` and ``options``, and gets a line with its ``headlines``
+        and, if there can be none, an ``error``. Read the answer while you send.
+        """
+        if check_type(request, JSON, NDJSON) == NDJSON:
+            return LineStream(request, self._service)
         articles = await self._parsed(request, Articles)
         texts = texts_of(articles, self._service.limits)
         config = config_of(articles.options, self._service.model.config)

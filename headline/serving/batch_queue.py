@@ -74,6 +74,7 @@ class BatchQueue:
         self._returned: deque[Waiting] = deque()  # a worker died with each of them
         self._takers = 0
         self._changed = asyncio.Event()
+        self._freed = asyncio.Event()
 
     def __len__(self) -> int:
         """The number of articles that wait."""
@@ -96,6 +97,13 @@ class BatchQueue:
             article.result.add_done_callback(lambda _, it=article: self._drop(it))  # type: ignore[misc]
         self._changed.set()
 
+    async def put_when_possible(self, article: Waiting) -> None:
+        """Adds an article as soon as there is room."""
+        while len(self) >= self.capacity:
+            self._freed.clear()
+            await self._freed.wait()
+        self.put([article])
+
     def put_back(self, batch: Sequence[Waiting]) -> list[Waiting]:
         """Takes back a batch whose worker died; each of it is searched alone, first.
 
@@ -111,6 +119,7 @@ class BatchQueue:
 
     def _drop(self, article: Waiting) -> None:
         self._waiting.pop(article, None)
+        self._freed.set()
         if article.deaths and article in self._returned:
             self._returned.remove(article)
 
@@ -141,6 +150,7 @@ class BatchQueue:
         batch = self._chosen()
         for article in batch:
             del self._waiting[article]
+        self._freed.set()
         return batch
 
     def _chosen(self) -> list[Waiting]:

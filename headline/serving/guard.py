@@ -151,6 +151,8 @@ class Guard:
             self._check(scope)
             await self._app(scope, client.receive, client.send)
         except Problem as problem:
+            if client.has_begun:
+                raise ClientGone from problem
             await problem.response()(scope, client.receive, client.send)
         except ClientGone:
             raise

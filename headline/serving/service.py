@@ -165,8 +165,7 @@ class Service:
         Raises:
             Problem: there is no room for all of it (429).
         """
-        read = self.model.max_source_length
-        waiting = [Waiting(one, _kind(one), min(len(one.text), read)) for one in work]
+        waiting = [self._waiting(one) for one in work]
         try:
             self.queue.put(waiting)
         except QueueFull:
@@ -178,6 +177,16 @@ class Service:
                 self.expected_wait,
             ) from None
         return waiting
+
+    async def enqueued_later(self, work: Work) -> "asyncio.Future[Done]":
+        """Lets an article wait for a worker, as soon as there is room."""
+        waiting = self._waiting(work)
+        await self.queue.put_when_possible(waiting)
+        return waiting.result
+
+    def _waiting(self, work: Work) -> Waiting:
+        read = self.model.max_source_length
+        return Waiting(work, _kind(work), min(len(work.text), read))
 
     @property
     def expected_wait(self) -> float:

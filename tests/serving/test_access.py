@@ -29,7 +29,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     keys = tmp_path_factory.mktemp("keys") / "keys.txt"
     lines = f"cms {checksum('secret')}", f"editor {checksum('钥匙').upper()}  # Li"
     keys.write_text("\n".join(lines))
-    options = ["--api-keys", keys, "--url-prefix", "/headline/", "--workers", "1"]
+    options: list[str | Path] = [
+        "--api-keys",
+        keys,
+        "--url-prefix",
+        "/headline/",
+        "--workers",
+        "1",
+    ]
     with serving(*options, "--allow-origin", "https://cms.example.com") as running:
         yield running
 
