@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -274,6 +275,7 @@ def application(*routers: APIRouter) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
@@ -281,6 +283,14 @@ def application(*routers: APIRouter) -> FastAPI:
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
+
+
+async def _wrong_parameter(request: Request, error: Exception) -> Response:
+    """Answers for a parameter in the address."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name, message = first["loc"][-1], first["msg"]
+    return Problem(422, f"{name}: {message[:1].lower()}{message[1:]}").response()
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

@@ -45,6 +45,38 @@ class Model:
         return cls(packed(setup))
 
 
+async def started(command: str) -> Process:
+    """Starts a process that takes messages on stdin and answers on stdout.
+
+    Args:
+        command: Python.
+    """
+    # -P: no module of the current folder takes the place of one of ours.
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", command),
+        stdin=PIPE,
+        stdout=PIPE,
+        env=os.environ | dict.fromkeys(ONE_THREAD, "1"),
+    )
+
+
+async def asked(process: Process, message: bytes) -> Any:
+    """Sends a message to a process and returns the next one that comes from it.
+
+    Raises:
+        WorkerGone: the process ended before.
+    """
+    sending, answers = process.stdin, process.stdout
+    assert sending is not None and answers is not None
+    try:
+        sending.write(message)
+        await sending.drain()
+        (length,) = HEAD.unpack(await answers.readexactly(HEAD.size))
+        return unpacked(await answers.readexactly(length))
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise WorkerGone from error
+
+
 class Worker:
     """A running worker process.
 
@@ -63,16 +95,9 @@ class Worker:
         Raises:
             WorkerGone: it ended before.
         """
-        # -P: no module of the current folder takes the place of one of ours.
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", COMMAND),
-            stdin=PIPE,
-            stdout=PIPE,
-            env=os.environ | dict.fromkeys(ONE_THREAD, "1"),
-        )
-        worker = cls(process)
+        worker = cls(await started(COMMAND))
         try:
-            if await worker._ask(model.message) != READY:
+            if await asked(worker._process, model.message) != READY:
                 raise WorkerGone
         except BaseException:
             await worker.end()
@@ -90,19 +115,9 @@ class Worker:
         Raises:
             WorkerGone: the process ended before it had answered.
         """
-        answer: list[Done] = await self._ask(packed([one.work for one in batch]))
+        message = packed([one.work for one in batch])
+        answer: list[Done] = await asked(self._process, message)
         return answer
-
-    async def _ask(self, message: bytes) -> Any:
-        sending, answers = self._process.stdin, self._process.stdout
-        assert sending is not None and answers is not None
-        try:
-            sending.write(message)
-            await sending.drain()
-            (length,) = HEAD.unpack(await answers.readexactly(HEAD.size))
-            return unpacked(await answers.readexactly(length))
-        except (OSError, asyncio.IncompleteReadError) as error:
-            raise WorkerGone from error
 
     async def end(self) -> None:
         """Ends the process at once; what it works on is lost."""

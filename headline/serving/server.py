@@ -16,7 +16,9 @@ from starlette.types import ASGIApp
 from headline.errors import ConfigError, HeadlineError
 from headline.serving.api import Api, application
 from headline.serving.connections import connection_class
+from headline.serving.file_routes import FileRoutes
 from headline.serving.guard import Access, Guard, Prefixed
+from headline.serving.jobs import Jobs
 from headline.serving.keys import Keys
 from headline.serving.pool import Tell, WorkerGone
 from headline.serving.service import Service
@@ -104,8 +106,9 @@ def _listening(config: ServeConfig) -> Iterator[socket.socket]:
 
 async def _serve(plan: Plan, listener: socket.socket) -> None:
     service = Service(plan.model_dir, plan.config, plan.values, plan.workers, plan.tell)
-    server = _Server(_uvicorn_config(plan, service))
-    async with _running(service, server):
+    jobs = Jobs(service, plan.tell)
+    server = _Server(_uvicorn_config(plan, application_of(plan, service, jobs)))
+    async with _running(service, jobs, server):
         with _signals(service, server):
             listener.listen(BACKLOG)
             plan.begun(_address(listener, plan.config))
@@ -113,7 +116,9 @@ async def _serve(plan: Plan, listener: socket.socket) -> None:
 
 
 @asynccontextmanager
-async def _running(service: Service, server: "_Server") -> AsyncIterator[None]:
+async def _running(
+    service: Service, jobs: Jobs, server: "_Server"
+) -> AsyncIterator[None]:
     """Starts the workers, while requests may come already, and ends them.
 
     Raises:
@@ -126,7 +131,7 @@ async def _running(service: Service, server: "_Server") -> AsyncIterator[None]:
     finally:
         if not starting.done():
             starting.cancel()
-        await service.end()
+        await asyncio.gather(service.end(), jobs.end())
     if not starting.cancelled() and isinstance(starting.exception(), WorkerGone):
         raise HeadlineError(
             "the worker processes did not start, perhaps for want of memory: try "
@@ -189,10 +194,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _uvicorn_config(plan: Plan, service: Service) -> uvicorn.Config:
+def _uvicorn_config(plan: Plan, app: ASGIApp) -> uvicorn.Config:
     config = plan.config
     return uvicorn.Config(
-        application_of(plan, service),
+        app,
         http=connection_class(config.max_connections, config.client_timeout),
         ws="none",
         lifespan="off",
@@ -207,13 +212,14 @@ def _uvicorn_config(plan: Plan, service: Service) -> uvicorn.Config:
     )
 
 
-def application_of(plan: Plan, service: Service) -> ASGIApp:
+def application_of(plan: Plan, service: Service, jobs: Jobs) -> ASGIApp:
     """Returns the whole application."""
     config = plan.config
     # With keys or for everyone, other machines call it by whatever name.
     any_host = config.trust_proxy or not is_local(config.host)
     access = Access(plan.keys, any_host, frozenset(config.allow_origin))
-    app: ASGIApp = application(Api(service).router)
+    routes = Api(service).router, FileRoutes(service, jobs).router
+    app: ASGIApp = application(*routes)
     app = Guard(app, service, access)
     if config.allow_origin:
         app = CORSMiddleware(

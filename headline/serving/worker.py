@@ -8,7 +8,9 @@ gone, no worker stays.
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import BinaryIO
 
 from headline.generation.explain import Explainer, encoded_headline
@@ -90,8 +92,9 @@ class Answering:
 
 def main() -> None:
     """Answers messages until there are no more."""
-    _leave_signals()
-    received, answers = _own_streams()
+    leave_signals()
+    sys.excepthook = tell_mistake
+    received, answers = own_streams()
     answering = Answering(receive(received))
     try:
         _send(answers, READY)
@@ -102,7 +105,7 @@ def main() -> None:
         os._exit(0)  # the server is gone, or wants no more
 
 
-def _leave_signals() -> None:
+def leave_signals() -> None:
     """Ignores what a terminal or systemd sends to all processes of the server.
 
     The server answers what it has accepted, and then ends its workers.
@@ -112,7 +115,15 @@ def _leave_signals() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+def tell_mistake(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Prints where an error was raised, but not its message, which may quote a text."""
+    print(f"{kind.__name__} in process {os.getpid()}:", file=sys.stderr)
+    traceback.print_tb(trace)
+
+
+def own_streams() -> tuple[BinaryIO, BinaryIO]:
     """Returns stdin and stdout, out of the reach of anything that reads or prints."""
     received, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
