@@ -24,7 +24,7 @@ INSTALLED = $(VENV)/.installed
 CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-install check lint types \
+.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-browser test-install check lint types \
 	format bench controls clean
 
 help: ## list the targets
@@ -63,7 +63,7 @@ generate: $(INSTALLED) ## write headlines for ARTICLES with MODEL
 # What takes long is left to `make stress`. Those that fork run by themselves: they use
 # several cores, and need no other threads. Among some TESTS there may be none (5).
 test: $(INSTALLED) ## run the test suite
-	$(PYTEST) $(TESTS) -m 'not slow and not forks' $(SIDE_BY_SIDE)
+	$(PYTEST) $(TESTS) -m 'not slow and not forks and not browser' $(SIDE_BY_SIDE)
 	$(PYTEST) $(TESTS) -m 'not slow and forks' || test $$? = 5
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
@@ -71,6 +71,11 @@ test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
 		tests/training/test_resume.py tests/training/test_topics.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
+
+# Without Chromium (`apt-get install chromium`) the tests are skipped, with a line.
+test-browser: $(INSTALLED) ## drive the page of `headline serve` in a headless Chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,browser,dev]'
+	$(PYTEST) tests/browser -m browser
 
 # Where one is not on this machine, it is skipped with a line.
 PYTHONS ?= python3.11 python3.12 python3.13

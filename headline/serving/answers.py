@@ -61,20 +61,22 @@ def score_fields(score: float) -> dict[str, Any]:
     return {"score": round(score, DIGITS) if math.isfinite(score) else None}
 
 
-def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+def explanation_fields(source: Source, explanation: Explanation) -> dict[str, Any]:
     """Returns where the tokens of headlines come from."""
+    known = frozenset(runs(source.whole))
     return {
         "source": explanation.source,
         "unread": explanation.unread,
         "pointer": explanation.pointer,
-        "headlines": [*map(_explained, explanation.headlines)],
+        "headlines": [_explained(one, known) for one in explanation.headlines],
     }
 
 
-def _explained(headline: ExplainedHeadline) -> dict[str, Any]:
+def _explained(headline: ExplainedHeadline, known: frozenset[str]) -> dict[str, Any]:
     return {
         "text": headline.text,
         "score": round(headline.score, DIGITS),
+        "unsupported": [*unsupported(headline.text, known)],
         # The last token ends the headline and has no text.
         "tokens": [_token(one) for one in headline.tokens[:-1]],
     }

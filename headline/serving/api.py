@@ -87,6 +87,7 @@ class ExplainedHeadline(BaseModel):
 
     text: str
     score: float
+    unsupported: list[Unsupported]
     tokens: list[ExplainedToken]
 
 

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from headline.errors import ConfigError, HeadlineError
+from headline.serving import page_routes
 from headline.serving.api import Api, application
 from headline.serving.connections import connection_class
 from headline.serving.file_routes import FileRoutes
@@ -218,7 +219,7 @@ def application_of(plan: Plan, service: Service, jobs: Jobs) -> ASGIApp:
     # With keys or for everyone, other machines call it by whatever name.
     any_host = config.trust_proxy or not is_local(config.host)
     access = Access(plan.keys, any_host, frozenset(config.allow_origin))
-    routes = Api(service).router, FileRoutes(service, jobs).router
+    routes = Api(service).router, FileRoutes(service, jobs).router, page_routes.router
     app: ASGIApp = application(*routes)
     app = Guard(app, service, access)
     if config.allow_origin:

@@ -87,7 +87,7 @@ class Answering:
             (headlines,) = self.generator.generate([source], [work.config])
             error = headlines[0].error
         explanation = self.explainer.explain(source, [] if error else headlines)
-        return Done(to_json(explanation_fields(explanation)), error)
+        return Done(to_json(explanation_fields(source, explanation)), error)
 
 
 def main() -> None:

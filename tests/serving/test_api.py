@@ -1,9 +1,11 @@
 """The routes, by a server that runs."""
 
 import random
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -230,6 +232,23 @@ def test_the_metrics_count(server: Running) -> None:
     assert server.figure("headline_queue_articles") == 0
     server.get("/nowhere/at/all")
     assert server.figure('headline_requests_total{route="other",status="404"}') >= 1
+
+
+def test_the_page_is_served_with_all_its_files(server: Running) -> None:
+    page = server.get("/")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    parts = re.findall(r'(?:src|href)="(page/[^"]+)"', page.body.decode())
+    for name in [*parts]:
+        text = server.get(f"/{name}").body.decode()
+        parts += [f"page/{other}" for other in re.findall(r'from "\./([^"]+)"', text)]
+    folder = files("headline.serving").joinpath("page")
+    assert {one.rpartition("/")[2] for one in parts} | {"index.html"} == {
+        one.name for one in folder.iterdir()
+    }
+    assert all(server.get(f"/{name}").status == 200 for name in parts)
+    assert "http" not in re.sub(r'xmlns="\S+"', "", page.body.decode())
+    for path in ("/page/index.html", "/page/../guard.py", "/page/nothing.js"):
+        assert server.get(path).status == 404
 
 
 def test_answers_say_what_a_browser_may_do(server: Running) -> None:
