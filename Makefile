@@ -24,7 +24,7 @@ INSTALLED = $(VENV)/.installed
 CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-browser test-install check lint types \
+.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-browser picture test-install check lint types \
 	format bench controls clean
 
 help: ## list the targets
@@ -74,8 +74,12 @@ test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 
 # Without Chromium (`apt-get install chromium`) the tests are skipped, with a line.
 test-browser: $(INSTALLED) ## drive the page of `headline serve` in a headless Chromium
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,browser,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,serving-tests,dev]'
 	$(PYTEST) tests/browser -m browser
+
+# The picture of the page, with ARTICLES and MODEL.
+picture: $(INSTALLED) ## make the README's picture of the page of `headline serve` with MODEL
+	$(BIN)/python -m tests.browser.picture $(MODEL) $(ARTICLES) headline/serving/page.png
 
 # Where one is not on this machine, it is skipped with a line.
 PYTHONS ?= python3.11 python3.12 python3.13
@@ -106,6 +110,7 @@ controls: $(INSTALLED) ## tables of what the controls of the search cost and giv
 
 # What takes long, and random examples, by other seeds each time.
 stress: $(INSTALLED) ## break things on purpose for hours: kills, full disks, odd inputs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,serving-tests,dev]'
 	$(PYTEST) tests -m slow $(SIDE_BY_SIDE)
 	$(PYTEST) tests -m hypothesis --hypothesis-profile stress $(SIDE_BY_SIDE)
 	$(BIN)/python -m tests.stress.damage

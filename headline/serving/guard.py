@@ -13,12 +13,14 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headline.serving.bodies import NDJSON
 from headline.serving.keys import Keys
 from headline.serving.problems import Problem
 from headline.serving.service import ClientGone, Service
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 OPEN = ("/healthz", "/readyz", "/openapi.json")  # they need no key, nor does the page
+SEARCHES = ("/v1/headlines", "/v1/explain", "/v1/score")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # The page runs its own files only, and nothing may put it into a frame.
 POLICY = (
@@ -140,7 +142,7 @@ class Guard:
             client.status = GONE
             abort(scope)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "path", None) or _route(scope)
             metrics = self._service.metrics
             metrics.requests.labels(route, str(client.status)).inc()
             metrics.latency.labels(route).observe(monotonic() - begin)
@@ -177,6 +179,19 @@ class Guard:
         if open_now > self._service.limits.max_connections:
             raise Problem(503, "too many connections are open; try again later", 1)
         self._access.check(scope)
+        # Refused here, a request costs least: there may be many of them.
+        if scope["path"] in SEARCHES and not _is_stream(scope):
+            self._service.check_room()
+
+
+def _route(scope: Scope) -> str:
+    """Returns the route of a request that did not come so far."""
+    return scope["path"] if scope["path"] in SEARCHES else "other"
+
+
+def _is_stream(scope: Scope) -> bool:
+    """Tells whether a request has any number of articles; it waits for room."""
+    return Headers(scope=scope).get("content-type", "").startswith(NDJSON)
 
 
 class _Client:

@@ -8,12 +8,14 @@ from headline.api.settings import search_with
 from headline.errors import ConfigError
 from headline.serving.problems import Problem
 from headline.serving.schemas import OPTIONS, options_schema
+from headline.settings.base import schema
 from headline.settings.search import DecodeConfig
 from headline.settings.serve import ServeConfig
 
 MOST_HEADLINES = 64  # that one request may have explained
 MOST_CHARACTERS = 1000  # of a headline that a request brings
 
+FLAGS = {one.name for one in schema(DecodeConfig) if one.kind == "bool"}
 Options = Annotated[dict[str, Any], WithJsonSchema(options_schema())]
 Given = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 Body = TypeVar("Body", bound=BaseModel)
@@ -135,6 +137,10 @@ def config_of(options: dict[str, Any], base: DecodeConfig) -> DecodeConfig:
     Raises:
         Problem: an option is unknown, or has a value that is not allowed (422).
     """
+    for name in FLAGS & options.keys():
+        # A row of pandas may have 1 for true, but a client can say what it means.
+        if type(options[name]) in (int, float):
+            raise Problem(422, f"options: {name} must be true or false")
     try:
         return search_with(base, options, OPTIONS)
     except ConfigError as error:

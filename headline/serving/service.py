@@ -169,14 +169,25 @@ class Service:
         try:
             self.queue.put(waiting)
         except QueueFull:
-            self.metrics.refused.inc()
-            raise Problem(
-                429,
-                f"{len(self.queue):,} articles are waiting, which is the most; try "
-                "again later",
-                self.expected_wait,
-            ) from None
+            raise self._no_room() from None
         return waiting
+
+    def check_room(self) -> None:
+        """Refuses a request that could not even have one article.
+
+        Raises:
+            Problem: the queue is full (429).
+        """
+        if len(self.queue) >= self.queue.capacity:
+            raise self._no_room()
+
+    def _no_room(self) -> Problem:
+        self.metrics.refused.inc()
+        return Problem(
+            429,
+            f"{len(self.queue):,} articles are waiting; try again later, or send fewer",
+            self.expected_wait,
+        )
 
     async def enqueued_later(self, work: Work) -> "asyncio.Future[Done]":
         """Lets an article wait for a worker, as soon as there is room."""

@@ -25,6 +25,7 @@ from tests.benchmarks import (
     growth,
     machine,
     preparing,
+    serve,
     single,
     training,
 )
@@ -37,6 +38,7 @@ THEMES: Mapping[str, Callable[[Subject], Iterable[Row]]] = {
     "cold": cold.measure,
     "bulk": bulk.measure,
     "single": single.measure,
+    "serve": serve.measure,
     "growth": growth.measure,
     "prepare": preparing.measure,
     "training": training.measure,
@@ -78,6 +80,8 @@ def size(name: str, help: str) -> Callable[[Any], Any]:
 @size("seconds", "Seconds of each point of a growth in a round.")
 @size("minutes", "Longest training.")
 @size("rouge_l", "Validation score that a training is to come to.")
+@size("serve_seconds", "Seconds of each number of clients of a server.")
+@size("served", "Requests over which the memory of a server is measured.")
 @size("training_pairs", "Pairs of an epoch whose speed is measured.")
 @size("megabytes", "Size of the corpus to prepare.")
 @click.option(

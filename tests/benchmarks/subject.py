@@ -26,6 +26,8 @@ class Subject:
     minutes: float = 3.0  # of a training, at most
     rouge_l: float = 60.0  # that a training is to come to
     training_pairs: int = 1500  # of an epoch whose speed is measured
+    serve_seconds: float = 30.0  # of each number of clients of a server
+    served: int = 20_000  # requests over which the memory of a server is measured
     megabytes: float = 100.0  # of the corpus to prepare
     against_training: str | None = None  # commands to compare with
     against_bulk: str | None = None

@@ -224,6 +224,21 @@ def test_bulk_comes_out_beside_another_command(folder: Path) -> None:
     assert other["ratio"] > 0
 
 
+def test_a_server_is_measured_with_clients_and_with_too_many(folder: Path) -> None:
+    options = ("--serve-seconds", "0.5", "--served", "40")
+    rows = {row["name"]: row for row in measured(folder, "serve", *options)}
+    for count in (1, 8, 64, 256):
+        alone = rows[f"{count} clients, batches of one"]["value"]
+        served = rows[f"{count} clients"]["value"]
+        assert served > 0 < alone
+        times = rows[f"{count} clients: batches pay off"]["value"]
+        assert times == pytest.approx(served / alone, rel=0.01)
+        assert rows[f"{count} clients, p50"]["value"] > 0
+        assert rows[f"{count} clients, p99"]["value"] < 30_000
+    assert rows["4 times too many: served"]["value"] > 0
+    assert rows["… its growth after a tenth of them"]["unit"] == "%"
+
+
 def test_single_articles_come_out(folder: Path) -> None:
     middle, slow = measured(folder, "single")
     assert 0 < middle["value"] <= slow["value"]

@@ -17,7 +17,7 @@ def browser() -> "Iterator[Browser]":
     """Chromium, as Debian installs it; the tests are skipped without it."""
     playwright = pytest.importorskip(
         "playwright.sync_api",
-        reason="playwright is missing: pip install -e '.[browser]'",
+        reason="playwright is missing: pip install -e '.[serving-tests]'",
     )
     path = which("chromium")
     if path is None:

@@ -107,12 +107,14 @@ def test_a_selected_word_must_be_there_or_must_not(
     assert headlines(page) and all(word in text for text in headlines(page))
     select()
     page.click("#add-avoid")
-    assert page.inner_text("#must") == "" and page.inner_text("#avoid").startswith(word)
+    assert page.text_content("#must") == "" and page.inner_text("#avoid").startswith(
+        word
+    )
     with page.expect_response("**/v1/explain"):
         page.click("#write")
     assert headlines(page) and not any(word in text for text in headlines(page))
     page.click(f"button[aria-label='去掉“{word}”']")
-    assert page.inner_text("#avoid") == ""
+    assert page.text_content("#avoid") == ""
 
 
 def test_the_article_shows_where_a_character_comes_from(

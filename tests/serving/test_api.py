@@ -116,6 +116,7 @@ def test_unknown_and_wrong_options_are_refused(server: Running) -> None:
     assert "unknown setting 'beam'" in refused(beam=1)
     assert "max_length must be 1 to 1000" in refused(max_length=0)
     assert "unknown setting 'batch_size'" in refused(batch_size=1)
+    assert "exact_numbers must be true or false" in refused(exact_numbers=1)
     assert "consensus must be off" in refused(consensus=True, sample=True)
     # Only the search finds that these contradict each other.
     assert "options: " in refused(must_include=["玄黄"], avoid=["玄黄"])

@@ -35,6 +35,7 @@ export function addWord(kind, word) {
 function show() {
   for (const kind of ["must", "avoid"]) {
     $(kind).replaceChildren(...[...words[kind]].map((word) => chip(kind, word)));
+    $(kind).parentElement.hidden = words[kind].size === 0;
   }
 }
 
