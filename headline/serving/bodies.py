@@ -1,5 +1,6 @@
 """Reads the bodies of requests, up to a limit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from starlette.requests import ClientDisconnect, Request
@@ -63,6 +64,15 @@ async def whole(request: Request, megabytes: float) -> bytes:
             "application/x-ndjson, or a file",
         )
     return b"".join(kept)
+
+
+def lost(request: Request) -> "asyncio.Future[None]":
+    """Returns what is done once the connection is lost; see ``Connection``.
+
+    Unlike ``leaving``, it needs no one to read the request.
+    """
+    known: asyncio.Future[None] | None = request.scope.get("state", {}).get("lost")
+    return known or asyncio.get_running_loop().create_future()
 
 
 async def leaving(request: Request) -> None:

@@ -41,6 +41,13 @@ class Problem(Exception):
         body = to_json(fields(self.status, self.detail))
         return Response(body, self.status, self.headers, media_type=MEDIA_TYPE)
 
+    def raw(self) -> bytes:
+        """Returns the answer as it goes over a connection that stays open."""
+        response = self.response()
+        first = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}".encode()
+        headers = [name + b": " + value for name, value in response.raw_headers]
+        return b"\r\n".join([first, *headers, b"", bytes(response.body)])
+
 
 def fields(status: int, detail: str) -> Mapping[str, Any]:
     """Returns the problem details of an error."""

@@ -18,7 +18,7 @@ from headline.serving import page_routes
 from headline.serving.api import Api, application
 from headline.serving.connections import connection_class
 from headline.serving.file_routes import FileRoutes
-from headline.serving.guard import Access, Guard, Prefixed
+from headline.serving.guard import SEARCHES, Access, Guard, Prefixed
 from headline.serving.jobs import Jobs
 from headline.serving.keys import Keys
 from headline.serving.pool import Tell, WorkerGone
@@ -108,7 +108,9 @@ def _listening(config: ServeConfig) -> Iterator[socket.socket]:
 async def _serve(plan: Plan, listener: socket.socket) -> None:
     service = Service(plan.model_dir, plan.config, plan.values, plan.workers, plan.tell)
     jobs = Jobs(service, plan.tell)
-    server = _Server(_uvicorn_config(plan, application_of(plan, service, jobs)))
+    server = _Server(
+        _uvicorn_config(plan, application_of(plan, service, jobs), service)
+    )
     async with _running(service, jobs, server):
         with _signals(service, server):
             listener.listen(BACKLOG)
@@ -195,11 +197,17 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _uvicorn_config(plan: Plan, app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(plan: Plan, app: ASGIApp, service: Service) -> uvicorn.Config:
     config = plan.config
+    prefix = config.url_prefix.rstrip("/")
     return uvicorn.Config(
         app,
-        http=connection_class(config.max_connections, config.client_timeout),
+        http=connection_class(
+            config.max_connections,
+            config.client_timeout,
+            [f"{prefix}{path}" for path in SEARCHES],
+            service.refusal,
+        ),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -181,6 +181,14 @@ class Service:
         if len(self.queue) >= self.queue.capacity:
             raise self._no_room()
 
+    def refusal(self) -> bytes | None:
+        """Returns the whole answer to a request if there is no room for it."""
+        if len(self.queue) < self.queue.capacity:
+            return None
+        problem = self._no_room()
+        self.metrics.requests.labels("/v1/headlines", str(problem.status)).inc()
+        return problem.raw()
+
     def _no_room(self) -> Problem:
         self.metrics.refused.inc()
         return Problem(
@@ -197,7 +205,7 @@ class Service:
 
     def _waiting(self, work: Work) -> Waiting:
         read = self.model.max_source_length
-        return Waiting(work, _kind(work), min(len(work.text), read))
+        return Waiting(work, kind_of(work), min(len(work.text), read))
 
     @property
     def expected_wait(self) -> float:
@@ -205,7 +213,7 @@ class Service:
         return self._rate.seconds_for(len(self.queue))
 
 
-def _kind(work: Work) -> tuple[Any, ...]:
+def kind_of(work: Work) -> tuple[Any, ...]:
     """Returns what must be equal for work that is done together."""
     if isinstance(work, Search):
         return Search, work.config.shared

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headline.serving.answers import to_json
-from headline.serving.bodies import NDJSON, leaving, pieces
+from headline.serving.bodies import NDJSON, leaving, lost, pieces
 from headline.serving.messages import Done, Search
 from headline.serving.pool import ArticleRefused
 from headline.serving.problems import Problem
@@ -42,6 +42,7 @@ class LineStream(Response):
         del self.headers["content-length"]
         self._request, self._service = request, service
         ahead = min(AHEAD, max(1, service.limits.queue_size // 4))
+        self._waiting: set[asyncio.Future[Done]] = set()
         # The end of the stream is None.
         self._answers: asyncio.Queue[Answer | None] = asyncio.Queue(ahead)
 
@@ -51,8 +52,11 @@ class LineStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         writing = asyncio.create_task(self._write(send))
         reading = asyncio.create_task(self._read())
+        gone = lost(self._request)
         try:
-            await asyncio.wait({writing, reading}, return_when="FIRST_COMPLETED")
+            await asyncio.wait({writing, reading, gone}, return_when="FIRST_COMPLETED")
+            if gone.done():
+                raise ClientGone
             if reading.done():  # an error: otherwise it waits for the client to leave
                 await reading
             await writing
@@ -86,7 +90,10 @@ class LineStream(Response):
             config = config_of(asked.options, self._service.model.config)
         except Problem as problem:
             return _failed(problem.detail)
-        return await self._service.enqueued_later(Search(asked.text, config))
+        answer = await self._service.enqueued_later(Search(asked.text, config))
+        self._waiting.add(answer)
+        answer.add_done_callback(self._waiting.discard)
+        return answer
 
     async def _write(self, send: Send) -> None:
         while (answer := await self._answers.get()) is not None:
@@ -99,10 +106,8 @@ class LineStream(Response):
 
     def _forget(self) -> None:
         """Lets the articles that nobody will take leave the queue."""
-        while not self._answers.empty():
-            answer = self._answers.get_nowait()
-            if isinstance(answer, asyncio.Future):
-                answer.cancel()
+        for answer in [*self._waiting]:
+            answer.cancel()
 
 
 def _piece(body: bytes) -> dict[str, object]:

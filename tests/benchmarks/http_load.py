@@ -51,30 +51,63 @@ class Clients:
     async def _ask(
         self, start: float, first: float, end: float, every: float | None
     ) -> None:
-        reader, writer = await asyncio.open_connection(self.host, self.port)
+        loop = asyncio.get_running_loop()
+        connection = await self._connected(loop)
         due = start
         while (now := time.perf_counter()) < end:
             if every is not None:
                 await asyncio.sleep(max(0.0, due - now))
                 due += every
             begin = time.perf_counter()
-            writer.write(next(self._requests))
-            status, is_open = await _answer(reader)
+            status = await connection.ask(next(self._requests), loop.create_future())
             now = time.perf_counter()
             if first <= now < end:
                 self.taken.setdefault(status, []).append(now - begin)
-            if not is_open:
-                writer.close()
-                reader, writer = await asyncio.open_connection(self.host, self.port)
-        writer.close()
+            if connection.is_lost:
+                connection = await self._connected(loop)
+        connection.close()
+
+    async def _connected(self, loop: asyncio.AbstractEventLoop) -> "_Connection":
+        _, connection = await loop.create_connection(_Connection, self.host, self.port)
+        return connection
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Returns the status of an answer, and whether the connection stays open."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-    await reader.readexactly(length)
-    return int(head[9:12]), b"connection: close" not in head
+class _Connection(asyncio.Protocol):
+    """A connection that has one request at a time; it costs little, as others count."""
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def ask(
+        self, request: bytes, answer: "asyncio.Future[int]"
+    ) -> "asyncio.Future[int]":
+        """Sends a request; returns the status, once the answer is whole."""
+        self._answer = answer
+        self._transport.write(request)
+        return answer
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        if len(body) >= int(length):
+            self._received = b""
+            self._answer.set_result(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        if not self._answer.done():
+            self._answer.set_result(0)
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 def main(host: str, port: str, requests: str, count: str, *more: str) -> None:

@@ -70,9 +70,15 @@ def rate(taken: Taken, seconds: float) -> float:
 
 def _rows(name: str, taken: Taken, served: float) -> Iterator[Row]:
     yield Row("serve", name, served, "requests/s")
-    for share in (50, 99):
-        milliseconds = 1000 * float(np.percentile(taken["200"], share))
-        yield Row("serve", f"{name}, p{share}", milliseconds, "ms")
+    yield from _times(name, taken.get("200", []))
+
+
+def _times(name: str, seconds: list[float]) -> Iterator[Row]:
+    """Yields the middle of some times, and what all but one in a hundred are below."""
+    if seconds:
+        for share in (50, 99):
+            milliseconds = 1000 * float(np.percentile(seconds, share))
+            yield Row("serve", f"{name}, p{share}", milliseconds, "ms")
 
 
 def _overload(
@@ -88,10 +94,7 @@ def _overload(
     yield Row("serve", f"{name}: served", 100 * served / best, "% of the best rate")
     refused = taken.get("429", [])
     yield Row("serve", f"{name}: refused", float(len(refused)), "requests")
-    if refused:
-        for share in (50, 99):
-            milliseconds = 1000 * float(np.percentile(refused, share))
-            yield Row("serve", f"{name}: refused, p{share}", milliseconds, "ms")
+    yield from _times(f"{name}: refused", refused)
 
 
 def _memory(server: Running, requests: Path, subject: Subject) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from headline.generation.batching import LONG
 from headline.serving.batch_queue import MOST_DEATHS, BatchQueue, QueueFull, Waiting
+from headline.serving.messages import Explain, Score, Search
+from headline.serving.service import kind_of
+from headline.settings.search import DecodeConfig
 
 WAIT = 0.005
 
@@ -62,6 +66,20 @@ def test_batches_hold_every_article_once_within_the_limits(
         assert len(queue) == 0
 
     run(test())
+
+
+def test_only_articles_with_the_same_search_share_a_batch() -> None:
+    config = DecodeConfig()
+    plain = Search("天", config)
+    for other, alike in (
+        (Search("地", replace(config, prefix="快讯", max_length=9)), True),
+        (Search("天", replace(config, beam_size=8)), False),
+        (Search("天", replace(config, sample=True)), False),
+        (Score("天", "天"), False),
+        (Explain("天", None, config), False),
+    ):
+        assert (kind_of(plain) == kind_of(other)) is alike
+    assert kind_of(Score("天", "天")) == kind_of(Score("地", "玄"))
 
 
 def test_the_oldest_article_is_never_passed_over() -> None:

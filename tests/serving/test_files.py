@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,9 @@ def test_a_job_can_be_ended_and_leaves_nothing(server: Running, tmp_path: Path) 
     assert server.post("/v1/headlines", {"text": PAIRS[0][1]}).status == 200
     (pid,) = jobs_of(server)
 
+    begin = time.monotonic()
     assert server.request("DELETE", place).status == 204
+    assert time.monotonic() - begin < 3  # it did not wait for the end of the file
 
     assert server.get(place).status == 404
     assert jobs_of(server) == [] and not Path(f"/proc/{pid}/cwd").exists()

@@ -88,11 +88,24 @@ def test_a_full_queue_refuses_at_once(
         begin = time.monotonic()
         refused = ask(server, "天")
         assert time.monotonic() - begin < 0.5
-        assert refused.status == 429 and "8 articles are waiting" in refused.detail
-        assert int(refused.headers["Retry-After"]) >= 1
+        # It is the same whether the request is parsed or not, and in one piece or not.
+        parsed = ask(server, "天", headers={"Connection": "close"})
+        body = json.dumps({"text": "天"}).encode()
+        with socket.create_connection((server.host, server.port)) as client:
+            for _ in range(2):
+                client.sendall(raw_head(server, f"Content-Length: {len(body)}"))
+                time.sleep(0.05)
+                client.sendall(body)
+                assert client.recv(1000).startswith(b"HTTP/1.1 429 ")
+                client.sendall(raw_head(server, f"Content-Length: {len(body)}") + body)
+                assert client.recv(1000).startswith(b"HTTP/1.1 429 ")
+        for answer in (refused, parsed):
+            assert answer.status == 429 and "8 articles are waiting" in answer.detail
+            assert int(answer.headers["Retry-After"]) >= 1
     assert headline_of(first.result())
     assert len(waiting.result().json["results"]) == 8
-    assert server.figure("headline_rejections_total") == 1
+    assert server.figure("headline_rejections_total") == 6
+    assert server.figure(NAME % 429) == 6
 
 
 def test_what_is_late_is_told_so_and_not_searched(
