@@ -289,6 +289,15 @@ def test_a_lost_server_and_a_mistake_are_told(server: Running, open_page: Open) 
     page.fill("#max-length", "3")
     page.click("#write")
     page.wait_for_selector("#problem >> text=服务器不接受：options: ")
+    status(page, "还没有标题")
+    page.fill("#prefix", "")
+    write(page)
+    assert not page.is_visible("#problem")
+    page.fill("#prefix", "天" * 40)
+    page.click("#write")
+    page.wait_for_selector("#problem >> text=服务器不接受：options: ")
+    # The headlines of before stay, and nothing says that there are none.
+    assert headlines(page) and page.text_content("#status") == ""
 
 
 def test_a_key_is_asked_for(tmp_path: Path, open_page: Open) -> None:

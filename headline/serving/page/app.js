@@ -1,6 +1,6 @@
 // The page: tabs, the article, and what happens when.
 
-import { switchLanguage, tell, translate } from "./words.js";
+import { blank, switchLanguage, tell, translate } from "./words.js";
 import { patiently, post, showProblem } from "./server.js";
 import { addWord, options, readDefaults } from "./settings.js";
 import { copy, current, explain, show } from "./headlines.js";
@@ -62,7 +62,8 @@ async function write() {
     if (signal !== stopping?.signal) return; // another request has begun
     if (error.name === "AbortError") tell($("status"), "stopped");
     else {
-      tell($("status"), "nothing_yet");
+      if (current().length) blank($("status"));
+      else tell($("status"), "nothing_yet");
       showProblem($("problem"), error);
     }
   } finally {

@@ -1,6 +1,6 @@
 // The tab for files: send one, follow it, cancel it, take the result.
 
-import { tell } from "./words.js";
+import { blank, tell } from "./words.js";
 import { call, hasKey, patiently, showProblem } from "./server.js";
 import { options } from "./settings.js";
 
@@ -44,7 +44,7 @@ async function work(file) {
     await follow(sent, signal);
   } catch (error) {
     if (error.name === "AbortError") return;
-    $("file-status").textContent = "";
+    blank($("file-status"));
     showProblem($("file-problem"), error);
   } finally {
     if (stopping?.signal === signal) $("cancel").hidden = true;

@@ -1,6 +1,6 @@
 // Calls to the server, and what can go wrong with them.
 
-import { say, tell } from "./words.js";
+import { blank, say, tell } from "./words.js";
 
 const KEY = "headline-key";
 const $ = (id) => document.getElementById(id);
@@ -76,7 +76,7 @@ export function showProblem(place, error) {
   const name = problems[error.status];
   if (name) tell(place, name);
   else {
-    delete place.dataset.say;
+    blank(place);
     const begin = error.status >= 500 ? "mistake" : "refused";
     place.textContent = say(begin) + error.message;
   }

@@ -25,7 +25,7 @@ export const WORDS = {
     today: "今天的工作", keep: "留在这个浏览器里，只到今天", clear: "清除",
     today_none: "还没有。",
     file: "文件（CSV、TSV、JSONL 或每行一篇文章的 TXT）",
-    file_hint: "也可以把文件拖到这里。上面的要求对每篇文章都有效。",
+    file_hint: "也可以把文件拖到这里。除了个数和差别，上面的要求对每篇文章都有效。",
     send: "给每篇文章拟标题", cancel: "取消", progress: "进度", no_file: "还没有文件。",
     sending: "正在发送文件", waiting: "正在排队", running: (n) => `已完成 ${n} 篇`,
     done: (n) => `完成：${n} 篇文章。`, cancelled: "已取消。", download: "下载结果",
@@ -64,7 +64,8 @@ export const WORDS = {
     today: "Today's work", keep: "Keep it in this browser, until tonight",
     clear: "Clear", today_none: "Nothing yet.",
     file: "File (CSV, TSV, JSONL, or TXT with an article on each line)",
-    file_hint: "You can drop a file here. The requirements above hold for each article.",
+    file_hint: "You can drop a file here. The requirements above hold for each"
+      + " article, except number and variety.",
     send: "Write a headline for each article", cancel: "Cancel", progress: "Progress",
     no_file: "No file yet.", sending: "Sending the file", waiting: "Waiting for its turn",
     running: (n) => `${n} articles are done`, done: (n) => `Done: ${n} articles.`,
@@ -99,6 +100,12 @@ export function tell(element, name, ...values) {
   element.dataset.say = name;
   element.dataset.values = JSON.stringify(values);
   element.textContent = say(name, ...values);
+}
+
+/** Takes a text away. */
+export function blank(element) {
+  delete element.dataset.say;
+  element.textContent = "";
 }
 
 /** Sets all texts of the page. */
