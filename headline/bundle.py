@@ -35,7 +35,7 @@ from headline.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = 1
 # Settings of models whose config.json does not have them yet.
-OLDER_MODEL = {"match_length": 0, "bigrams": 0}
+OLDER_MODEL = {"match_length": 0, "bigrams": 0, "styles": 0}
 CONFIG = "config.json"
 VOCAB = "vocab.json"
 WEIGHTS = "weights.safetensors"

@@ -35,7 +35,17 @@ TINY = {
         bigrams=7,
         source_prior=True,
         conditional_norm=True,
-    )
+    ),
+    "styles": ModelConfig(
+        vocab_size=40,
+        width=16,
+        heads=4,
+        encoder_layers=1,
+        decoder_layers=2,
+        match_length=2,
+        bigrams=7,
+        styles=3,
+    ),
 }
 
 
@@ -89,8 +99,15 @@ def embeddable(config: ModelConfig, ids: Ids) -> Ids:
 
 
 def source_batch(config: ModelConfig, copy_ids: Ids) -> SourceBatch:
-    """The articles as an engine reads them."""
-    return SourceBatch(embeddable(config, copy_ids), copy_ids)
+    """The articles as an engine reads them, in styles if the network has some."""
+    condition = styles_of(config, copy_ids) if config.styles else None
+    return SourceBatch(embeddable(config, copy_ids), copy_ids, condition)
+
+
+def styles_of(config: ModelConfig, copy_ids: Ids) -> Ids:
+    """A style for each article, or -1 for none; it follows from the article alone."""
+    styles: Ids = copy_ids.sum(axis=1, dtype=np.int32) % (config.styles + 1) - 1
+    return styles
 
 
 def training_batch(
@@ -103,9 +120,12 @@ def training_batch(
     for row, target in enumerate(targets):
         labels[row, : len(target) + 1] = [*target, EOS]
         decoder_input[row, : len(target) + 1] = [BOS, *target]
-    return {
+    batch = {
         "source_ids": embeddable(config, copy_ids),
         "copy_ids": copy_ids,
         "decoder_input": embeddable(config, decoder_input),
         "labels": labels,
     }
+    if config.styles:
+        batch["style"] = styles_of(config, copy_ids)
+    return batch

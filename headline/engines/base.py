@@ -14,6 +14,7 @@ State = TypeVar("State")
 
 IMPOSSIBLE = float("-inf")
 TINY = np.float32(1e-38)  # lower bound of a probability before its logarithm is taken
+NO_STYLE = -1  # the condition of an article without a style
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class SourceBatch:
     # (B, S): ids that the pointer writes. They equal ``source_ids``, except that tokens
     # outside the generable vocab have their own ids.
     copy_ids: Ids
-    condition: Ids | None = None  # (B,): a condition besides the article, e.g. a style
+    # (B,): the headline style of each article, -1 for none; None: no article has one.
+    condition: Ids | None = None
 
     def __post_init__(self) -> None:
         shape = self.source_ids.shape
@@ -36,14 +38,23 @@ class SourceBatch:
         return len(self.source_ids)
 
 
-def refuse_condition(sources: SourceBatch) -> None:
-    """Refuses conditions, for a network that does not read them.
+def check_condition(condition: Ids | None, styles: int) -> None:
+    """Checks the styles of some articles.
+
+    Args:
+        condition: see ``SourceBatch``.
+        styles: number of styles of the network.
 
     Raises:
-        ValueError: there are conditions, which would have no effect.
+        ValueError: the network has no styles, or no such style.
     """
-    if sources.condition is not None:
+    if condition is None:
+        return
+    if not styles:
         raise ValueError("the network reads no condition, such as a style")
+    wrong = condition[(condition < NO_STYLE) | (condition >= styles)]
+    if len(wrong):
+        raise ValueError(f"there is no style {wrong[0]}: there are {styles}, from 0")
 
 
 @dataclass(frozen=True)
@@ -94,5 +105,40 @@ class Engine(Protocol[State]):
             last W columns are the wanted tokens. The log-probability is -inf in columns
             left over because there are too few tokens, and for a wanted token that the
             row cannot write.
+        """
+        ...
+
+
+class StyleEngine(Engine[State], Protocol[State]):
+    """An engine that also searches each article in several styles."""
+
+    def branch(
+        self, state: State, articles: Ids, condition: Ids | None = None
+    ) -> State:
+        """Starts searches of articles that are already encoded.
+
+        The same article may be there several times, such as once in each style.
+
+        Args:
+            state: what ``encode`` returned; it is not changed.
+            articles: the place of each article in ``state``, shape ``(B',)``.
+            condition: as in ``SourceBatch``, shape ``(B',)``.
+
+        Returns:
+            what ``encode`` would return for these B' articles.
+
+        Raises:
+            ValueError: there is a condition that the network does not read.
+        """
+        ...
+
+    def features(self, state: State) -> Floats:
+        """Returns what the articles are about, as numbers, shape ``(B, 2 H)``.
+
+        They are the mean and the maximum of the attention's values over the tokens of
+        each article.
+
+        Args:
+            state: what ``encode`` or ``branch`` returned.
         """
         ...

@@ -14,15 +14,16 @@ from keras import ops
 
 from headline.engines.base import (
     IMPOSSIBLE,
+    NO_STYLE,
     TINY,
     Floats,
     SourceBatch,
     Step,
-    refuse_condition,
+    check_condition,
 )
 from headline.network.attention import lowest
 from headline.network.mixture import shares
-from headline.network.model import HeadlineModel, assign_weights, build_model
+from headline.network.model import STYLE, HeadlineModel, assign_weights, build_model
 from headline.network.readout import Tensors
 from headline.network.shapes import power_of_two, rung
 from headline.network.weights import Weights
@@ -83,14 +84,50 @@ class KerasEngine:
         return cls(model, shortlist)
 
     def encode(self, sources: SourceBatch) -> KerasState:
-        refuse_condition(sources)
+        check_condition(sources.condition, self.model.config.styles)
         batch, length = sources.source_ids.shape
         shape = power_of_two(batch), rung(length, LEAST_LENGTH)
         encoded = self._encode(
             _padded(sources.source_ids, shape), _padded(sources.copy_ids, shape)
         )
+        return self._start(encoded, sources.condition, batch)
+
+    def _start(self, encoded: Tensors, condition: Ids | None, batch: int) -> KerasState:
+        """Returns the state before BOS; the first ``batch`` slots hold articles."""
+        room, length = map(int, encoded["bias"].shape)
+        if condition is not None:
+            style = np.full(room, NO_STYLE, np.int32)
+            style[:batch] = condition
+            encoded = encoded | {STYLE: ops.convert_to_tensor(style)}
         slots = np.arange(batch, dtype=np.int32)
-        return KerasState(encoded, self.model.initial_state(*shape), slots, slots)
+        start = self.model.initial_state(room, length)
+        return KerasState(encoded, start, slots, slots)
+
+    def branch(
+        self, state: KerasState, articles: Ids, condition: Ids | None = None
+    ) -> KerasState:
+        check_condition(condition, self.model.config.styles)
+        batch = len(articles)
+        # Slots without an article repeat the first: none of them may be empty.
+        chosen = np.zeros(power_of_two(batch), np.int32)
+        chosen[:batch] = state.slots[articles]
+        encoded = {
+            name: ops.take(tensor, chosen, axis=0)
+            for name, tensor in state.encoded.items()
+            if name != STYLE
+        }
+        return self._start(encoded, condition, batch)
+
+    def features(self, state: KerasState) -> Floats:
+        # slots, heads, S, H / heads
+        values = ops.cast(state.encoded["attention_values"], "float32")
+        real = ops.equal(state.encoded["bias"], 0)[:, None, :, None]
+        count = ops.sum(ops.cast(real, "float32"), axis=2)
+        total = ops.sum(ops.where(real, values, 0), axis=2) / count
+        greatest = ops.max(ops.where(real, values, lowest("float32")), axis=2)
+        both = [ops.reshape(one, (state.room, -1)) for one in (total, greatest)]
+        found: Floats = ops.convert_to_numpy(ops.concatenate(both, axis=1))
+        return found[state.slots]
 
     def step(self, state: KerasState, step: Step) -> tuple[Floats, Ids, KerasState]:
         slots, parents = state.slots[step.parents], state.rows[step.parents]

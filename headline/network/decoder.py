@@ -4,7 +4,7 @@ Shape letters: B batch, K hypotheses per source in search, T target steps, S sou
 length, V vocab size, H width.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import KerasTensor, ops
@@ -12,10 +12,21 @@ from keras import KerasTensor, ops
 from headline.network.embedding import TokenEmbedding
 from headline.network.matches import match_features, match_runs, next_match_runs
 from headline.network.recurrence import Recurrence
+from headline.network.styles.tables import StyleTables
+from headline.network.weights import decoder_norms
 from headline.settings.model import NORM_EPSILON, ModelConfig
 from headline.text.ids import UNK
 
 State = list[tuple[KerasTensor, KerasTensor]]
+
+
+class Condition(NamedTuple):
+    """What changes how the decoder reads, besides its state and its input."""
+
+    # (B, H), for a ``ConditionalNorm``: see ``Decoder.pooled``; None without one.
+    pooled: KerasTensor | None = None
+    # (B,): int, the style of each row, -1 for none; None: no row has a style.
+    style: KerasTensor | None = None
 
 
 class Decoder:
@@ -33,25 +44,30 @@ class Decoder:
     ) -> None:
         self.config, self.embedding = config, embedding
         layers = range(config.decoder_layers)
-        self.norms = [
-            _norm(config, f"decoder_norm_{i}", policy) for i in (*layers, "last")
-        ]
+        names = decoder_norms(config)
+        self.norms = [_norm(config, name, policy) for name in names]
         self.lstms = [
             Recurrence(config.width, name=f"decoder_{i}", dtype=policy) for i in layers
         ]
+        self.tables = None
+        if config.styles:
+            self.tables = StyleTables(
+                config.styles, config.width, names, name="styles", dtype=policy
+            )
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
         """Returns the layers in the order in which checkpoints number them."""
-        return [*self.norms, *self.lstms]
+        tables = [] if self.tables is None else [self.tables]
+        return [*self.norms, *self.lstms, *tables]
 
     def build(self) -> None:
         """Creates the weights."""
         for layer in self.layers:
             layer.build((None, None, self.config.width))
 
-    def condition(self, states: KerasTensor, bias: KerasTensor) -> KerasTensor:
-        """Returns the condition of a ``ConditionalNorm``, shape ``(B, H)``.
+    def pooled(self, states: KerasTensor, bias: KerasTensor) -> KerasTensor:
+        """Returns the input of each ``ConditionalNorm``, shape ``(B, H)``.
 
         Args:
             states: encoder states, shape ``(B, S, H)``.
@@ -62,26 +78,26 @@ class Decoder:
     def read(
         self,
         decoder_input: KerasTensor,
-        condition: KerasTensor | None,
+        condition: Condition,
         strength: KerasTensor | None = None,
     ) -> KerasTensor:
         """Reads a whole target at once (teacher forcing).
 
         Args:
             decoder_input: int, shape ``(B, T)``, below V: BOS + target.
-            condition: from ``condition``; None without a ``conditional_norm``.
+            condition: of each row.
             strength: strength of the dropout, 0 to 1; None drops nothing.
 
         Returns:
             the outputs, float, shape ``(B, T, H)``.
         """
-        dropout = self.embedding.dropout
+        dropout, shares = self.embedding.dropout, self._shares(condition)
         seen = self.embedding.token_dropout(decoder_input, strength)
-        outputs = dropout(self.embedding.look_up(seen), strength)
+        outputs = dropout(self._embedded(seen, shares), strength)
         for index, lstm in enumerate(self.lstms):
-            outputs = lstm(self._normed(index, outputs, condition))
+            outputs = lstm(self._normed(index, outputs, condition, shares))
             outputs = dropout(outputs, strength)
-        return self._normed(-1, outputs, condition)
+        return self._normed(-1, outputs, condition, shares)
 
     def matches(self, labels: KerasTensor, copy_ids: KerasTensor) -> KerasTensor | None:
         """Returns ``match_features`` of whole targets, or None if the network has none.
@@ -117,7 +133,7 @@ class Decoder:
         state: State,
         tokens: KerasTensor,
         copy_ids: KerasTensor | None,
-        condition: KerasTensor | None,
+        condition: Condition,
     ) -> tuple[KerasTensor, KerasTensor | None, State]:
         """Reads one token for each of the K hypotheses of each source.
 
@@ -125,17 +141,17 @@ class Decoder:
             state: as ``initial_state`` returns it, for B K rows.
             tokens: int, shape ``(B, K)``; ids as in ``copy_ids``.
             copy_ids: int, shape ``(B, S)``; only needed with a ``match_length``.
-            condition: as for ``read``.
+            condition: of each source.
 
         Returns:
             the outputs, ``(B, K, H)``; ``match_features``,
             ``(B, K, S, match_length + 1)``, or None; and the new state.
         """
-        queries = ops.shape(tokens)[1]
+        queries, shares = ops.shape(tokens)[1], self._shares(condition)
         known = ops.where(tokens < self.config.vocab_size, tokens, UNK)
-        outputs, new_state = self.embedding.look_up(known), []
+        outputs, new_state = self._embedded(known, shares), []
         for index, lstm in enumerate(self.lstms):
-            normed = self._normed(index, outputs, condition)
+            normed = self._normed(index, outputs, condition, shares)
             rows = ops.reshape(normed, (-1, self.config.width))
             output, memory = lstm.cell(rows, list(state[index]))
             new_state.append(tuple(memory))
@@ -147,7 +163,7 @@ class Decoder:
             features = match_features(*runs, self.config.match_length)
             shape = -1, queries, *ops.shape(features)[1:]
             matches = ops.reshape(features, shape)
-        return self._normed(-1, outputs, condition), matches, new_state
+        return self._normed(-1, outputs, condition, shares), matches, new_state
 
     def _next_runs(
         self,
@@ -159,13 +175,33 @@ class Decoder:
         token = ops.reshape(tokens, (-1,))
         return next_match_runs(*runs, token, rows, self.config.match_length)
 
+    def _shares(self, condition: Condition) -> KerasTensor | None:
+        """Returns ``StyleTables.shares``, (B, K); None if no row has a style."""
+        if condition.style is None:
+            return None
+        if self.tables is None:
+            raise ValueError("the network reads no condition, such as a style")
+        return self.tables.shares(condition.style)
+
+    def _embedded(self, tokens: KerasTensor, shares: KerasTensor | None) -> KerasTensor:
+        """Returns what the decoder reads of tokens, (B, T, H)."""
+        values = self.embedding.look_up(tokens)
+        if self.tables is None or shares is None:
+            return values
+        return self.tables(values, shares)
+
     def _normed(
-        self, index: int, values: KerasTensor, condition: KerasTensor | None
+        self,
+        index: int,
+        values: KerasTensor,
+        condition: Condition,
+        shares: KerasTensor | None,
     ) -> KerasTensor:
-        norm = self.norms[index]
-        if condition is None:
-            return norm(values)
-        return norm(values, condition=condition)
+        norm, pooled = self.norms[index], condition.pooled
+        values = norm(values) if pooled is None else norm(values, condition=pooled)
+        if self.tables is None or shares is None:
+            return values
+        return self.tables.norms[index](values, shares)
 
 
 def _norm(

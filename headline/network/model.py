@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from headline.network.decoder import Decoder, State
+from headline.network.decoder import Condition, Decoder, State
 from headline.network.embedding import TokenEmbedding
 from headline.network.encoder import Encoder
 from headline.network.objective import (
@@ -27,6 +27,7 @@ from headline.text.ids import PAD
 # The tokens that the softmax of an update covers, see ``shortlist``: both (1, C).
 COLUMNS, LOG_SHARES = "columns", "log_shares"
 LABEL_COLUMNS = "label_columns"  # the column of each label, (B, T)
+STYLE = "style"  # the headline style of each row, (B,)
 
 
 @keras.saving.register_keras_serializable(package="headline")
@@ -39,6 +40,7 @@ class HeadlineModel(TrainStep):
         except that tokens outside the generable vocab have their own ids, V and above.
         ``decoder_input`` (B, T): BOS + target, all below V.
         ``labels`` (B, T): target + EOS, with ids as in ``copy_ids``.
+        ``STYLE`` (B,): the style of each row, below K, -1 for none; may be left out.
         ``COLUMNS``, ``LOG_SHARES`` and ``LABEL_COLUMNS``, unless the softmax is over
         the whole vocab.
 
@@ -100,13 +102,13 @@ class HeadlineModel(TrainStep):
 
         Returns:
             what ``Readout.project`` returns, and with a ``conditional_norm``
-            ``condition`` (B, H).
+            ``condition`` (B, H). Whoever wants styles adds ``STYLE`` (B,) to it.
         """
         source_mask = ops.not_equal(source_ids, PAD)
         states = self.encoder.read(source_ids, source_mask, strength)
         encoded = self.readout.project(states, source_ids, source_mask)
         if self.config.conditional_norm:
-            encoded["condition"] = self.decoder.condition(states, encoded["bias"])
+            encoded["condition"] = self.decoder.pooled(states, encoded["bias"])
         return encoded
 
     def decode(
@@ -131,7 +133,7 @@ class HeadlineModel(TrainStep):
         Returns:
             what ``Readout.read`` returns, for T queries.
         """
-        outputs = self.decoder.read(decoder_input, encoded.get("condition"), strength)
+        outputs = self.decoder.read(decoder_input, _condition(encoded), strength)
         matches = self.decoder.matches(labels, copy_ids)
         return self.readout.read(encoded, outputs, matches, strength, columns)
 
@@ -157,7 +159,7 @@ class HeadlineModel(TrainStep):
             what ``Readout.read`` returns, for K queries, and the new state.
         """
         outputs, matches, new_state = self.decoder.step(
-            decoder_state, tokens, encoded.get("copy_ids"), encoded.get("condition")
+            decoder_state, tokens, encoded.get("copy_ids"), _condition(encoded)
         )
         return self.readout.read(encoded, outputs, matches), new_state
 
@@ -169,6 +171,8 @@ class HeadlineModel(TrainStep):
             inputs = {name: _twice(name, rows) for name, rows in inputs.items()}
         strength = ops.convert_to_tensor(self.strength) if training else None
         encoded = self.encode(inputs["source_ids"], strength)
+        if STYLE in inputs:
+            encoded[STYLE] = inputs[STYLE]
         labels, copy_ids = inputs["labels"], inputs["copy_ids"]
         decoder_input = inputs["decoder_input"]
         columns = None
@@ -194,6 +198,10 @@ class HeadlineModel(TrainStep):
         """Returns 1.0 for each label that the model can write, else 0.0."""
         copied = copy_ids if self.config.pointer else None
         return label_weights(labels, copied, self.config.vocab_size)
+
+
+def _condition(encoded: Tensors) -> Condition:
+    return Condition(encoded.get("condition"), encoded.get(STYLE))
 
 
 def _twice(name: str, rows: KerasTensor) -> KerasTensor:

@@ -13,7 +13,16 @@ from headline.settings.model import ModelConfig
 LARGEST = 1e6  # of a weight: greater ones can overflow float32
 
 # Groups of layers that work together, in the order of the network.
-GROUPS = ("embedding", "encoder", "decoder", "attention", "output", "pointer", "prior")
+GROUPS = (
+    "embedding",
+    "encoder",
+    "decoder",
+    "attention",
+    "output",
+    "pointer",
+    "prior",
+    "styles",
+)
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -79,6 +88,7 @@ def _specs(config: ModelConfig) -> Iterator[WeightSpec]:
     yield from _encoder(config)
     yield from _decoder(config)
     yield from _readout(config)
+    yield from _styles(config)
 
 
 def _encoder(config: ModelConfig) -> Iterator[WeightSpec]:
@@ -91,10 +101,25 @@ def _encoder(config: ModelConfig) -> Iterator[WeightSpec]:
 
 def _decoder(config: ModelConfig) -> Iterator[WeightSpec]:
     norm = _modulated_norm if config.conditional_norm else _norm
-    for name in (*range(config.decoder_layers), "last"):
-        yield from norm("decoder", f"decoder_norm_{name}", config.width)
+    for name in decoder_norms(config):
+        yield from norm("decoder", name, config.width)
     for layer in range(config.decoder_layers):
         yield from _lstm("decoder", f"decoder_{layer}", config.width, config.width)
+
+
+def decoder_norms(config: ModelConfig) -> list[str]:
+    """Returns the names of the decoder's norms, in the order of the network."""
+    return [f"decoder_norm_{n}" for n in (*range(config.decoder_layers), "last")]
+
+
+def _styles(config: ModelConfig) -> Iterator[WeightSpec]:
+    if not config.styles:
+        return
+    shape = config.styles, config.width
+    yield WeightSpec("styles/input", shape, "styles")
+    for norm in decoder_norms(config):
+        for which in ("gamma", "beta"):
+            yield WeightSpec(f"styles/{norm}/{which}", shape, "styles")
 
 
 def _readout(config: ModelConfig) -> Iterator[WeightSpec]:

@@ -29,6 +29,13 @@ class ModelConfig(Config):
         unit="tokens",
         range=Range(low=5, high=1_000_000),
     )
+    styles: int = setting(
+        0,
+        "Number of headline styles that the decoder can write in; `headline styles`"
+        " finds them (0: none).",
+        level="internal",
+        range=Range(low=2, high=64, also=0),
+    )
     width: int = setting(
         128,
         "Size of the vectors of embedding, encoder and decoder; an even number.",

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, SourceBatch, Step
+from headline.engines.base import (
+    IMPOSSIBLE,
+    Engine,
+    Floats,
+    SourceBatch,
+    Step,
+    StyleEngine,
+)
 from headline.engines.keras_engine import KerasEngine
 from headline.engines.numpy.engine import NumpyEngine
 from headline.generation.generator import Generator
@@ -25,6 +32,7 @@ from tests.models import (
     shared_engine,
     shared_model,
     source_batch,
+    styles_of,
     training_batch,
 )
 from tests.scripted import char_tokenizer
@@ -36,7 +44,7 @@ SHORTLISTS = pytest.mark.parametrize("shortlist", [0, 12])
 
 def both_engines(
     config: ModelConfig, shortlist: int = 0
-) -> tuple[Engine[Any], Engine[Any]]:
+) -> tuple[StyleEngine[Any], StyleEngine[Any]]:
     weights = weight_arrays(shared_model(config))
     # A list of some tokens is of a pointer: without one, all are the same engine.
     keras_engine = shared_engine(config, shortlist if config.pointer else 0)
@@ -309,6 +317,98 @@ def test_an_article_is_offered_no_token_that_only_another_one_has() -> None:
         assert offered[1] - offered[0] == {50, 51, 52} and PAD not in offered[0]
 
 
+def test_articles_of_the_tests_have_all_styles_and_none() -> None:
+    config = TINY["styles"]
+    styles = styles_of(config, random_sources(config, LENGTHS))
+    assert {*styles.tolist()} == {-1, 0, 1, 2}
+
+
+def test_an_article_without_a_style_is_searched_as_by_a_network_without_styles() -> (
+    None
+):
+    config = TINY["styles"]
+    copy_ids = random_sources(config, LENGTHS)
+    plain = {**weight_arrays(shared_model(config))}
+    plain = {name: plain[name] for name in plain if not name.startswith("styles/")}
+    engine = both_engines(config)[0]
+    without = NumpyEngine(replace(config, styles=0), plain)
+    rows = np.arange(len(LENGTHS), dtype=np.int32)
+    states = [
+        without.encode(source_batch(without.config, copy_ids)),
+        engine.encode(source_batch(config, copy_ids)),
+        engine.encode(replace(source_batch(config, copy_ids), condition=None)),
+    ]
+    style = styles_of(config, copy_ids)
+
+    for token in (BOS, 5, 7):
+        step = Step(rows, np.full_like(rows, token), 6)
+        expected, mixed, none = [
+            each.step(state, step)
+            for each, state in zip((without, engine, engine), states, strict=True)
+        ]
+        states = [expected[2], mixed[2], none[2]]
+        for found, kept in ((mixed, style == -1), (none, style < 9)):
+            for column in (0, 1):  # equal to the last bit
+                np.testing.assert_array_equal(
+                    found[column][kept], expected[column][kept]
+                )
+        changed = np.abs(mixed[0] - expected[0]).max(axis=1) > 1e-3
+        np.testing.assert_array_equal(changed, style >= 0)
+
+
+@PRESETS
+def test_a_branch_is_what_encoding_its_articles_again_gives(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, LENGTHS)
+    again = np.array([3, 0, 0, 3, 2, 4], np.int32)
+    condition = np.array([0, 2, -1, 1, 1, 2], np.int32) if config.styles else None
+    sources = replace(source_batch(config, copy_ids[again]), condition=condition)
+    for engine in both_engines(config):
+        encoded = engine.encode(source_batch(config, copy_ids))
+        before = engine.features(encoded)
+        state, other = engine.branch(encoded, again, condition), engine.encode(sources)
+        np.testing.assert_array_equal(engine.features(encoded), before)
+        np.testing.assert_allclose(engine.features(state), before[again], atol=1e-6)
+        rows = np.arange(len(again), dtype=np.int32)
+        for token in (BOS, 5):
+            step = Step(rows, np.full_like(rows, token), 6)
+            *found, state = engine.step(state, step)
+            *expected, other = engine.step(other, step)
+            np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+            np.testing.assert_array_equal(found[1], expected[1])
+
+
+@PRESETS
+def test_features_are_mean_and_maximum_of_the_values(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, LENGTHS)
+    sources = source_batch(config, copy_ids)
+    model = shared_model(config)
+    mask = sources.source_ids != PAD
+    states = np.asarray(model.encoder.read(sources.source_ids, mask))
+    values = states @ np.asarray(model.readout.attention.value.kernel)
+    real = [row[: np.sum(kept)] for row, kept in zip(values, mask, strict=True)]
+    expected = [np.concatenate([row.mean(axis=0), row.max(axis=0)]) for row in real]
+    for engine in both_engines(config):
+        found = engine.features(engine.encode(sources))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_style_that_the_network_does_not_have_is_refused() -> None:
+    config = TINY["styles"]
+    sources = source_batch(config, random_sources(config, LENGTHS))
+    for engine in both_engines(config):
+        for wrong in (-2, 3):
+            condition = np.array([0, 1, -1, wrong, 2], np.int32)
+            with pytest.raises(ValueError, match=f"no style {wrong}"):
+                engine.encode(replace(sources, condition=condition))
+            with pytest.raises(ValueError, match=f"no style {wrong}"):
+                engine.branch(
+                    engine.encode(sources), np.arange(5, dtype=np.int32), condition
+                )
+
+
 def test_a_condition_that_no_network_reads_is_refused() -> None:
     config = TINY["pointer"]
     plain = source_batch(config, random_sources(config, LENGTHS))
@@ -317,6 +417,12 @@ def test_a_condition_that_no_network_reads_is_refused() -> None:
         engine.encode(plain)
         with pytest.raises(ValueError, match="condition"):
             engine.encode(styled)
+        with pytest.raises(ValueError, match="condition"):
+            places = np.arange(len(LENGTHS), dtype=np.int32)
+            engine.branch(engine.encode(plain), places, styled.condition)
+    batch = training_batch(config, plain.copy_ids[:1], [[5]])
+    with pytest.raises(ValueError, match="condition"):
+        shared_model(config)(batch | {"style": np.zeros(1, np.int32)})
 
 
 def test_sources_have_as_many_copy_ids_and_a_condition_for_each_row() -> None:

@@ -122,5 +122,6 @@ def test_update_ratios_are_those_of_the_groups_of_layers() -> None:
 
 
 def test_every_weight_is_in_a_group() -> None:
-    groups = random_model(TINY["mixed"]).weight_groups()
-    assert set(groups) == set(GROUPS)
+    models = map(random_model, (TINY["mixed"], TINY["styles"]))
+    groups = {group for model in models for group in model.weight_groups()}
+    assert groups == set(GROUPS)

@@ -28,6 +28,7 @@ CONFIGS = [
     replace(SMALL, encoder_layers=3, decoder_layers=2, source_prior=True),
     replace(SMALL, conditional_norm=True, width=2),
     replace(SMALL, pointer=False, match_length=0, bigrams=0),
+    replace(SMALL, decoder_layers=2, styles=3),
 ]
 
 
@@ -56,7 +57,8 @@ def test_engine_reads_every_weight_and_no_other(config: ModelConfig) -> None:
     ids = np.array([[4, 5, 20]], np.int32)
 
     embedded = np.where(ids < 9, ids, 1).astype(np.int32)
-    state = engine.encode(SourceBatch(embedded, ids))
+    style = np.zeros(1, np.int32) if config.styles else None
+    state = engine.encode(SourceBatch(embedded, ids, style))
     engine.step(state, Step(np.zeros(1, np.int32), np.array([BOS], np.int32), 2))
 
     specs = weight_specs(config).values()
@@ -80,7 +82,7 @@ def test_a_token_axis_grows_with_the_vocab_and_nothing_else_does(
 
 
 def test_every_weight_is_in_the_group_of_its_layer() -> None:
-    config = replace(SMALL, source_prior=True, conditional_norm=True)
+    config = replace(SMALL, source_prior=True, conditional_norm=True, styles=2)
     groups = {spec.name: spec.group for spec in weight_specs(config).values()}
     assert tuple(dict.fromkeys(groups.values())) == GROUPS
     of_others = {"bigrams": "embedding", "hidden": "output"}

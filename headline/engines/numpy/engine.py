@@ -14,9 +14,9 @@ from headline.engines.base import (
     Floats,
     SourceBatch,
     Step,
-    refuse_condition,
+    check_condition,
 )
-from headline.engines.numpy.decoder import Articles, Decoder, Memory
+from headline.engines.numpy.decoder import Articles, Condition, Decoder, Memory
 from headline.engines.numpy.encoder import Encoder
 from headline.engines.numpy.layers import LOWEST
 from headline.engines.numpy.readout import Projected, Queries, Readout
@@ -31,7 +31,7 @@ class NumpyState:
     """The encoded articles, and the article and decoder memory of each live row."""
 
     projected: Projected
-    condition: Floats | None  # (B, H): see ``Decoder.condition``
+    condition: Condition
     rows: RowLayout
     places: Ids  # for each row of the search, its index among the R live rows
     memory: Memory
@@ -63,18 +63,40 @@ class NumpyEngine:
         return engine
 
     def encode(self, sources: SourceBatch) -> NumpyState:
-        refuse_condition(sources)
+        check_condition(sources.condition, self.config.styles)
         mask = sources.source_ids.T != PAD
         bias = np.where(mask.T, np.float32(0), LOWEST)
         states = self.encoder.read(sources.source_ids, mask)
         articles = np.arange(len(sources))
         return NumpyState(
             self.readout.project(states, bias, sources),
-            self.decoder.condition(states, bias),
+            Condition(self.decoder.pooled(states, bias), sources.condition),
             RowLayout(articles),
             articles.astype(np.int32),
             self.decoder.start(sources.copy_ids),
         )
+
+    def branch(
+        self, state: NumpyState, articles: Ids, condition: Ids | None = None
+    ) -> NumpyState:
+        check_condition(condition, self.config.styles)
+        chosen, rows = articles.astype(np.intp), np.arange(len(articles))
+        return NumpyState(
+            state.projected.take(chosen),
+            replace(state.condition.take(chosen), style=condition),
+            RowLayout(rows),
+            rows.astype(np.int32),
+            state.memory.take(articles),
+        )
+
+    def features(self, state: NumpyState) -> Floats:
+        values = state.projected.values  # B, heads, S, H / heads
+        real = (state.projected.bias == 0)[:, None, :, None]
+        total = np.where(real, values, 0).sum(axis=2) / real.sum(axis=2)
+        greatest = np.where(real, values, LOWEST).max(axis=2)
+        batch = len(values)
+        both = total.reshape(batch, -1), greatest.reshape(batch, -1)
+        return np.concatenate(both, axis=1).astype(np.float32)
 
     def step(self, state: NumpyState, step: Step) -> tuple[Floats, Ids, NumpyState]:
         live = np.flatnonzero(step.tokens != PAD)
@@ -117,7 +139,7 @@ def _continued(state: NumpyState, parents: Ids, live: NDArray[np.intp]) -> Numpy
     left, projected, condition = articles[first], state.projected, state.condition
     if len(left) < state.rows.batch:
         projected = projected.take(left)
-        condition = None if condition is None else condition[left]
+        condition = condition.take(left)
     places = np.zeros(len(parents), np.int32)
     places[live] = np.arange(len(live))
     rows, memory = RowLayout(first.cumsum() - 1), state.memory.take(chosen)
