@@ -1,1 +1,1 @@
-"""Headline styles: what a style is, and how the decoder writes in it."""
+"""Headline styles: what they are, who judges them, and what the decoder knows."""
