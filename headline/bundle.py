@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from headline import __version__
 from headline.errors import BundleError, ConfigError
+from headline.network.styles.catalogue import Styles
 from headline.network.weights import Weights, check_weights
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
@@ -39,6 +40,7 @@ OLDER_MODEL = {"match_length": 0, "bigrams": 0, "styles": 0}
 CONFIG = "config.json"
 VOCAB = "vocab.json"
 WEIGHTS = "weights.safetensors"
+STYLES = "styles.safetensors"  # only of a model with styles
 MANIFEST = "manifest.json"
 HISTORY = "history.csv"
 SAMPLES = "samples.jsonl"
@@ -47,6 +49,7 @@ CARD = "README.md"
 RANGE_TEST = "find_lr.html"
 CHECKPOINT = "checkpoint/checkpoint.safetensors"
 UPDATE = f"this version reads {FORMAT}: update headline, or train the model anew"
+STYLES_CHECKPOINT = "checkpoint/styles.safetensors"
 # In a model card, until its reader has taken it over.
 CARD_MARK = "`headline train` writes this card"
 
@@ -61,6 +64,7 @@ class Bundle:
     tokenizer: Tokenizer
     weights: Weights
     provenance: Mapping[str, Any]  # data, versions and settings of its training
+    styles: Styles | None = None  # that its network can write in
 
 
 def save_bundle(model_dir: Path, bundle: Bundle, card: str | None = None) -> None:
@@ -96,19 +100,30 @@ def has_foreign_readme(model_dir: Path) -> bool:
 def _write_bundle(folder: Path, bundle: Bundle) -> None:
     _write_arrays(folder / WEIGHTS, bundle.weights)
     bundle.tokenizer.save(folder / VOCAB)
-    write_json(
-        folder / CONFIG,
-        {
-            "format": FORMAT,
-            "version": __version__,
-            "model": bundle.model.to_dict(),
-            "decode": bundle.decode.to_dict(),
-            "max_source_length": bundle.max_source_length,
-            "provenance": dict(bundle.provenance),
-        },
-    )
-    files = {name: sha256(folder / name) for name in (CONFIG, VOCAB, WEIGHTS)}
+    content = {
+        "format": FORMAT,
+        "version": __version__,
+        "model": _model_dict(bundle.model),
+        "decode": bundle.decode.to_dict(),
+        "max_source_length": bundle.max_source_length,
+        "provenance": dict(bundle.provenance),
+    }
+    names = [CONFIG, VOCAB, WEIGHTS]
+    if bundle.styles is not None:
+        content["styles"] = bundle.styles.to_dict()
+        _write_arrays(folder / STYLES, bundle.styles.to_arrays())
+        names.append(STYLES)
+    write_json(folder / CONFIG, content)
+    files = {name: sha256(folder / name) for name in names}
     write_json(folder / MANIFEST, {"format": FORMAT, "sha256": files})
+
+
+def _model_dict(model: ModelConfig) -> dict[str, Any]:
+    """Returns the settings of the network, as older versions wrote them if possible."""
+    settings = model.to_dict()
+    if not model.styles:
+        del settings["styles"]
+    return settings
 
 
 def _write_arrays(
@@ -129,7 +144,8 @@ def _write_arrays(
 def model_files(model_dir: Path) -> list[Path]:
     """Returns all files that a model and its training can have in the folder."""
     told = HISTORY, SAMPLES, REPORT, CARD
-    names = CONFIG, VOCAB, WEIGHTS, MANIFEST, *told, CHECKPOINT
+    checkpoints = CHECKPOINT, STYLES_CHECKPOINT
+    names = CONFIG, VOCAB, WEIGHTS, STYLES, MANIFEST, *told, *checkpoints
     return [model_dir / name for name in names]
 
 
@@ -147,7 +163,8 @@ def tidy_model(model_dir: Path) -> None:
     """Removes the scratch files of killed trainings; the caller must hold the lock."""
     tidy(model_dir, (HISTORY, SAMPLES, REPORT, RANGE_TEST))
     checkpoint = model_dir / CHECKPOINT
-    tidy(checkpoint.parent, (checkpoint.name,))
+    names = checkpoint.name, Path(STYLES_CHECKPOINT).name
+    tidy(checkpoint.parent, names)
 
 
 def manifest_sha256(model_dir: Path) -> str:
@@ -172,13 +189,15 @@ def _load_bundle(model_dir: Path) -> Bundle:
         raise BundleError(f"{path} has format {content.get('format')!r}, {UPDATE}")
     tokenizer = load_tokenizer(located(model_dir, VOCAB), BundleError)
     try:
+        model = ModelConfig.from_dict(OLDER_MODEL | content["model"])
         bundle = Bundle(
-            model=ModelConfig.from_dict(OLDER_MODEL | content["model"]),
+            model=model,
             decode=DecodeConfig.from_dict(content["decode"]),
             max_source_length=int(content["max_source_length"]),
             tokenizer=tokenizer,
-            weights=_load_weights(located(model_dir, WEIGHTS)),
+            weights=_load_arrays(located(model_dir, WEIGHTS)),
             provenance=dict(content["provenance"]),
+            styles=_load_styles(model_dir, content, model),
         )
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path} is damaged: {error}") from error
@@ -203,19 +222,33 @@ def _check_manifest(model_dir: Path) -> None:
         raise BundleError(f"{path} has format {got!r}, {UPDATE}")
     if not isinstance(checksums, dict) or {CONFIG, VOCAB, WEIGHTS} - checksums.keys():
         raise BundleError(f"{path} is damaged: it lacks checksums")
-    for name in (CONFIG, VOCAB, WEIGHTS):
-        check_sha256(located(model_dir, name), checksums[name], BundleError)
+    for name in (CONFIG, VOCAB, WEIGHTS, STYLES):
+        if name in checksums:
+            check_sha256(located(model_dir, name), checksums[name], BundleError)
 
 
-def _load_weights(path: Path) -> Weights:
+def _load_styles(
+    model_dir: Path, content: Mapping[str, Any], model: ModelConfig
+) -> Styles | None:
+    """Reads the styles of a model, if it has any; see ``Styles.from_files``."""
+    if "styles" not in content:
+        return None
+    path = located(model_dir, STYLES)
+    try:
+        return Styles.from_files(content["styles"], _load_arrays(path), model.width)
+    except BundleError as error:
+        raise BundleError(f"{path} is damaged: {error}") from error
+
+
+def _load_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        weights: Weights = load_file(path)
+        arrays: Mapping[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
         raise BundleError(f"{path} is damaged: {error}") from error
-    return weights
+    return arrays
 
 
 def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
@@ -225,6 +258,12 @@ def _check_bundle(model_dir: Path, bundle: Bundle) -> None:
             f"{model_dir / VOCAB} has {generable} tokens that can be written, "
             f"{CONFIG} says {bundle.model.vocab_size}, so they are files of two "
             "models: copy all files of one model, or train anew"
+        )
+    styles = 0 if bundle.styles is None else len(bundle.styles)
+    if styles != bundle.model.styles:
+        raise BundleError(
+            f"{model_dir / CONFIG} is damaged: it has {styles} styles, and the network "
+            f"{bundle.model.styles}"
         )
     try:
         check_weights(bundle.model, bundle.weights)

@@ -6,26 +6,26 @@ style VAE reads and reconstructs.
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Number = TypeVar("Number", int, float)
 
 # Where the first bigram of the headline begins in the article: the first place of each
 # bucket after the first. One more bucket is for bigrams that the article lacks.
 PLACES = (1, 8, 25, 60)
 ENDS = 150  # frequent first characters of headlines, and as many last ones
 FREQUENT = 300  # frequent characters, whose presence is a feature
-BUCKETS = 10  # of lengths, about equally frequent
-# The least and the most copied headlines of a corpus, as shares of it.
-LEAST_COPIED, MOST_COPIED = 0.27, 0.73
+LENGTHS, COPIED = 10, 5  # buckets of lengths and of copied shares, equally frequent
 
 # Marks of punctuation whose presence is a feature. Between digits, a colon separates
 # goals or minutes.
@@ -81,14 +81,14 @@ class FormSpace:
     """What is told apart in the forms of a corpus, and the columns of the features.
 
     Attributes:
-        lengths: the shortest length of each bucket after the first, in characters.
-        copied: bounds of the share of copied bigrams: at most the first is little, and
-            at least the second is much.
+        lengths: bounds of lengths, ascending; the least length of each bucket but the
+            first, in characters.
+        copied: bounds of the share of copied bigrams, in the same way.
         first, last, frequent: characters with a feature of their own.
     """
 
     lengths: tuple[int, ...]
-    copied: tuple[float, float]
+    copied: tuple[float, ...]
     first: str
     last: str
     frequent: str
@@ -96,14 +96,9 @@ class FormSpace:
     @classmethod
     def of(cls, forms: Sequence[Form]) -> Self:
         """Returns the space for the forms of a corpus; there is at least one."""
-        lengths = np.array([len(form.text) for form in forms])
-        shares = np.linspace(0, 1, BUCKETS + 1)[1:-1]
-        bounds = np.unique(np.quantile(lengths, shares, method="higher"))
-        copied = [form.copied for form in forms]
-        low, high = np.quantile(copied, (LEAST_COPIED, MOST_COPIED))
         return cls(
-            lengths=tuple(map(int, bounds)),
-            copied=(float(low), float(high)),
+            lengths=_bounds([len(form.text) for form in forms], LENGTHS),
+            copied=_bounds([round(form.copied, 3) for form in forms], COPIED),
             first=_frequent((form.text[0] for form in forms), ENDS),
             last=_frequent((form.text[-1] for form in forms), ENDS),
             frequent=_frequent("".join(form.text for form in forms), FREQUENT),
@@ -117,15 +112,14 @@ class FormSpace:
         the article (digits, names) counts little or nothing.
         """
         sizes = (
-            ("length", len(self.lengths) + 1, True, 2.5),
+            ("length", len(self.lengths), False, 1.0),
             ("place", len(PLACES) + 2, True, 1.5),
             ("colon", 1, False, 4.0),
             ("space", 1, False, 5.0),
             ("comma", 1, False, 4.0),
             ("question", 1, False, 4.0),
             ("quote", 1, False, 2.0),
-            ("little copied", 1, False, 3.0),
-            ("much copied", 1, False, 3.0),
+            ("copied", len(self.copied), False, 1.5),
             ("first", len(self.first) + 1, True, 0.3),
             ("last", len(self.last) + 1, True, 0.3),
             ("frequent", len(self.frequent), False, 0.05),
@@ -151,16 +145,17 @@ class FormSpace:
     def _columns(self, form: Form) -> list[int]:
         """Returns the columns of the features that a form has."""
         begins, text = self._begins, form.text
-        bucket = int(np.searchsorted(self.lengths, len(text), "right"))
         place = len(PLACES) + 1
         if form.place >= 0:
-            place = int(np.searchsorted(PLACES, form.place, "right"))
-        columns = [begins["length"] + bucket, begins["place"] + place]
-        columns += [begins[mark] for mark in form.marks]
-        if form.copied <= self.copied[0]:
-            columns.append(begins["little copied"])
-        if form.copied >= self.copied[1]:
-            columns.append(begins["much copied"])
+            place = bisect_right(PLACES, form.place)
+        columns = [begins["place"] + place, *(begins[mark] for mark in form.marks)]
+        # Each bound that is reached is 1, so that near lengths have near codes.
+        columns += range(
+            begins["length"], begins["length"] + bisect_right(self.lengths, len(text))
+        )
+        columns += range(
+            begins["copied"], begins["copied"] + bisect_right(self.copied, form.copied)
+        )
         columns.append(self._ends["first"].get(text[0], begins["last"] - 1))
         columns.append(self._ends["last"].get(text[-1], begins["frequent"] - 1))
         frequent = self._ends["frequent"]
@@ -196,8 +191,15 @@ class FormSpace:
         texts = {name: raw[name] for name in ("first", "last", "frequent")}
         if not all(type(text) is str for text in texts.values()):
             raise ValueError("the characters of the styles must be texts")
-        low, high = map(float, raw["copied"])
-        return cls(lengths=tuple(map(int, raw["lengths"])), copied=(low, high), **texts)
+        lengths, copied = map(int, raw["lengths"]), map(float, raw["copied"])
+        return cls(lengths=tuple(lengths), copied=tuple(copied), **texts)
+
+
+def _bounds(values: Sequence[Number], buckets: int) -> tuple[Number, ...]:
+    """Returns what parts the values into equally frequent buckets, without repeats."""
+    ordered = sorted(values)
+    cuts = {ordered[len(ordered) * place // buckets] for place in range(1, buckets)}
+    return tuple(sorted(cuts - {ordered[0]}))
 
 
 def _frequent(characters: Iterable[str], most: int) -> str:
