@@ -20,6 +20,7 @@ from headline import __version__
 from headline.errors import BundleError, ConfigError
 from headline.network.styles.catalogue import Styles
 from headline.network.weights import Weights, check_weights
+from headline.settings.base import Config
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
 from headline.system.files import (
@@ -40,6 +41,7 @@ OLDER_MODEL = {"match_length": 0, "bigrams": 0, "styles": 0}
 CONFIG = "config.json"
 VOCAB = "vocab.json"
 WEIGHTS = "weights.safetensors"
+NEWER = "style", "styles"  # settings that older versions do not know
 STYLES = "styles.safetensors"  # only of a model with styles
 MANIFEST = "manifest.json"
 HISTORY = "history.csv"
@@ -103,8 +105,8 @@ def _write_bundle(folder: Path, bundle: Bundle) -> None:
     content = {
         "format": FORMAT,
         "version": __version__,
-        "model": _model_dict(bundle.model),
-        "decode": bundle.decode.to_dict(),
+        "model": _as_before(bundle.model),
+        "decode": _as_before(bundle.decode),
         "max_source_length": bundle.max_source_length,
         "provenance": dict(bundle.provenance),
     }
@@ -118,12 +120,10 @@ def _write_bundle(folder: Path, bundle: Bundle) -> None:
     write_json(folder / MANIFEST, {"format": FORMAT, "sha256": files})
 
 
-def _model_dict(model: ModelConfig) -> dict[str, Any]:
-    """Returns the settings of the network, as older versions wrote them if possible."""
-    settings = model.to_dict()
-    if not model.styles:
-        del settings["styles"]
-    return settings
+def _as_before(config: Config) -> dict[str, Any]:
+    """Returns settings by name, without those of styles that have no effect."""
+    values = config.to_dict()
+    return {name: values[name] for name in values if name not in NEWER or values[name]}
 
 
 def _write_arrays(

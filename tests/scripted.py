@@ -9,11 +9,16 @@ import numpy as np
 from headline.bundle import Bundle
 from headline.engines.base import IMPOSSIBLE, Floats, SourceBatch, Step
 from headline.generation.headlines import Headline
+from headline.network.styles.catalogue import Example, Style, StyleMap, Styles
+from headline.network.styles.form import FormSpace
+from headline.network.styles.posterior import StyleJudge, judge_shapes
 from headline.network.weights import Weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
 from headline.text.ids import EOS, PAD, UNK, Ids
 from headline.text.tokenizer import CharTokenizer, Vocab, WordTokenizer
+
+EXAMPLE = Example("文章的开头", "标题")
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,40 @@ def tiny_bundle(text: str, vocab_size: int = 12, width: int = 8) -> Bundle:
         tokenizer=tokenizer,
         weights=random_weights(model),
         provenance={"corpus": "没有"},
+    )
+
+
+def styled_bundle(text: str, styles: int = 3) -> Bundle:
+    """Returns the ``tiny_bundle`` with styles that nobody has trained, either."""
+    plain = tiny_bundle(text)
+    model = replace(plain.model, styles=styles)
+    known = "".join(sorted(set(text)))
+    space = FormSpace((3, 5), (0.4, 0.8), known[:4], known[2:7], known[:3])
+    judges = [random_judge(space, model, seed) for seed in (1, 2)]
+    found = [
+        Style(share=share, median_length=4.0, traits=("短",), examples=(EXAMPLE,))
+        for share in (0.6, 0.3, 0.1)[:styles]
+    ]
+    points = np.eye(styles, 2, dtype=np.float32)
+    shown = StyleMap(points, np.arange(styles, dtype=np.int32), points)
+    return replace(
+        plain,
+        model=model,
+        weights=random_weights(model),
+        styles=Styles(
+            judge=judges[0], second=judges[1], styles=tuple(found), map=shown
+        ),
+    )
+
+
+def random_judge(space: FormSpace, model: ModelConfig, seed: int) -> StyleJudge:
+    """Returns a judge of styles with random opinions."""
+    rng = np.random.default_rng(seed)
+    shapes = judge_shapes(space, model.width, model.styles)
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    arrays["article/scale"] = np.ones(2 * model.width)
+    return StyleJudge(
+        space, {name: array.astype(np.float32) for name, array in arrays.items()}
     )
 
 

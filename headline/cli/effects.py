@@ -45,11 +45,11 @@ def search_rules(search: DecodeConfig, own: DecodeConfig) -> Iterable[Rule]:
         search: the search that the user asked for.
         own: the default search of the model.
     """
-    yield "seed", search.sample, "--sample"
+    yield "seed", search.sample or search.in_styles, "--sample, --style or --styles"
     # Setting diversity also switches off the model's own consensus.
     several = search.num_headlines > 1 or own.consensus or not search.diversity
     yield "diversity", several, "--num-headlines 2 or more"
-    gives_up = search.gives_up or not search.beam_threshold
+    gives_up = search.gives_up or search.in_styles or not search.beam_threshold
     one = "one headline, without --consensus and --sample"
     yield "beam_threshold", gives_up, one
 

@@ -78,14 +78,16 @@ def generate(
     a key. A folder of .txt files comes out as CSV, a folder that `datasets` saved as
     Parquet. Several headlines of an article (--num-headlines) stand in one line in
     text, with tabs between them; in tables in more columns, headline_2 and so on; in
-    JSON in a list under the key `headlines`. An object of a .jsonl file may set options
-    of the search and limits on headlines for its own article: {"text": ..., "options":
+    JSON in a list under the key `headlines`. In text, headlines in several styles have
+    a line each, after the style. An object of a .jsonl file may set options of the
+    search and limits on headlines for its own article: {"text": ..., "options":
     {"prefix": "北京", "max_length": 20}}.
 
     \b
     Example:
         cat article.txt | headline generate -m models/news
         headline generate -m models/news article.txt --num-headlines 5 --diversity 0.5
+        headline generate -m models/news article.txt --styles
         headline generate -m models/news articles.csv -o with_headlines.csv.gz
         headline generate -m models/news articles.xlsx -o with_headlines.xlsx
     """

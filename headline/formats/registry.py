@@ -41,6 +41,7 @@ class Added(NamedTuple):
     cells: Sequence[Cell]  # of the new columns; the last ones may be missing
     values: Mapping[str, Any]  # by key
     problem: str | None = None  # why there is no output
+    text: str | None = None  # as plain text; None: the cells, with tabs between them
 
 
 Write = Callable[[Row | None, Added], None]  # plain text has no row

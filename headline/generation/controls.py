@@ -15,6 +15,8 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "batch_size",
     "shortlist",
 }
+# Settings that the older form does not know: a row may well have such columns.
+NEWER = frozenset({"style", "styles"})
 OLDER_FORM = (
     'the options of an article are now written {"text": "...", "options": {"prefix":'
     ' "..."}}; without the key "options", as here, they work in this version only'
@@ -34,7 +36,7 @@ def asked_of(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
     """
     if OPTIONS in values:
         return _stated(values[OPTIONS]), False
-    own = _set({name: values[name] for name in CONTROLS & values.keys()})
+    own = _set({name: values[name] for name in (CONTROLS - NEWER) & values.keys()})
     return own, bool(own)
 
 

@@ -3,10 +3,12 @@
 The headline is replayed with NumPy, whichever engine wrote it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import numpy as np
 
 from headline.bundle import Bundle, load_bundle
 from headline.engines.base import TINY, Floats, SourceBatch
@@ -14,6 +16,7 @@ from headline.engines.numpy.engine import NumpyEngine
 from headline.engines.numpy.trace import Trace, traces
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
+from headline.network.styles.catalogue import Styles
 from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
@@ -41,6 +44,7 @@ class ExplainedHeadline:
     text: str
     score: float  # from the search
     tokens: tuple[Token, ...]  # including EOS
+    style: str | None = None  # the name or number of its style, if it has one
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,20 @@ class Explainer:
         tokenizer: of the model.
         engine: runs the model.
         max_source_length: characters of an article that are read.
+        styles: of the model, if it has some.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, engine: NumpyEngine, max_source_length: int
+        self,
+        tokenizer: Tokenizer,
+        engine: NumpyEngine,
+        max_source_length: int,
+        styles: Styles | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
         self.max_source_length = max_source_length
+        self.styles = styles
 
     @classmethod
     def load(cls, model_dir: Path) -> Self:
@@ -82,7 +92,8 @@ class Explainer:
     def from_bundle(cls, bundle: Bundle) -> Self:
         """Runs a bundle with NumPy."""
         engine = NumpyEngine(bundle.model, bundle.weights)
-        return cls(bundle.tokenizer, engine, bundle.max_source_length)
+        length = bundle.max_source_length
+        return cls(bundle.tokenizer, engine, length, bundle.styles)
 
     @classmethod
     def beside(cls, generator: Generator, bundle: Bundle) -> Self:
@@ -94,7 +105,8 @@ class Explainer:
         if not isinstance(generator.engine, NumpyEngine):
             return cls.from_bundle(bundle)
         engine = generator.engine.without_shortlist()
-        return cls(generator.tokenizer, engine, generator.max_source_length)
+        length = generator.max_source_length
+        return cls(generator.tokenizer, engine, length, bundle.styles)
 
     @property
     def pointer(self) -> bool:
@@ -120,16 +132,28 @@ class Explainer:
     def _replayed(
         self, source: Source, headlines: Sequence[Headline]
     ) -> list[ExplainedHeadline]:
-        copy_ids = source.encoded.ids[None]
-        batch = SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids)
-        targets = [headline.ids for headline in headlines]
-        found = traces(self.engine, batch, targets)
+        found: dict[str | None, Iterator[Trace]] = {}
+        for style in {headline.style for headline in headlines}:
+            targets = [each.ids for each in headlines if each.style == style]
+            found[style] = iter(
+                traces(self.engine, self._batch(source, style), targets)
+            )
         return [
             ExplainedHeadline(
-                headline.text, headline.score, self._tokens(headline, trace)
+                headline.text,
+                headline.score,
+                self._tokens(headline, next(found[headline.style])),
+                headline.style,
             )
-            for headline, trace in zip(headlines, found, strict=True)
+            for headline in headlines
         ]
+
+    def _batch(self, source: Source, style: str | None) -> SourceBatch:
+        """Returns the article alone, in a style if one is given."""
+        copy_ids, condition = source.encoded.ids[None], None
+        if style is not None and self.styles is not None:
+            condition = np.array([self.styles.place_of(style)], np.int32)
+        return SourceBatch(self.tokenizer.embeddable(copy_ids), copy_ids, condition)
 
     def _tokens(self, headline: Headline, trace: Trace) -> tuple[Token, ...]:
         texts = [*(self._text(token, headline.extra) for token in headline.ids), ""]

@@ -105,8 +105,9 @@ class _Writing:
 
     def __init__(self, generator: Generator, task: Task) -> None:
         self.generator, self.task = generator, task
-        most = generator.config.num_headlines
-        self.new = NewColumns(task.column, task.with_scores, most)
+        most = generator.written(generator.config)
+        styles = generator.config.styles
+        self.new = NewColumns(task.column, task.with_scores, most, styles, task.lines)
 
     def add(
         self, batches: Iterable[Sequence[Entry]], write: Write, begin: int = 0
@@ -131,8 +132,10 @@ class _Writing:
         found = self.generator.generate(articles, configs)
         for entry, article, headlines in zip(batch, articles, found, strict=True):
             problem = entry.problem or headlines[0].error
-            asked = (entry.config or self.generator.config).num_headlines
-            write(entry.row, self.new.added(headlines, asked, problem))
+            config = entry.config or self.generator.config
+            asked = self.generator.written(config)
+            added = self.new.added(headlines, asked, config.styles, problem)
+            write(entry.row, added)
             if headlines[0].error and entry.config is None:
                 self._tell(entry, headlines[0].error)
             if self.task.explain is not None and problem is None:

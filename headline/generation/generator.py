@@ -6,16 +6,17 @@ and scores of training are what users get.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from headline.bundle import Bundle, load_bundle
-from headline.engines.base import Engine
+from headline.engines.base import Engine, StyleEngine
 from headline.errors import ConfigError
 from headline.generation.batching import WINDOW, batches_by_length, windows
 from headline.generation.headlines import BLANK, Headline
 from headline.generation.searcher import Searcher, SearchTask
+from headline.network.styles.catalogue import Styles
 from headline.search.score_targets import score_targets
 from headline.settings.base import Device
 from headline.settings.search import DecodeConfig
@@ -38,6 +39,7 @@ class Generator:
         engine: runs the model.
         config: how to search.
         max_source_length: characters of an article that are read.
+        styles: of the model, if it has some; then ``engine`` is a ``StyleEngine``.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Generator:
         engine: Engine[Any],
         config: DecodeConfig,
         max_source_length: int,
+        styles: Styles | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
         self.config = config
         self.max_source_length = max_source_length
-        self._searcher = Searcher(tokenizer, engine)
+        self.styles = styles
+        self._searcher = _searcher(tokenizer, engine, styles)
 
     @classmethod
     def load(cls, model_dir: Path | str, config: DecodeConfig | None = None) -> Self:
@@ -81,7 +85,8 @@ class Generator:
             TrainingError: a GPU is requested and there is none.
         """
         engine = _engine(bundle, config, device)
-        return cls(bundle.tokenizer, engine, config, bundle.max_source_length)
+        length, styles = bundle.max_source_length, bundle.styles
+        return cls(bundle.tokenizer, engine, config, length, styles)
 
     def read(self, article: Readable) -> Source:
         """Reads an article as the model does; returns a ``Source`` unchanged."""
@@ -107,7 +112,8 @@ class Generator:
 
         Returns:
             for each article, in order, at most ``num_headlines`` headlines with
-            different texts, best first. If the settings of an article contradict each
+            different texts, best first; with ``styles`` one in each style, the
+            likeliest style first. If the settings of an article contradict each
             other, it gets one blank headline with an ``error``.
 
         Raises:
@@ -207,7 +213,13 @@ class Generator:
         """
         self._task("", config)
 
+    def written(self, config: DecodeConfig) -> int:
+        """Returns the most headlines that an article gets with a config."""
+        return config.written(len(self.styles.labels) if self.styles else 0)
+
     def _task(self, article: Readable, config: DecodeConfig) -> SearchTask:
+        if config.in_styles:
+            _check_style(config, self.styles)
         return SearchTask.of(self.read(article), config, self.tokenizer)
 
     def _batches(self, tasks: Mapping[int, SearchTask]) -> Iterator[list[int]]:
@@ -218,6 +230,33 @@ class Generator:
                 alike.setdefault(task.config.shared, {})[place] = task.length
         for lengths in alike.values():
             yield from batches_by_length(lengths, self.config.batch_size)
+
+
+def _check_style(config: DecodeConfig, styles: Styles | None) -> None:
+    """Checks that a model has the styles that are asked for.
+
+    Raises:
+        ConfigError: it has none, or not the one.
+    """
+    if styles is None:
+        name = "styles" if config.styles else "style"
+        raise ConfigError(
+            f"{name} needs a model with styles, and this one has none yet: run"
+            " `headline styles -m MODEL_DIR DATA_DIR`",
+            name,
+        )
+    if config.style:
+        styles.place_of(config.style)
+
+
+def _searcher(
+    tokenizer: Tokenizer, engine: Engine[Any], styles: Styles | None
+) -> Searcher:
+    if styles is None:
+        return Searcher(tokenizer, engine)
+    from headline.generation.styled import StyledSearcher
+
+    return StyledSearcher(tokenizer, cast(StyleEngine[Any], engine), styles)
 
 
 def _check_no_text(texts: Iterable[Readable], name: str) -> None:

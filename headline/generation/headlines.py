@@ -9,6 +9,9 @@ class Headline:
 
     text: str
     score: float  # natural log of its probability, including EOS
+    # The name or number of the style that it was written in, if one was asked for; then
+    # the score is that of the model in this style.
+    style: str | None = field(default=None, kw_only=True)
     # Why this article has no headline; then the text is blank.
     error: str | None = field(default=None, kw_only=True)
     # Further headlines, best first, if the Python API asks for several.

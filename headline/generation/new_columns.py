@@ -5,64 +5,94 @@ from dataclasses import dataclass
 from typing import Any
 
 from headline.formats.registry import Added, Cell, New
+from headline.formats.writing import cell_text
 from headline.generation.headlines import BLANK, Headline
 
 
 @dataclass(frozen=True)
 class NewColumns:
-    """The columns or keys for headlines and their scores."""
+    """The columns or keys for headlines, their styles and their scores."""
 
     name: str  # of the first column
     with_scores: bool
     num_headlines: int  # for articles that do not set another number
+    with_styles: bool = False  # likewise
+    lines: bool = False  # each line of a plain text is an article
 
     @property
     def columns(self) -> list[str]:
-        """A column for each headline, followed by a column for its score, if any."""
+        """A column for each headline, then columns for its style and score, if any."""
         more = range(2, self.num_headlines + 1)
         names = [self.name, *(f"{self.name}_{rank}" for rank in more)]
-        if not self.with_scores:
-            return names
-        return [column for name in names for column in (name, f"{name}_score")]
+        marks = ["_style"] * self.with_styles + ["_score"] * self.with_scores
+        return [f"{name}{mark}" for name in names for mark in ("", *marks)]
 
     @property
     def names(self) -> New:
         """The names of all that is added."""
         columns = self.columns
-        return New(columns, self.keys, columns[1::2] if self.with_scores else ())
+        each = 1 + self.with_styles + self.with_scores  # columns of a headline
+        scores = columns[each - 1 :: each] if self.with_scores else ()
+        return New(columns, self.keys, scores)
 
     @property
     def keys(self) -> list[str]:
         """The new keys of a JSONL object."""
-        return list(self._values([BLANK], several=self.num_headlines > 1))
+        several = self.num_headlines > 1
+        return list(self._values([BLANK], several, self.with_styles))
 
     def added(
-        self, headlines: Sequence[Headline], asked: int, problem: str | None
+        self,
+        headlines: Sequence[Headline],
+        asked: int,
+        with_styles: bool,
+        problem: str | None,
     ) -> Added:
         """Returns the new values of an article's row.
 
         Args:
             asked: number of headlines requested.
+            with_styles: whether headlines in several styles were requested.
             problem: why there is none.
         """
-        values = self._values(headlines, several=asked > 1)
-        return Added(self._cells(headlines), values, problem)
+        values = self._values(headlines, asked > 1, with_styles)
+        text = self._text(headlines) if self.with_styles else None
+        return Added(self._cells(headlines), values, problem, text)
+
+    def _text(self, headlines: Sequence[Headline]) -> str:
+        """Returns the headlines of a text, each after its style.
+
+        Each is a line of its own, unless each line of the text is an article.
+        """
+        labelled = [
+            "\t".join([one.style or "", one.text, *map(cell_text, self._score(one))])
+            for one in headlines
+            if one.text
+        ]
+        return ("\t" if self.lines else "\n").join(labelled)
 
     def _cells(self, headlines: Sequence[Headline]) -> list[Cell]:
-        if not self.with_scores:
-            return [headline.text for headline in headlines]
-        pairs = ((headline.text, headline.score) for headline in headlines)
-        return [cell for pair in pairs for cell in pair]
+        cells: list[Cell] = []
+        for headline in headlines:
+            cells.append(headline.text)
+            if self.with_styles:
+                cells.append(headline.style or "")
+            cells += self._score(headline)
+        return cells
+
+    def _score(self, headline: Headline) -> list[float]:
+        return [headline.score] if self.with_scores else []
 
     def _values(
-        self, headlines: Sequence[Headline], several: bool
+        self, headlines: Sequence[Headline], several: bool, with_styles: bool
     ) -> Mapping[str, Any]:
         """Returns the values of a JSONL object: its headline; all if ``several``."""
-        values: dict[str, Any] = {self.name: headlines[0].text}
+        lists: dict[str, list[Any]] = {self.name: [one.text for one in headlines]}
+        if with_styles:
+            lists["style"] = [one.style for one in headlines]
         if self.with_scores:
-            values["score"] = round(headlines[0].score, 4)
+            lists["score"] = [round(one.score, 4) for one in headlines]
+        values = {name: each[0] for name, each in lists.items()}
         if several:
-            values[f"{self.name}s"] = [headline.text for headline in headlines]
-        if several and self.with_scores:
-            values["scores"] = [round(headline.score, 4) for headline in headlines]
+            values |= {f"{name}s": each for name, each in lists.items()}
         return values

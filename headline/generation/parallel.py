@@ -75,7 +75,11 @@ class ParallelGenerator(Generator):
         threads: int | None = None,
     ) -> None:
         super().__init__(
-            single.tokenizer, single.engine, single.config, single.max_source_length
+            single.tokenizer,
+            single.engine,
+            single.config,
+            single.max_source_length,
+            single.styles,
         )
         search = partial(_search, single) if make is None else _Maker(make).search
         search = partial(_limited, threads, search)

@@ -120,14 +120,19 @@ class Searcher:
         parts = batch[:half], batch[half:]
         return [found for part in parts for found in self.search(part)]
 
-    def _search(self, batch: Sequence[SearchTask]) -> list[list[Headline]]:
+    def _search(
+        self, batch: Sequence[SearchTask], state: Any = None
+    ) -> list[list[Headline]]:
         """Searches once, and again with a wider beam if headlines were cut off.
 
         If a length limit is below what the model would write, it cuts off all
         hypotheses of a small beam: complete, shorter headlines left the beam earlier.
+
+        Args:
+            state: the engine's state of the articles, if they are already encoded.
         """
         shared = batch[0].config.shared
-        results = self._beam_search(batch, shared)
+        results = self._beam_search(batch, shared, state)
         again = [
             place
             for place, (task, found) in enumerate(zip(batch, results, strict=True))
@@ -142,20 +147,23 @@ class Searcher:
         return results
 
     def _beam_search(
-        self, batch: Sequence[SearchTask], shared: DecodeConfig
+        self, batch: Sequence[SearchTask], shared: DecodeConfig, state: Any = None
     ) -> list[list[Headline]]:
         sources = self.batch_of([task.source for task in batch])
-        rules = Rules(
+        found = beam_search(self.engine, sources, self.rules_of(batch), shared, state)
+        return [
+            self._headlines(task, hypotheses)
+            for task, hypotheses in zip(batch, found, strict=True)
+        ]
+
+    def rules_of(self, batch: Sequence[SearchTask]) -> Rules:
+        """Returns the rules of the headlines of some articles."""
+        return Rules(
             tokens=self._tokens,
             configs=[task.config for task in batch],
             constraints=[task.constraint for task in batch],
             spaces=[self._space(task) for task in batch],
         )
-        found = beam_search(self.engine, sources, rules, shared)
-        return [
-            self._headlines(task, hypotheses)
-            for task, hypotheses in zip(batch, found, strict=True)
-        ]
 
     def _space(self, task: SearchTask) -> int | None:
         """Returns the id of a space past the vocab, or None if there is none."""
@@ -166,10 +174,24 @@ class Searcher:
     def _headlines(
         self, task: SearchTask, hypotheses: Sequence[Hypothesis]
     ) -> list[Headline]:
-        headlines: dict[str, Headline] = {}
         consensus, most = task.config.consensus, task.config.num_headlines
+        found = self.decoded(task, hypotheses, None if consensus else most)
+        return (by_consensus(found) if consensus else found)[:most]
+
+    def decoded(
+        self,
+        task: SearchTask,
+        hypotheses: Sequence[Hypothesis],
+        most: int | None = None,
+    ) -> list[Headline]:
+        """Returns hypotheses as headlines with different texts, in their order.
+
+        Args:
+            most: the most headlines to return; None for all.
+        """
+        headlines: dict[str, Headline] = {}
         for hypothesis in hypotheses:
-            if len(headlines) == most and not consensus:
+            if len(headlines) == most:
                 break
             # Normalising removes characters that are invisible here: emoji joiners.
             text = normalise(self.tokenizer.decode(hypothesis.ids, task.extra))
@@ -178,8 +200,7 @@ class Searcher:
             )
             if text:
                 headlines.setdefault(text, headline)
-        found = list(headlines.values())
-        return (by_consensus(found) if consensus else found)[:most]
+        return list(headlines.values())
 
 
 def by_consensus(headlines: Sequence[Headline]) -> list[Headline]:

@@ -49,6 +49,7 @@ class CandidateView:
     """A headline with its tokens."""
 
     text: str
+    style: str  # its name or number; "" without one
     score: str
     shades: str  # of the article, for the whole headline
     tokens: Sequence[TokenView]
@@ -130,6 +131,7 @@ def _candidate(headline: ExplainedHeadline, explanation: Explanation) -> Candida
     pointer, source = explanation.pointer, explanation.source
     return CandidateView(
         text=headline.text,
+        style=headline.style or "",
         score=f"{headline.score:.2f}",
         shades=_pairs(shades_of(_whole(headline, pointer), len(source))),
         tokens=[_token(token, pointer) for token in headline.tokens],

@@ -22,6 +22,7 @@ from headline.search.beams import (
     Places,
     length_penalty,
 )
+from headline.search.constraints import Constraint
 from headline.search.rules import Rules
 from headline.search.sampling import MOST_TOKENS, Noise, perturb
 from headline.settings.search import DecodeConfig
@@ -50,12 +51,7 @@ class Search:
         Args:
             length: number of tokens, including EOS.
         """
-        constraint = self.rules.constraints[article]
-        # A required prefix or word can be very unlikely. A length penalty would make
-        # that cost smaller in longer targets, so the search would write on and on.
-        if constraint is not None and constraint.asks:
-            return 1.0
-        return length_penalty(length, self.config.length_penalty)
+        return penalty(self.config, self.rules.constraints[article], length)
 
     def longest(self, article: int, length: int) -> int:
         """Returns the length of the longest target that can matter, including EOS.
@@ -86,8 +82,26 @@ class Search:
         return 2 * self.config.group_size
 
 
+def penalty(config: DecodeConfig, constraint: Constraint | None, length: int) -> float:
+    """Returns what divides the log-probability of a target with ``length`` tokens.
+
+    Args:
+        constraint: of the article.
+        length: number of tokens, including EOS.
+    """
+    # A required prefix or word can be very unlikely. A length penalty would make that
+    # cost smaller in longer targets, so the search would write on and on.
+    if constraint is not None and constraint.asks:
+        return 1.0
+    return length_penalty(length, config.length_penalty)
+
+
 def beam_search(
-    engine: Engine[Any], sources: SourceBatch, rules: Rules, config: DecodeConfig
+    engine: Engine[Any],
+    sources: SourceBatch,
+    rules: Rules,
+    config: DecodeConfig,
+    state: Any = None,
 ) -> list[list[Hypothesis]]:
     """Finds the best headlines of each article.
 
@@ -95,6 +109,7 @@ def beam_search(
         sources: B articles.
         rules: the rules of each article.
         config: how to search, for all articles.
+        state: the engine's state of the articles, if they are already encoded.
 
     Returns:
         the hypotheses of each article, best first: ``config.num_headlines`` if there
@@ -107,7 +122,7 @@ def beam_search(
     noise = Noise.of(sources.copy_ids, config.seed)
     search = Search(rules, config, noise, ended)
     beams = Beams.start(len(sources), config.groups)
-    state = engine.encode(sources)
+    state = engine.encode(sources) if state is None else state
     while len(beams.articles):
         wanted = rules.wanted(beams)
         parents, tokens = beams.parents.ravel(), beams.read.ravel()

@@ -11,17 +11,21 @@ from headline.text.ids import BOS, EOS, Ids
 
 
 def score_targets(
-    engine: Engine[Any], sources: SourceBatch, targets: Sequence[Ids]
+    engine: Engine[Any],
+    sources: SourceBatch,
+    targets: Sequence[Ids],
+    state: Any = None,
 ) -> Doubles:
     """Returns the log-probability of one target per article, including EOS.
 
     Args:
         sources: B articles.
         targets: ids of each target, without BOS and EOS.
+        state: the engine's state of the articles, if they are already encoded.
     """
     labels = [np.append(target, EOS).astype(np.int32) for target in targets]
     scores = np.zeros(len(labels))
-    state = engine.encode(sources)
+    state = engine.encode(sources) if state is None else state
     left = parents = np.arange(len(labels), dtype=np.int32)
     tokens = np.full(len(labels), BOS, np.int32)
     for place in range(max(map(len, labels), default=0)):

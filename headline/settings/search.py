@@ -19,7 +19,7 @@ MOST_HYPOTHESES = 1024  # per article; also the most articles per batch
 GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
 
 _CONTENT, _SEARCH, _SAMPLES = "Limits on headlines", "Search", "Random headlines"
-_SPEED = "Speed"
+_SPEED, _STYLE = "Speed", "Headline styles"
 _SOME = Range(low=1, high=MOST_HYPOTHESES)
 
 
@@ -95,7 +95,23 @@ class DecodeConfig(Config):
         group=_SAMPLES,
         range=Range(above=0, high=1),
     )
-    seed: int = setting(1, "Random seed for --sample.", group=_SAMPLES, range=SEED)
+    seed: int = setting(
+        1, "Random seed for --sample, --style and --styles.", group=_SAMPLES, range=SEED
+    )
+    style: str = setting(
+        "",
+        "Write in this headline style of the model: its number or name, see `headline"
+        " styles -m MODEL_DIR`.",
+        group=_STYLE,
+        level="basic",
+    )
+    styles: bool = setting(
+        False,
+        "Write one headline in each style of the model, the likeliest style first;"
+        " --num-headlines 2 or more limits how many.",
+        group=_STYLE,
+        level="basic",
+    )
     batch_size: int = setting(
         128,
         f"Number of articles per batch (if left out, {GPU_BATCH} on a GPU). A batch of"
@@ -177,9 +193,29 @@ class DecodeConfig(Config):
         yield "diversity", not both, "0 with sample, whose headlines differ anyway"
         alone = not self.consensus or not (self.sample or self.diversity)
         yield "consensus", alone, "off with sample and with diversity"
+        yield "style", not (self.style and self.styles), "left out with styles"
+        others = self.sample or self.diversity or self.consensus
+        words = "with sample, diversity and consensus"
+        yield "style", not (self.style and others), f"left out {words}"
+        yield "styles", not (self.styles and others), f"off {words}"
         for name in ("temperature", "top_p"):
             matters = self.sample or getattr(self, name) == 1
             yield name, matters, "1 without sample: it only applies to samples"
+
+    @property
+    def in_styles(self) -> bool:
+        """Whether headlines are written in one style, or in each."""
+        return bool(self.style) or self.styles
+
+    def written(self, styles: int) -> int:
+        """Returns the most headlines that an article gets.
+
+        Args:
+            styles: number of styles of the model.
+        """
+        if not self.styles:
+            return self.num_headlines
+        return styles if self.num_headlines == 1 else min(styles, self.num_headlines)
 
     @property
     def groups(self) -> int:
@@ -231,8 +267,13 @@ PER_ARTICLE = (
 def over(below: Values, above: Values) -> Values:
     """Merges settings; ``above`` wins and switches off what it conflicts with."""
     ways: Values = {}
-    if above.get("sample") or above.get("diversity"):
+    styled = above.get("style") or above.get("styles")
+    if styled or above.get("sample") or above.get("diversity"):
         ways["consensus"] = False
+    if styled or any(map(above.get, ("sample", "diversity", "consensus"))):
+        ways |= {"style": "", "styles": False}
+    if styled:
+        ways |= {"sample": False, "diversity": 0.0, "temperature": 1.0, "top_p": 1.0}
     if above.get("sample") is False:
         ways |= {"temperature": 1.0, "top_p": 1.0}
     return below | ways | above

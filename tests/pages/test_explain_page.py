@@ -1,6 +1,7 @@
 """The page of explanations: well formed, safe with any text, each character linked."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,15 @@ def test_each_candidate_has_its_score_and_its_heat_map() -> None:
     assert len(tags.of("div", "map")) == 3
     assert len(tags.of("details")) == 3  # the first of them open
     assert ["open" in attrs for attrs in tags.of("details")] == [True, False, False]
+
+
+def test_a_candidate_in_a_style_is_labelled_with_it() -> None:
+    plain = explanation(["央"], ["央"], ["央"])
+    one, other = plain.headlines
+    styled = replace(plain, headlines=(replace(one, style="<短>"), other))
+    tags = parse(shown(1, styled))
+    assert "1 · style <短> · score -1.25" in tags.text
+    assert "2 · score -2.50" in tags.text
 
 
 def test_the_article_is_shaded_for_what_the_best_headline_copied() -> None:

@@ -71,10 +71,14 @@ class PlainText(FileFormat):
         new: New,
         file: InputFile | None = None,
     ) -> Iterator[Write]:
-        """Yields a function that writes a line of tab-separated headlines per row."""
+        """Yields a function that writes a line of tab-separated headlines per row, or
+        the text that is given instead."""
 
         def write(row: Row | None, added: Added) -> None:
-            stream.write("\t".join(map(cell_text, added.cells)) + "\n")
+            text = added.text
+            if text is None:
+                text = "\t".join(map(cell_text, added.cells))
+            stream.write(text + "\n")
             stream.flush()
 
         yield write
