@@ -310,10 +310,14 @@ class Checkpoint:
 
 def save_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
     """Replaces the last checkpoint; it is one file, so it is never half written."""
+    _save_checkpoint(model_dir / CHECKPOINT, checkpoint)
+
+
+def _save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     state = json.dumps(checkpoint.state)
     digest = _digest(state, checkpoint.arrays)
     metadata = {"format": str(FORMAT), "state": state, "sha256": digest}
-    _write_arrays(model_dir / CHECKPOINT, checkpoint.arrays, metadata)
+    _write_arrays(path, checkpoint.arrays, metadata)
 
 
 def _digest(state: str, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -332,11 +336,15 @@ def load_checkpoint(model_dir: Path) -> Checkpoint:
     Raises:
         BundleError: there is none, or it is damaged or of another format version.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = model_dir / CHECKPOINT
     if not path.is_file():
         raise BundleError(f"{model_dir} holds no checkpoint: train without --resume")
+    return _load_checkpoint(path)
+
+
+def _load_checkpoint(path: Path) -> Checkpoint:
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -356,3 +364,35 @@ def load_checkpoint(model_dir: Path) -> Checkpoint:
             f"{path} is damaged: {error}; train anew with --overwrite"
         ) from error
     return Checkpoint(state, arrays)
+
+
+# --- the checkpoint of a fit of styles ------------------------------------------------
+
+
+def has_styles_checkpoint(model_dir: Path) -> bool:
+    """Tells whether a fit of styles there can go on."""
+    return (model_dir / STYLES_CHECKPOINT).exists()
+
+
+def save_styles_checkpoint(model_dir: Path, checkpoint: Checkpoint) -> None:
+    """Replaces the last checkpoint of a fit of styles."""
+    _save_checkpoint(model_dir / STYLES_CHECKPOINT, checkpoint)
+
+
+def load_styles_checkpoint(model_dir: Path) -> Checkpoint:
+    """Reads the last checkpoint of a fit of styles.
+
+    Raises:
+        BundleError: there is none, or it is damaged or of another format version.
+    """
+    path = model_dir / STYLES_CHECKPOINT
+    if not path.is_file():
+        raise BundleError(
+            f"{model_dir} holds no interrupted fit of styles: leave out --resume"
+        )
+    return _load_checkpoint(path)
+
+
+def remove_styles_checkpoint(model_dir: Path) -> None:
+    """Removes the checkpoint of a fit of styles, once it has come to its end."""
+    (model_dir / STYLES_CHECKPOINT).unlink(missing_ok=True)

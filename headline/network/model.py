@@ -4,7 +4,7 @@ Shape letters: B batch, Q queries (target steps T in training, hypotheses K per 
 in search), S source length, V vocab size, C columns of the softmax, H width.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 from keras import KerasTensor, ops
@@ -23,6 +23,8 @@ from headline.network.train_step import DIVISOR, TrainStep
 from headline.network.weights import Weights, count_weights, weight_specs
 from headline.settings.model import ModelConfig
 from headline.text.ids import PAD
+
+Model = TypeVar("Model", bound="HeadlineModel")
 
 # The tokens that the softmax of an update covers, see ``shortlist``: both (1, C).
 COLUMNS, LOG_SHARES = "columns", "log_shares"
@@ -216,7 +218,11 @@ def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:
     Args:
         dtype: a Keras dtype policy, such as ``mixed_bfloat16``.
     """
-    model = HeadlineModel(config, dtype=keras.DTypePolicy(dtype))
+    return built(HeadlineModel(config, dtype=keras.DTypePolicy(dtype)))
+
+
+def built(model: Model) -> Model:
+    """Returns the model with fresh weights."""
     model.build()
     model.built = True
     return model

@@ -73,6 +73,37 @@ def make_objective(r_drop: float = 0.0) -> Objective:
     return Objective((CROSS_ENTROPY, apart))
 
 
+def make_style_objective(contrast: float) -> Objective:
+    """Returns the cross-entropy in a style, plus the contrast with another style.
+
+    Args:
+        contrast: weight of the contrast; 0 for none.
+    """
+    if not contrast:
+        return Objective((CROSS_ENTROPY,))
+    return Objective(
+        (CROSS_ENTROPY, Loss("contrast", "margin", style_contrast, contrast))
+    )
+
+
+def style_contrast(margin: KerasTensor, counted: KerasTensor) -> KerasTensor:
+    """Returns softplus(log P(t|a, y') - log P(t|a, y)), summed over the headlines.
+
+    Minus its mean, plus log 2, is a lower bound of the mutual information I(t; y | a)
+    of a headline and its style, with the Jensen-Shannon divergence. Without this term
+    the decoder may ignore the style (J. Su, 变分自编码器 = 最小化先验分布 +
+    最大化互信息, https://kexue.fm/archives/6088).
+
+    Args:
+        margin: log P of each label in its style y, minus that in another style y':
+            float, shape ``(B, T)``.
+        counted: which labels count, shape ``(B, T)``.
+
+    Reference: Hjelm et al. 2019, Deep InfoMax, https://arxiv.org/abs/1808.06670, eq. 4
+    """
+    return ops.sum(ops.softplus(-ops.sum(margin * counted, axis=-1)))
+
+
 def label_log_probs(
     scores: TokenScores,
     labels: KerasTensor,

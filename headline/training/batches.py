@@ -196,11 +196,16 @@ class _Source:
 def _stream(source: _Source, batches: Batches) -> Any:
     import tensorflow as tf
 
-    types = {name: array.dtype for name, array in batches[0][0].items()}
+    (first,) = batches[0]
+    types = {name: array.dtype for name, array in first.items()}
+    shapes = [(None,) * array.ndim for array in first.values()]
 
     def read(index: Any) -> tuple[Any]:
         arrays = tf.numpy_function(source, [index], list(types.values()))
-        shaped = [tf.ensure_shape(array, (None, None)) for array in arrays]
+        shaped = [
+            tf.ensure_shape(array, shape)
+            for array, shape in zip(arrays, shapes, strict=True)
+        ]
         return (dict(zip(types, shaped, strict=True)),)
 
     options = tf.data.Options()

@@ -26,7 +26,11 @@ from headline.training.phases import ONLY_PAIRS, Phase
 # Settings that may change on --resume: where it runs, and what it shows.
 MAY_DIFFER = {"device", "samples", "checkpoint_minutes"}
 # Checksums, which mean nothing to a person, and the names to show instead.
-FINGERPRINTS = {"data": "the dataset", "init_from": "the model of --init-from"}
+FINGERPRINTS = {
+    "data": "the dataset",
+    "init_from": "the model of --init-from",
+    "model": "the model",
+}
 MAY_DIFFER_OF_PAIRS = MAY_DIFFER | {"pretrain_share"}  # unused without pseudo-pairs
 
 
@@ -185,7 +189,7 @@ def restore(
         TrainingError: settings have changed; the message names the differences.
         BundleError: the checkpoint is of a different model.
     """
-    _check_same(checkpoint.state.get("settings", {}), settings)
+    check_same(checkpoint.state.get("settings", {}), settings)
     variables, arrays = _variables(model), _kept(checkpoint.arrays)
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     if expected != {name: array.shape for name, array in arrays.items()}:
@@ -218,7 +222,12 @@ def _variables(model: HeadlineModel) -> dict[str, Any]:
     return {f"{place:03d} {one.name}": one for place, one in enumerate(found)}
 
 
-def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Checks that a training is resumed with the settings that it began with.
+
+    Raises:
+        TrainingError: settings have changed; the message names the differences.
+    """
     differences = [
         f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
         for name in sorted(before.keys() | now.keys())

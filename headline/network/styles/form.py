@@ -118,7 +118,7 @@ class FormSpace:
             ("space", 1, False, 5.0),
             ("comma", 1, False, 4.0),
             ("question", 1, False, 4.0),
-            ("quote", 1, False, 2.0),
+            ("quote", 1, False, 1.0),
             ("copied", len(self.copied), False, 1.5),
             ("first", len(self.first) + 1, True, 0.3),
             ("last", len(self.last) + 1, True, 0.3),

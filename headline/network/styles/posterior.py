@@ -6,6 +6,7 @@ the latent vector, K styles.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,11 @@ class StyleJudge:
 
     def latent(self, forms: Sequence[Form], articles: Floats) -> Floats:
         """Returns the mean of q(z|t, a) of N headlines, shape ``(N, D)``."""
-        hidden = self.space.encode(forms) @ self.arrays["hidden/form"]
+        return self.latent_of(self.space.encode(forms), articles)
+
+    def latent_of(self, encoded: NDArray[Any], articles: Floats) -> Floats:
+        """Does what ``latent`` does, for forms that are encoded, ``(N, F)``."""
+        hidden = encoded.astype(np.float32) @ self.arrays["hidden/form"]
         hidden += self._standardised(articles) @ self.arrays["hidden/article"]
         return self._dense(np.tanh(hidden + self.arrays["hidden/bias"]), "latent")
 
@@ -102,6 +107,20 @@ class StyleJudge:
         """
         apart = latents[:, None, :] - self.arrays["centres"]
         return log_softmax(log_prior - np.square(apart).sum(axis=-1) / 2)
+
+    def reordered(self, order: Sequence[int]) -> "StyleJudge":
+        """Returns the judge with its styles in another order.
+
+        Args:
+            order: which style comes at each place.
+        """
+        places = list(order)
+        styles = {
+            "centres": self.arrays["centres"][places],
+            "prior/kernel": self.arrays["prior/kernel"][:, places],
+            "prior/bias": self.arrays["prior/bias"][places],
+        }
+        return StyleJudge(self.space, {**self.arrays, **styles})
 
     def _standardised(self, articles: Floats) -> Floats:
         standard: Floats = articles - self.arrays["article/mean"]

@@ -27,7 +27,7 @@ References: J. Su, 变分自编码器(二), https://kexue.fm/archives/5343 (the 
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -47,6 +47,17 @@ FREE_NATS = 2.0
 TOPIC_WEIGHT = 1.0  # of I(y; x) in the loss
 ARTICLE_DROPOUT = 0.3
 CENTRE_SCALE = 1.5  # standard deviation of the first centres
+
+
+class Terms(NamedTuple):
+    """What is measured of N headlines, in nats per headline."""
+
+    reconstruction: float  # E_q[-log p(f|z, a)]
+    kl: float  # E_q[log q(z|t, a) - log p(z|a)]
+    z: Floats  # (N, D): one draw for each headline
+    mean: Floats  # (N, D): of q(z|t, a)
+    log_variance: Floats  # (N, D)
+    log_prior: Floats  # (N, K): log p(y|a)
 
 
 @keras.saving.register_keras_serializable(package="headline")
@@ -154,6 +165,31 @@ class StyleVAE(keras.Model):
         rise = ops.minimum(self.updates / max(1, self.warmup), 1.0)
         topical = topic_information(found["log_prior"])
         return nll + rise * ops.maximum(kl, FREE_NATS) + TOPIC_WEIGHT * topical
+
+    def evaluate_terms(self, inputs: dict[str, Floats], seed: int) -> "Terms":
+        """Returns the terms of the loss for N headlines, with one draw of z for each.
+
+        Args:
+            inputs: see the class.
+            seed: of the draw.
+        """
+        found = self(inputs, training=False)
+        noise = np.random.default_rng(seed).normal(size=found["mean"].shape)
+        spread = ops.exp(found["log_variance"] / 2) * ops.cast(noise, "float32")
+        z = found["mean"] + spread
+        logits = (
+            found["logits"] + self.latent_logits(z) - self.latent_logits(found["z"])
+        )
+        nll = reconstruction(self.space.groups, inputs["form"], logits)
+        kl = joint_kl(found | {"z": z}, self.centres)
+        names = "mean", "log_variance", "log_prior"
+        arrays = {name: ops.convert_to_numpy(found[name]) for name in names}
+        return Terms(
+            reconstruction=float(ops.mean(nll)),
+            kl=float(ops.mean(kl)),
+            z=ops.convert_to_numpy(z),
+            **arrays,
+        )
 
     def judge_arrays(self, mean: Floats, scale: Floats) -> dict[str, Floats]:
         """Returns the arrays of the ``StyleJudge``.

@@ -1,0 +1,192 @@
+"""Stage A: finds the styles with the style VAE, and measures them.
+
+The styles are found twice, with two seeds. The first judge chooses headlines; the
+second, which had no part in it, tells how well a style was obeyed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from headline.network.styles.form import FormSpace
+from headline.network.styles.information import (
+    active_units,
+    matching,
+    mutual_information,
+    normalised_information,
+    split_kl,
+)
+from headline.network.styles.kmeans import kmeans_centres
+from headline.network.styles.posterior import StyleJudge
+from headline.network.styles.vae import StyleVAE
+from headline.settings.styles import StyleConfig
+from headline.system.progress import Report
+from headline.training.styles.pairs import Check, Pairs
+
+Floats = NDArray[np.float32]
+Row = dict[str, Any]
+
+UPDATES, BATCH, RATE = 2_000, 128, 4e-3
+# The shares of the updates after which the KL counts in full, and after which the
+# centres are set to the k-means centroids of z. Before, z has no clusters yet.
+WARMUP, CENTRING = 0.4, 0.4
+SPAN = 200  # updates from one measurement to the next
+SECOND = 7919  # what the seed of the second judge is greater by
+LEAST_SCALE = 1e-3  # of a feature of the articles
+
+
+@dataclass(frozen=True)
+class Found:
+    """The styles that were found."""
+
+    judge: StyleJudge
+    second: StyleJudge
+    history: list[Row]  # of the first VAE
+    agreement: float  # normalised mutual information of both judges, 0 to 1
+
+
+def find_styles(
+    train: Pairs, held_out: Pairs, config: StyleConfig, report: Report, check: Check
+) -> Found:
+    """Finds the styles of a corpus.
+
+    Args:
+        train: at least as many pairs as styles.
+        held_out: pairs to measure the styles on.
+        report: called with each line to show to the user.
+        check: called between updates.
+
+    Raises:
+        Interrupted: a stop was requested.
+    """
+    space = FormSpace.of(train.forms)
+    measured = held_out if len(held_out) else train
+    seeds, tries = (config.seed, config.seed + SECOND), []
+    for seed in seeds:
+        tries.append(_Search(space, train, measured, config.styles, seed))
+        tries[-1].run(report if seed == seeds[0] else lambda line: None, check)
+    judge = _by_share(tries[0].judge(), train)
+    labels, others = (_labels(one, train) for one in (judge, tries[1].judge()))
+    second = tries[1].judge().reordered(matching(labels, others, config.styles))
+    labels, others = (_labels(one, measured) for one in (judge, second))
+    agreement = normalised_information(labels, others, config.styles)
+    report(
+        f"another seed finds styles with a normalised information of {agreement:.2f}"
+    )
+    return Found(judge, second, tries[0].history, round(agreement, 4))
+
+
+def _by_share(judge: StyleJudge, pairs: Pairs) -> StyleJudge:
+    """Returns the judge with its styles in the order of falling shares."""
+    labels = _labels(judge, pairs)
+    counts = np.bincount(labels, minlength=judge.styles)
+    return judge.reordered(tuple(np.argsort(-counts, kind="stable").tolist()))
+
+
+def _labels(judge: StyleJudge, pairs: Pairs) -> NDArray[np.intp]:
+    """Returns the likeliest style of each headline, shape ``(N,)``."""
+    labels: NDArray[np.intp]
+    labels = judge.posterior(pairs.forms, pairs.features).argmax(axis=1)
+    return labels
+
+
+class _Search:
+    """One style VAE, and the data that it is trained and measured on."""
+
+    def __init__(
+        self, space: FormSpace, train: Pairs, measured: Pairs, styles: int, seed: int
+    ) -> None:
+        self.space, self.styles, self.seed = space, styles, seed
+        self.mean = train.features.mean(axis=0)
+        self.scale = np.maximum(train.features.std(axis=0), LEAST_SCALE)
+        # One byte for each 0 or 1 until a batch is made.
+        self.train = space.encode(train.forms).astype(np.uint8), train.features
+        self.measured = space.encode(measured.forms), measured.features
+        width = train.features.shape[1] // 2
+        self.model = StyleVAE(space, width, styles, round(WARMUP * UPDATES), seed)
+        self.model.build()
+        falling = keras.optimizers.schedules.PolynomialDecay(RATE, UPDATES, 0.0)
+        self.model.compile(keras.optimizers.Adam(falling))
+        self.history: list[Row] = []
+
+    def run(self, report: Report, check: Check) -> None:
+        """Trains the model, and measures it after each span of updates."""
+        order = _order(len(self.train[0]), self.seed)
+        for begin in range(0, UPDATES, SPAN):
+            if begin == round(CENTRING * UPDATES):
+                self._centre()
+            rows = order[begin * BATCH : (begin + SPAN) * BATCH]
+            self.model.fit(
+                self._inputs(self.train[0][rows], self.train[1][rows]),
+                batch_size=BATCH,
+                shuffle=False,  # the order is shuffled already
+                callbacks=[_Guard(check)],
+                verbose=0,
+            )
+            self.history.append({"update": begin + SPAN, **self._measures()})
+            report(_line(self.history[-1]))
+
+    def judge(self) -> StyleJudge:
+        """Returns the judge of the model as it is now."""
+        return StyleJudge(self.space, self.model.judge_arrays(self.mean, self.scale))
+
+    def _inputs(self, forms: NDArray[Any], features: Floats) -> dict[str, Floats]:
+        article = (features - self.mean) / self.scale
+        return {"form": forms.astype(np.float32), "article": article}
+
+    def _centre(self) -> None:
+        """Sets the centres of the styles to the k-means centroids of z."""
+        latents = self.judge().latent_of(self.train[0], self.train[1])
+        centres = kmeans_centres(latents, self.styles, self.seed)
+        self.model.centres.assign(centres.astype(np.float32))
+
+    def _measures(self) -> Row:
+        """Returns the terms of the loss, and what the styles know, in nats."""
+        found = self.model.evaluate_terms(self._inputs(*self.measured), self.seed)
+        split = split_kl(found.z, found.mean, found.log_variance, found.kl)
+        posterior = self.judge().styles_of(found.mean, found.log_prior)
+        usage = np.exp(posterior).mean(axis=0)
+        return {
+            "reconstruction": round(found.reconstruction, 4),
+            "kl": round(found.kl, 4),
+            "prior_term": round(split.prior, 4),
+            "latent_information": round(split.information, 4),
+            "style_information": round(mutual_information(posterior), 4),
+            "topic_information": round(mutual_information(found.log_prior), 4),
+            "active_units": active_units(found.mean),
+            "usage": sorted((round(float(one), 4) for one in usage), reverse=True),
+        }
+
+
+def _order(pairs: int, seed: int) -> NDArray[np.intp]:
+    """Returns the pairs of all updates, one epoch after another."""
+    generator = np.random.default_rng(seed)
+    epochs = -(-UPDATES * BATCH // pairs)
+    return np.concatenate([generator.permutation(pairs) for _ in range(epochs)])
+
+
+def _line(row: Row) -> str:
+    usage = " ".join(f"{share:.0%}" for share in row["usage"])
+    kl = f"{row['prior_term']:.2f} prior + {row['latent_information']:.2f} information"
+    return (
+        f"style VAE, update {row['update']:,} of {UPDATES:,}: "
+        f"reconstruction {row['reconstruction']:.2f}, KL {row['kl']:.2f} ({kl}), "
+        f"I(y;t) {row['style_information']:.2f}, "
+        f"I(y;x) {row['topic_information']:.2f}, "
+        f"{row['active_units']} active units, usage {usage}"
+    )
+
+
+class _Guard(keras.callbacks.Callback):
+    """Checks after each update whether a stop was requested."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self.check = check
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.check()
