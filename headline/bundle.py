@@ -293,6 +293,14 @@ def write_report(model_dir: Path, page: str) -> None:
     write_text(model_dir / REPORT, page)
 
 
+def read_report(model_dir: Path) -> str | None:
+    """Returns the report of the training; None if there is none, or it is damaged."""
+    try:
+        return (model_dir / REPORT).read_text("utf-8")
+    except (OSError, UnicodeError):
+        return None
+
+
 def write_range_test(model_dir: Path, page: str) -> Path:
     """Writes the page of ``find-lr`` into the folder and returns its path."""
     path = model_dir / RANGE_TEST

@@ -28,6 +28,7 @@ COMMANDS = {
     "prepare": "Turn a corpus into a dataset.",
     "topics": "Find the topics of a dataset.",
     "train": "Train a model on a dataset.",
+    "styles": "Find the headline styles of a dataset and teach them to a model.",
     "find-lr": "Propose a learning rate for a training.",
     "evaluate": "Write headlines and compare them with those of a file.",
     "score": "Tell how likely a model finds the headlines of a file.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from headline.bundle import model_files
 from headline.errors import HeadlineError
 from headline.settings.presets import Run
+from headline.settings.styles import StylesRun
 from headline.system.compression import named_compression
 from headline.system.outputs import (
     STDOUT,
@@ -47,6 +48,15 @@ def check_training(run: Run, find_lr: bool) -> None:
     bases = {name: [folder] for name, folder in start.items() if folder is not None}
     check_outputs({"MODEL_DIR": run.model_dir}, data if find_lr else data | bases)
     check_outputs({"--tensorboard": run.tensorboard}, data | bases)
+
+
+def check_styles(run: StylesRun) -> None:
+    """Refuses to write styles into the dataset that they are found in.
+
+    Raises:
+        HeadlineError: the folder of the model is that of the dataset.
+    """
+    check_outputs({"MODEL_DIR": run.model_dir}, {"DATA_DIR": [run.data_dir]})
 
 
 def check_log(log: Path, places: Iterable[Path]) -> None:

@@ -10,6 +10,7 @@ from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PresetConfig
 from headline.settings.search import DecodeConfig
 from headline.settings.serve import ServeConfig
+from headline.settings.styles import StyleConfig
 from headline.settings.topics import TopicsConfig
 from headline.settings.train import TrainConfig
 
@@ -21,6 +22,7 @@ _KINDS: tuple[type[Config], ...] = (
     ModelConfig,
     DecodeConfig,
     GenerateConfig,
+    StyleConfig,
     MachineConfig,
     ServeConfig,
     TopicsConfig,

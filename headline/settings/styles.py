@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headline.settings.base import SEED, Config, Device, Range, setting
 
-MOST_STYLES = 8
+MOST_STYLES = 7  # as many hues as charts have
 
 _STYLES, _LEARNING, _MACHINE = "Styles", "Learning", "Machine"
 _MANY = Range(low=1, high=10_000_000)

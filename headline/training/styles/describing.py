@@ -14,10 +14,11 @@ EXCERPT = 60  # characters of an article beside an example
 CLEAR = 0.8  # least q(y|t, a) of an example
 MOST_TRAITS = 4
 LEAST_APART = 0.08  # least difference of a trait's share from that of all headlines
+COMMON = 0.3  # least share of a trait whose lack is worth telling
 MAPPED = 600  # headlines on the map
 
 # Traits as shares of the headlines, or means of shares.
-COPIED, OPENING = "characters copied in pairs", "begins as the article"
+COPIED, OPENING = "copied from the article", "begins as the article"
 
 
 def describe(judge: StyleJudge, train: Pairs, held_out: Pairs) -> tuple[Style, ...]:
@@ -91,6 +92,7 @@ def _traits(
         f"{name} {shares[name][own].mean():.0%} (of all {shares[name].mean():.0%})"
         for name in order
         if abs(apart[name]) >= LEAST_APART
+        and (apart[name] > 0 or shares[name].mean() >= COMMON)
     ]
     return tuple(traits[:MOST_TRAITS])
 

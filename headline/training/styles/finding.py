@@ -31,10 +31,10 @@ Floats = NDArray[np.float32]
 Row = dict[str, Any]
 
 UPDATES, BATCH, RATE = 2_000, 128, 4e-3
-# The shares of the updates after which the KL counts in full, and after which the
-# centres are set to the k-means centroids of z. Before, z has no clusters yet.
-WARMUP, CENTRING = 0.4, 0.4
-SPAN = 200  # updates from one measurement to the next
+SPANS = 10  # parts of the training; after each of them, it is measured
+# The spans after which the KL counts in full, and after which the centres are set to
+# the k-means centroids of z. Before, z has no clusters yet.
+WARMUP, CENTRING = 4, 4
 SECOND = 7919  # what the seed of the second judge is greater by
 LEAST_SCALE = 1e-3  # of a feature of the articles
 
@@ -107,7 +107,7 @@ class _Search:
         self.train = space.encode(train.forms).astype(np.uint8), train.features
         self.measured = space.encode(measured.forms), measured.features
         width = train.features.shape[1] // 2
-        self.model = StyleVAE(space, width, styles, round(WARMUP * UPDATES), seed)
+        self.model = StyleVAE(space, width, styles, WARMUP * UPDATES // SPANS, seed)
         self.model.build()
         falling = keras.optimizers.schedules.PolynomialDecay(RATE, UPDATES, 0.0)
         self.model.compile(keras.optimizers.Adam(falling))
@@ -116,10 +116,7 @@ class _Search:
     def run(self, report: Report, check: Check) -> None:
         """Trains the model, and measures it after each span of updates."""
         order = _order(len(self.train[0]), self.seed)
-        for begin in range(0, UPDATES, SPAN):
-            if begin == round(CENTRING * UPDATES):
-                self._centre()
-            rows = order[begin * BATCH : (begin + SPAN) * BATCH]
+        for span, rows in enumerate(np.split(order, SPANS), 1):
             self.model.fit(
                 self._inputs(self.train[0][rows], self.train[1][rows]),
                 batch_size=BATCH,
@@ -127,7 +124,10 @@ class _Search:
                 callbacks=[_Guard(check)],
                 verbose=0,
             )
-            self.history.append({"update": begin + SPAN, **self._measures()})
+            if span == CENTRING:
+                self._centre()
+            update = span * UPDATES // SPANS
+            self.history.append({"update": update, **self._measures()})
             report(_line(self.history[-1]))
 
     def judge(self) -> StyleJudge:
@@ -166,7 +166,8 @@ def _order(pairs: int, seed: int) -> NDArray[np.intp]:
     """Returns the pairs of all updates, one epoch after another."""
     generator = np.random.default_rng(seed)
     epochs = -(-UPDATES * BATCH // pairs)
-    return np.concatenate([generator.permutation(pairs) for _ in range(epochs)])
+    order = np.concatenate([generator.permutation(pairs) for _ in range(epochs)])
+    return order[: UPDATES * BATCH]
 
 
 def _line(row: Row) -> str:

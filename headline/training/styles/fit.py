@@ -45,6 +45,7 @@ from headline.training.scorer import Interruptible
 from headline.training.state import check_same
 from headline.training.styles.describing import describe, map_of
 from headline.training.styles.finding import find_styles
+from headline.training.styles.names import report_styles
 from headline.training.styles.pairs import Pairs, Reader
 from headline.training.styles.tuning import Lessons, Progress, Tuning, make_model
 from headline.training.styles.written import Writer, write_in_styles
@@ -222,6 +223,7 @@ class _Fit:
         styles = replace(styles, fit=fit)
         bundle = with_styles(self.bundle, styles, tuning.tables())
         save_bundle(self.run.model_dir, bundle)
+        report_styles(self.run.model_dir, styles)
         remove_styles_checkpoint(self.run.model_dir)
         self.report(f"styles of {self.run.model_dir} in {clock(self._seconds)}")
         return styles
