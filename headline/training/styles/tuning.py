@@ -29,6 +29,7 @@ from headline.system.interrupt import Wish
 from headline.system.progress import Report, Ticker, clock
 from headline.text.ids import Ids
 from headline.training.batches import Batch, Batches, compiles_each_shape, pipeline
+from headline.training.schedule import learning_rate
 from headline.training.styles.pairs import Pairs
 from headline.training.styles.written import Written, repeats
 from headline.training.training import set_rate
@@ -214,10 +215,15 @@ class Tuning:
         return time.monotonic() - self.begin
 
     @property
+    def limit(self) -> float:
+        """The longest wall time, in seconds."""
+        return (self.config.max_minutes or math.inf) * 60
+
+    @property
     def share(self) -> float:
         """The share of the updates, or of the time, that is over."""
-        limit = (self.config.max_minutes or math.inf) * 60
-        return max(self.progress.update / self.config.updates, self.seconds / limit)
+        updates = self.progress.update / self.config.updates
+        return max(updates, self.seconds / self.limit)
 
     @property
     def loss_names(self) -> list[str]:
@@ -305,7 +311,12 @@ def make_model(bundle: Bundle, config: StyleConfig) -> ContrastModel:
 
 
 def _train_config(config: StyleConfig) -> TrainConfig:
-    return TrainConfig(batch_size=config.batch_size, seed=config.seed)
+    return TrainConfig(
+        batch_size=config.batch_size,
+        seed=config.seed,
+        learning_rate=config.learning_rate,
+        warmup_updates=WARMUP,
+    )
 
 
 class _Learning(keras.callbacks.Callback):
@@ -316,11 +327,12 @@ class _Learning(keras.callbacks.Callback):
         self.tuning = tuning
         self.ticker = Ticker()
         self.saved = tuning.seconds
+        self.start = tuning.seconds, tuning.progress.update
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         tuning = self.tuning
-        risen = min(1.0, (tuning.progress.update + 1) / WARMUP)
-        rate = tuning.config.learning_rate * risen * max(0.0, 1 - tuning.share)
+        config = _train_config(tuning.config)
+        rate = learning_rate(config, tuning.progress.update, min(1.0, tuning.share))
         set_rate(self.model, rate)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any]) -> None:
@@ -349,7 +361,11 @@ class _Learning(keras.callbacks.Callback):
             told = ", ".join(
                 f"{name.replace('_', '-')} {one:.3f}" for name, one in named
             )
-            left = tuning.seconds * (1 / tuning.share - 1)
+            seconds, updates = self.start
+            pace = (tuning.seconds - seconds) / (update - updates)
+            left = min(
+                pace * (tuning.config.updates - update), tuning.limit - tuning.seconds
+            )
             tuning.report(
                 f"style tables, update {update:,} of {tuning.config.updates:,}: "
                 f"{told} a token, {clock(left)} left"
