@@ -86,13 +86,15 @@ def evaluate(
     shares of headlines with a number or a Latin word that the article lacks; 12 is not
     in 2012. ± is half of the 95% interval by bootstrap. With --compare, a
     second table has the ROUGE of the model minus that of `other`; a difference with p
-    below 0.05 is hardly chance.
+    below 0.05 is hardly chance. With --styles, more tables say how many headlines have
+    the style that was asked for.
 
     \b
     Example:
         headline evaluate -m models/news prepared/news/test.csv
         headline evaluate -m models/news test.csv --compare models/old
         headline evaluate -m models/news test.csv --num-headlines 5 -o headlines.csv
+        headline evaluate -m models/news test.csv --styles
     """
     if scoring and compare is not None:
         raise click.UsageError("--compare goes with headlines, not with --score")

@@ -31,6 +31,7 @@ from headline.evaluation.scores import (
     table,
 )
 from headline.evaluation.significance import Difference, compare
+from headline.evaluation.styled import StyleScores, StyleTally
 from headline.formats.files import check_can_be_read_again
 from headline.formats.records import as_text, value_of
 from headline.formats.tables import (
@@ -59,6 +60,7 @@ class Evaluation:
     scores: Mapping[str, Scores]  # by system
     differences: Mapping[str, Difference]  # model minus other, by metric
     choices: Mapping[str, float]  # how several headlines differ; empty if only one
+    styles: StyleScores | None = None  # with one headline in each style
 
     @property
     def speed(self) -> float:
@@ -79,6 +81,8 @@ class Evaluation:
         if self.choices:
             rounded = {name: round(value, 2) for name, value in self.choices.items()}
             systems["choices"] = rounded
+        if self.styles is not None:
+            systems["styles"] = self.styles.to_dict()
         return found | systems
 
     def table(self) -> str:
@@ -89,6 +93,8 @@ class Evaluation:
             parts += ["", choices_line(self.choices)]
         if self.differences:
             parts += ["", difference_table(self.differences)]
+        if self.styles is not None:
+            parts += ["", self.styles.table()]
         return "\n".join(parts)
 
     def write(self, path: Path) -> None:
@@ -133,7 +139,7 @@ def evaluate(
         writer = _Writer(generator, _middle_length(pairs), meter)
         predictions = list(writer.predict(again, others))
     _tell_errors(predictions, form)
-    return _summary(predictions, writer.seconds)
+    return _summary(predictions, writer)
 
 
 def evaluate_pairs(generator: Generator, pairs: Sequence[Pair]) -> Evaluation:
@@ -151,7 +157,7 @@ def evaluate_pairs(generator: Generator, pairs: Sequence[Pair]) -> Evaluation:
         raise CorpusError("there is no pair with both an article and a headline")
     writer = _Writer(generator, _middle_length(pairs))
     predictions = list(writer.predict(pairs, repeat(None)))
-    return _summary(predictions, writer.seconds)
+    return _summary(predictions, writer)
 
 
 def _middle_length(pairs: Iterable[Pair]) -> int:
@@ -220,6 +226,9 @@ class _Writer:
         self.length = length
         self._advance: Advance = ignore if meter is None else meter.advance
         self.seconds = 0.0
+        self.tally: StyleTally | None = None
+        if generator.config.styles and generator.styles is not None:
+            self.tally = StyleTally(generator, generator.styles)
 
     def predict(
         self, pairs: Iterable[Pair], others: Iterable[str | None]
@@ -231,6 +240,9 @@ class _Writer:
                 texts = [pair.source for pair, _ in window]
                 sources = [*map(self.generator.read_normalised, texts)]
                 found = self.generator.generate(sources, advance=self._advance)
+            if self.tally is not None:
+                references = [pair.target for pair, _ in window]
+                self.tally.add(sources, references, found)
             for (pair, other), headlines in zip(window, found, strict=True):
                 yield self._prediction(pair, headlines, other)
 
@@ -240,7 +252,7 @@ class _Writer:
         texts = {"model": headlines[0].text}
         if other is not None:
             texts["other"] = other
-        if self.generator.config.num_headlines > 1:
+        if self.generator.written(self.generator.config) > 1:
             texts["oracle"] = _oracle(headlines, pair.target)
         texts["lead"] = lead(pair.source, self.length)
         texts["references"] = pair.target
@@ -260,7 +272,7 @@ def _oracle(headlines: Sequence[Headline], reference: str) -> str:
     return max(texts, key=lambda text: rouge(text, reference).rouge_l)
 
 
-def _summary(predictions: Sequence[Prediction], seconds: float) -> Evaluation:
+def _summary(predictions: Sequence[Prediction], writer: _Writer) -> Evaluation:
     systems = list(predictions[0].texts)
     scores = {name: _score(name, predictions) for name in systems}
     differences = {}
@@ -270,7 +282,14 @@ def _summary(predictions: Sequence[Prediction], seconds: float) -> Evaluation:
             for name in ("model", "other")
         )
         differences = compare(ours, others)
-    return Evaluation(predictions, seconds, scores, differences, _choices(predictions))
+    return Evaluation(
+        predictions,
+        writer.seconds,
+        scores,
+        differences,
+        _choices(predictions),
+        None if writer.tally is None else writer.tally.scores(),
+    )
 
 
 def _choices(predictions: Sequence[Prediction]) -> Mapping[str, float]:

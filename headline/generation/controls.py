@@ -14,6 +14,7 @@ OPTIONS = "options"  # the key of a JSONL object that has the settings of its ar
 CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "batch_size",
     "shortlist",
+    "by_chance",
 }
 # Settings that the older form does not know: a row may well have such columns.
 NEWER = frozenset({"style", "styles"})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headline.bundle import Bundle, load_bundle
 from headline.engines.base import Engine, StyleEngine
@@ -204,6 +205,22 @@ class Generator:
             asked = [targets[place] for place in places]
             scores[places] = score_targets(self.engine, batch, asked)
         return list(scores.tolist())
+
+    def features(self, articles: Sequence[Readable]) -> NDArray[np.float32]:
+        """Returns what the judges of styles read of articles; none is blank.
+
+        Returns:
+            shape ``(N, 2 H)``; see ``StyleEngine.features``.
+        """
+        engine = cast(StyleEngine[Any], self.engine)
+        sources = [self.read(article) for article in articles]
+        lengths = {at: len(source.encoded.ids) for at, source in enumerate(sources)}
+        rows: dict[int, NDArray[np.float32]] = {}
+        for places in batches_by_length(lengths, self.config.batch_size):
+            batch = self._searcher.batch_of([sources[place] for place in places])
+            found = engine.features(engine.encode(batch))
+            rows |= dict(zip(places, found, strict=True))
+        return np.array([rows[place] for place in range(len(sources))])
 
     def check(self, config: DecodeConfig) -> None:
         """Checks that the config can be satisfied, independent of the article.

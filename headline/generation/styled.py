@@ -26,6 +26,9 @@ from headline.text.tokenizer import Tokenizer
 
 BEAM = 8  # least beam size of the search in a style
 SAMPLES, TOP_P = 8, 0.95  # headlines drawn in a style, and from which tokens
+# Likeliest tokens of a step that a headline in a style is drawn from. More of them are
+# slower, and TOP_P leaves hardly any of the others.
+DRAWN_FROM = 24
 # A candidate's value is its score plus WEIGHT times the log of the judge's probability
 # of the style, but no less than FAINTEST: all far from the style are equally wrong.
 WEIGHT, FAINTEST = 1.0, -8.0
@@ -56,21 +59,15 @@ class StyledSearcher(Searcher):
         tokenizer: of the model.
         engine: runs the model.
         styles: of the model.
-        by_chance: look for the candidates without the style, and only choose among them
-            by it. This shows what the style in the decoder is good for.
     """
 
     engine: StyleEngine[Any]
 
     def __init__(
-        self,
-        tokenizer: Tokenizer,
-        engine: StyleEngine[Any],
-        styles: Styles,
-        by_chance: bool = False,
+        self, tokenizer: Tokenizer, engine: StyleEngine[Any], styles: Styles
     ) -> None:
         super().__init__(tokenizer, engine)
-        self.styles, self.by_chance = styles, by_chance
+        self.styles = styles
 
     def _search(
         self, batch: Sequence[SearchTask], state: Any = None
@@ -144,17 +141,17 @@ class StyledSearcher(Searcher):
         """Returns the candidates of each row, no two of a row with the same text."""
         articles = np.array([row.article for row in rows], np.int32)
         tasks = [encoded.tasks[article] for article in articles]
-        styles = None
-        if not self.by_chance:
+        styles, config = None, tasks[0].config.shared
+        if not config.by_chance:
             styles = np.array([row.style for row in rows], np.int32)
         state = self.engine.branch(encoded.state, articles, styles)
         ids = encoded.sources.source_ids[articles], encoded.sources.copy_ids[articles]
         sources = SourceBatch(*ids, styles)
         plain = [encoded.plain[article] for article in articles]
         found = [self._scored(plain, sources, state)]
-        for config in _searches(tasks[0].config.shared):
+        for each in _searches(config):
             rules = self.rules_of(tasks)
-            every = beam_search(self.engine, sources, rules, config, state)
+            every = beam_search(self.engine, sources, rules, each, state, DRAWN_FROM)
             found.append([*map(self.decoded, tasks, every)])
         return [_distinct(parts) for parts in zip(*found, strict=True)]
 

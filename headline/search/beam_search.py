@@ -43,6 +43,7 @@ class Search:
     rules: Rules
     config: DecodeConfig
     noise: Noise
+    drawn_from: int  # with sampling, the most tokens of a step to draw from
     ended: list[list[Ended]]  # by article, then by group
 
     def penalty(self, article: int, length: int) -> float:
@@ -66,7 +67,7 @@ class Search:
     def num_candidates(self) -> int:
         """The number of tokens per hypothesis to request from the engine."""
         if self.config.sample:
-            return MOST_TOKENS
+            return self.drawn_from
         return self.config.groups * self.config.group_size + SPARE
 
     def taken(self, candidates: Candidates) -> int:
@@ -102,6 +103,7 @@ def beam_search(
     rules: Rules,
     config: DecodeConfig,
     state: Any = None,
+    drawn_from: int = MOST_TOKENS,
 ) -> list[list[Hypothesis]]:
     """Finds the best headlines of each article.
 
@@ -110,6 +112,8 @@ def beam_search(
         rules: the rules of each article.
         config: how to search, for all articles.
         state: the engine's state of the articles, if they are already encoded.
+        drawn_from: with sampling, how many of the likeliest tokens of a step to draw
+            from.
 
     Returns:
         the hypotheses of each article, best first: ``config.num_headlines`` if there
@@ -120,7 +124,7 @@ def beam_search(
         [Ended(config.kept) for _ in range(config.groups)] for _ in range(len(sources))
     ]
     noise = Noise.of(sources.copy_ids, config.seed)
-    search = Search(rules, config, noise, ended)
+    search = Search(rules, config, noise, drawn_from, ended)
     beams = Beams.start(len(sources), config.groups)
     state = engine.encode(sources) if state is None else state
     while len(beams.articles):

@@ -112,6 +112,12 @@ class DecodeConfig(Config):
         group=_STYLE,
         level="basic",
     )
+    by_chance: bool = setting(
+        False,
+        "Look for the headlines of all styles without the style, and only choose them"
+        " by it.",
+        level="internal",
+    )
     batch_size: int = setting(
         128,
         f"Number of articles per batch (if left out, {GPU_BATCH} on a GPU). A batch of"

@@ -180,10 +180,10 @@ def test_the_decoder_writes_in_the_style_unless_by_chance() -> None:
 
     engine.branch = noted  # type: ignore[method-assign]
     generator = generator_of()
-    tasks = [SearchTask.of(generator.read(HAN), EACH, generator.tokenizer)]
-    for by_chance in (False, True):
-        searcher = StyledSearcher(BUNDLE.tokenizer, engine, BUNDLE.styles, by_chance)
-        (found,) = searcher.search(tasks)
+    searcher = StyledSearcher(BUNDLE.tokenizer, engine, BUNDLE.styles)
+    for config in (EACH, replace(EACH, by_chance=True)):
+        task = SearchTask.of(generator.read(HAN), config, generator.tokenizer)
+        (found,) = searcher.search([task])
         assert len(found) == 3
     assert sorted(conditions[0]) == [0, 1, 2] and conditions[1] is None
 

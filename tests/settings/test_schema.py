@@ -52,7 +52,7 @@ def test_each_setting_says_what_it_is(kind: type[Config], one: Setting) -> None:
 def test_only_the_program_itself_sets_what_is_not_offered() -> None:
     hidden = {one.name for kind in KINDS for one in schema(kind)}
     hidden -= {one.name for kind in KINDS for one in offered(kind)}
-    assert hidden == {"pointer", "source_prior", "conditional_norm"}
+    assert hidden == {"pointer", "source_prior", "conditional_norm", "by_chance"}
     assert [one.name for one in schema(ModelConfig) if one.name == "vocab_size"]
     assert "vocab_size" not in SECTIONS["model"]
 
