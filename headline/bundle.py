@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,17 @@ class Bundle:
     styles: Styles | None = None  # that its network can write in
 
 
+def without_styles(bundle: Bundle) -> Bundle:
+    """Returns a model without its styles."""
+    weights = {
+        name: weight
+        for name, weight in bundle.weights.items()
+        if not name.startswith("styles/")
+    }
+    model = replace(bundle.model, styles=0)
+    return replace(bundle, model=model, weights=weights, styles=None)
+
+
 def save_bundle(model_dir: Path, bundle: Bundle, card: str | None = None) -> None:
     """Replaces the bundle in the folder, all of its files or none.
 
@@ -83,6 +94,8 @@ def save_bundle(model_dir: Path, bundle: Bundle, card: str | None = None) -> Non
         _write_bundle(scratch, bundle)
         if card is not None and not has_foreign_readme(model_dir):
             write_text(scratch / CARD, card)
+    if bundle.styles is None:
+        (model_dir / STYLES).unlink(missing_ok=True)  # of an earlier model
 
 
 def has_foreign_readme(model_dir: Path) -> bool:

@@ -55,6 +55,10 @@ class TrainingError(HeadlineError):
     """Training cannot start or go on with these settings on this machine."""
 
 
+class TrainingComplete(TrainingError):
+    """The training that shall be resumed has come to its end."""
+
+
 class Interrupted(HeadlineError):
     """A signal stopped a training, which has saved its progress.
 

@@ -11,6 +11,7 @@ from headline.bundle import load_bundle
 from headline.evaluation.metrics import Rouge
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, PresetName, Run
+from headline.settings.styles import StyleConfig
 from headline.settings.train import TrainConfig
 from headline.system.interrupt import Wish
 from headline.system.outputs import check_outputs
@@ -30,6 +31,7 @@ def train(
     wish: Wish | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    styles: int = 0,
     **settings: Any,
 ) -> Rouge:
     """Trains a model, as ``headline train`` does. Loads Keras.
@@ -47,6 +49,7 @@ def train(
             after the current update.
         overwrite: replace the model that is there.
         resume: continue the interrupted training in ``model_dir``.
+        styles: number of headline styles to find after the training; 0 for none.
         settings: of ``TrainConfig`` and ``ModelConfig``, such as ``max_minutes=10``.
 
     Returns:
@@ -66,8 +69,13 @@ def train(
     from headline.training.train import train_model
 
     share_cores()
-    run = replace(run, overwrite=overwrite, resume=resume)
-    return train_model(run, logger.info, wish, on_epoch)
+    run = replace(run, overwrite=overwrite, resume=resume, styles=styles)
+    if not styles:
+        return train_model(run, logger.info, wish, on_epoch)
+    from headline.training.styles.after import train_with_styles
+
+    StyleConfig(styles=styles)  # before the training, which takes longer
+    return train_with_styles(run, logger.info, wish, on_epoch)
 
 
 def _run(

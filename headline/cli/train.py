@@ -20,6 +20,7 @@ from headline.cli.paths import FOLDER
 from headline.cli.story import tell, timed
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, Run
+from headline.settings.styles import StyleConfig
 from headline.settings.train import TrainConfig
 from headline.system.interrupt import Interrupt
 
@@ -61,6 +62,14 @@ init_option = option(
     help="Write losses, scores and samples for TensorBoard into this folder.",
 )
 @init_option
+@option(
+    "--styles",
+    type=int,
+    default=0,
+    metavar="NUMBER",
+    group="Output",
+    help="Then find this many headline styles, as `headline styles` does (0: none).",
+)
 @settings_options(part(PresetConfig), part(TrainConfig), part(ModelConfig))
 @option(
     "--find-lr", is_flag=True, advanced=True, help="Older form of `headline find-lr`."
@@ -73,6 +82,7 @@ def train(
     overwrite: bool,
     resume: bool,
     tensorboard: Path | None,
+    styles: int,
     find_lr: bool,
 ) -> None:
     """Train a model on the prepared DATA_DIR.
@@ -90,17 +100,27 @@ def train(
         headline train prepared/news -m models/news --max-minutes 10
         headline train prepared/own -m models/own --init-from models/news
     """
-    if find_lr and (resume or tensorboard is not None):
-        other = "--resume" if resume else "--tensorboard"
+    if find_lr and (resume or tensorboard is not None or styles):
+        other = "--tensorboard" if tensorboard is not None else "--styles"
+        other = "--resume" if resume else other
         raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
     settings = settings_of(asked, init_from)
     if asked.printing:
         return asked.show(*settings)
     run = run_with(settings, data_dir, model_dir, init_from)
     run = replace(run, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
-    start(run, find_lr)
+    start(replace(run, styles=_checked(styles)), find_lr)
     if find_lr:
         tell_newer(FIND_LR)
+
+
+def _checked(styles: int) -> int:
+    """Returns a number of styles, or 0 for none.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    return StyleConfig(styles=styles).styles if styles else 0
 
 
 def settings_of(asked: Asked, init_from: Path | None) -> Settings:
@@ -163,7 +183,12 @@ def run_training(run: Run, find_lr: bool) -> str:
             return f"{find_learning_rate(run, tell):g}"
         interrupt = Interrupt(tell)
         with interrupt.listening():
-            train_model(run, tell, interrupt)
+            if not run.styles:
+                train_model(run, tell, interrupt)
+            else:
+                from headline.training.styles.after import train_with_styles
+
+                train_with_styles(run, tell, interrupt)
     return str(run.model_dir)
 
 

@@ -159,7 +159,9 @@ def _hide_gpus(backend: str) -> None:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        tf.config.set_visible_devices([], "GPU")
+        # Once anything has run, this would be refused even if it changed nothing.
+        if tf.config.get_visible_devices("GPU"):
+            tf.config.set_visible_devices([], "GPU")
     elif backend == "jax":
         import jax
 

@@ -43,6 +43,7 @@ class Run:
     overwrite: bool = False  # replace the content of MODEL_DIR
     resume: bool = False  # continue from the last checkpoint in MODEL_DIR
     tensorboard: Path | None = None  # folder for an event file
+    styles: int = 0  # number of styles to find after the training
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,7 +148,9 @@ class TrainingState:
 def settings(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Returns all settings that must be the same when a training is resumed."""
     train = {f"train.{name}": value for name, value in run.train.to_dict().items()}
-    model = {f"model.{name}": value for name, value in run.model.to_dict().items()}
+    # Without styles, which no training learns.
+    network = {n: v for n, v in run.model.to_dict().items() if n != "styles"}
+    model = {f"model.{name}": value for name, value in network.items()}
     may_differ = MAY_DIFFER if UNPAIRED in dataset.splits else MAY_DIFFER_OF_PAIRS
     train["train.epochs"] = run.train.most_epochs  # as older versions had it
     kept = {name: v for name, v in train.items() if name[6:] not in may_differ}

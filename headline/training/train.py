@@ -18,7 +18,12 @@ from headline.bundle import (
     write_range_test,
 )
 from headline.data.store import UNPAIRED, Dataset, open_dataset
-from headline.errors import ConfigError, Interrupted, TrainingError
+from headline.errors import (
+    ConfigError,
+    Interrupted,
+    TrainingComplete,
+    TrainingError,
+)
 from headline.evaluation.metrics import Rouge
 from headline.network.backend import is_out_of_memory, select_device
 from headline.network.model import HeadlineModel, build_model
@@ -287,7 +292,7 @@ def _starting_state(
     state = restore(model, checkpoint, same)
     minutes = run.train.max_minutes
     if not state.to_come(phases) or (minutes and state.seconds >= minutes * 60):
-        raise TrainingError(
+        raise TrainingComplete(
             f"the training in {run.model_dir} is complete, so --resume has nothing to "
             "do: to train it further, give --init-from this folder and another folder"
         )
@@ -331,7 +336,9 @@ def _fresh_model(
         dataset = with_base_vocab(dataset, base)
     vocab = dataset.tokenizer.vocab
     policy = "mixed_bfloat16" if run.train.mixed_precision else "float32"
-    model = build_model(replace(run.model, vocab_size=vocab.vocab_size), policy)
+    # Styles belong to finished weights: see ``headline.training.styles``.
+    config = replace(run.model, vocab_size=vocab.vocab_size, styles=0)
+    model = build_model(config, policy)
     if base is not None:
         report(f"from {run.init_from}: {carry_weights(model, base, vocab)}")
     _compile(model, make_optimizer(model, run.train), run.train)

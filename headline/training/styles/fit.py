@@ -28,6 +28,7 @@ from headline.bundle import (
     save_bundle,
     save_styles_checkpoint,
     tidy_model,
+    without_styles,
 )
 from headline.data.store import Dataset, open_dataset
 from headline.engines.base import StyleEngine
@@ -79,17 +80,6 @@ def fit_styles(run: StylesRun, report: Report, wish: Wish | None = None) -> Styl
         keras.utils.set_random_seed(run.config.seed)
         fit = _Fit(run, dataset, without_styles(bundle), report, wish or Wish())
         return fit.run_all()
-
-
-def without_styles(bundle: Bundle) -> Bundle:
-    """Returns a model without its styles."""
-    weights = {
-        name: weight
-        for name, weight in bundle.weights.items()
-        if not name.startswith("styles/")
-    }
-    model = replace(bundle.model, styles=0)
-    return replace(bundle, model=model, weights=weights, styles=None)
 
 
 def _check(run: StylesRun, dataset: Dataset, bundle: Bundle) -> None:

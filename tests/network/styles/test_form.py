@@ -34,10 +34,11 @@ SPACE = FormSpace.of(FORMS)
     ],
 )
 def test_a_form_is_place_copying_and_marks(
-    headline: str, place: int, copied: float, marks: set[str]
+    headline: str, place: int, copied: float, marks: frozenset[str]
 ) -> None:
     form = Form.of(headline, ARTICLE)
-    assert (form.place, form.marks) == (place, marks)
+    assert form.place == place
+    assert form.marks == set(marks)
     assert form.copied == pytest.approx(copied)
 
 

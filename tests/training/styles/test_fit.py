@@ -4,19 +4,22 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from headline.bundle import has_styles_checkpoint, load_bundle, model_files
+from headline.bundle import (
+    has_styles_checkpoint,
+    load_bundle,
+    model_files,
+    without_styles,
+)
 from headline.data.prepare import Job, prepare
 from headline.errors import BundleError, Interrupted, TrainingError
 from headline.formats.tables import CorpusFormat
-from headline.network.styles.information import normalised_information
 from headline.settings.prepare import PrepareConfig
 from headline.settings.styles import StyleConfig, StylesRun
 from headline.system.interrupt import Wish
 from headline.training.styles import finding
-from headline.training.styles.fit import fit_styles, without_styles
+from headline.training.styles.fit import fit_styles
 from headline.training.styles.names import name_styles
 from tests.corpora import bracket_pairs, write_pairs
 from tests.markup import parse
@@ -104,18 +107,6 @@ def test_styles_are_described_by_falling_share(straight: StylesRun) -> None:
         assert sum(row["usage"]) == pytest.approx(1, abs=1e-3)
     assert 0 <= styles.fit["agreement"] <= 1
     assert [row["update"] for row in styles.fit["tables"]] == [7]
-
-
-def test_both_judges_number_their_styles_alike(straight: StylesRun) -> None:
-    """Of all orders of the second judge's styles, theirs agrees on the most."""
-    styles = load_bundle(straight.model_dir).styles
-    assert styles is not None
-    generator = np.random.default_rng(1)
-    features = generator.normal(size=(50, 48)).astype(np.float32)
-    prior = [judge.prior(features) for judge in (styles.judge, styles.second)]
-    assert all(one.shape == (50, 2) for one in prior)
-    labels = [one.argmax(axis=1) for one in prior]
-    assert 0 <= normalised_information(*labels, 2) <= 1
 
 
 def test_the_report_shows_the_styles(straight: StylesRun) -> None:
