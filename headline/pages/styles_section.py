@@ -103,8 +103,8 @@ def _figures(styles: Styles) -> dict[str, str]:
         for name, text in FIGURES.items()
         if name in rows[-1]
     }
-    if "agreement" in styles.fit:
-        found["agreement of two seeds"] = number(styles.fit["agreement"])
+    if agreements := styles.fit.get("agreements"):
+        found["agreement of two seeds"] = number(agreements[0])
     return found
 
 

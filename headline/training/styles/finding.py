@@ -1,11 +1,12 @@
 """Stage A: finds the styles with the style VAE, and measures them.
 
-The styles are found twice, with two seeds. The first judge chooses headlines; the
-second, which had no part in it, tells how well a style was obeyed.
+The styles are found several times, with different seeds. One judge chooses headlines;
+another one, which had no part in it, tells how well a style was obeyed.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import keras
@@ -35,7 +36,8 @@ SPANS = 10  # parts of the training; after each of them, it is measured
 # The spans after which the KL counts in full, and after which the centres are set to
 # the k-means centroids of z. Before, z has no clusters yet.
 WARMUP, CENTRING = 4, 4
-SECOND = 7919  # what the seed of the second judge is greater by
+FITS = 3  # with different seeds
+NEXT_SEED = 7919  # what the seed of a fit is greater by than that of the fit before
 LEAST_SCALE = 1e-3  # of a feature of the articles
 
 
@@ -45,14 +47,17 @@ class Found:
 
     judge: StyleJudge
     second: StyleJudge
-    history: list[Row]  # of the first VAE
-    agreement: float  # normalised mutual information of both judges, 0 to 1
+    history: list[Row]  # of the VAE of the first judge
+    agreements: list[float]  # normalised information of each pair of fits, best first
 
 
 def find_styles(
     train: Pairs, held_out: Pairs, config: StyleConfig, report: Report, check: Check
 ) -> Found:
     """Finds the styles of a corpus.
+
+    Of ``FITS`` fits with different seeds, the two that agree most are kept: styles that
+    only one seed finds are no use to an editor.
 
     Args:
         train: at least as many pairs as styles.
@@ -65,19 +70,25 @@ def find_styles(
     """
     space = FormSpace.of(train.forms)
     measured = held_out if len(held_out) else train
-    seeds, tries = (config.seed, config.seed + SECOND), []
-    for seed in seeds:
-        tries.append(_Search(space, train, measured, config.styles, seed))
-        tries[-1].run(report if seed == seeds[0] else lambda line: None, check)
-    judge = _by_share(tries[0].judge(), train)
-    labels, others = (_labels(one, train) for one in (judge, tries[1].judge()))
-    second = tries[1].judge().reordered(matching(labels, others, config.styles))
-    labels, others = (_labels(one, measured) for one in (judge, second))
-    agreement = normalised_information(labels, others, config.styles)
-    report(
-        f"another seed finds styles with a normalised information of {agreement:.2f}"
-    )
-    return Found(judge, second, tries[0].history, round(agreement, 4))
+    fits = []
+    for number in range(FITS):
+        seed = config.seed + number * NEXT_SEED
+        fits.append(_Search(space, train, measured, config.styles, seed))
+        fits[-1].run(report if not number else lambda line: None, check)
+        report(f"fit {number + 1} of {FITS}: {_line(fits[-1].history[-1])}")
+    labels = [_labels(fit.judge(), measured) for fit in fits]
+    agreements = {
+        pair: normalised_information(labels[pair[0]], labels[pair[1]], config.styles)
+        for pair in combinations(range(FITS), 2)
+    }
+    one, other = max(agreements, key=lambda pair: agreements[pair])
+    judge = _by_share(fits[one].judge(), train)
+    second = fits[other].judge()
+    order = matching(_labels(judge, train), _labels(second, train), config.styles)
+    found = sorted((round(value, 4) for value in agreements.values()), reverse=True)
+    told = ", ".join(f"{value:.2f}" for value in found)
+    report(f"normalised information of the styles of two fits: {told}")
+    return Found(judge, second.reordered(order), fits[one].history, found)
 
 
 def _by_share(judge: StyleJudge, pairs: Pairs) -> StyleJudge:
@@ -128,7 +139,7 @@ class _Search:
                 self._centre()
             update = span * UPDATES // SPANS
             self.history.append({"update": update, **self._measures()})
-            report(_line(self.history[-1]))
+            report(f"style VAE: {_line(self.history[-1])}")
 
     def judge(self) -> StyleJudge:
         """Returns the judge of the model as it is now."""
@@ -174,7 +185,7 @@ def _line(row: Row) -> str:
     usage = " ".join(f"{share:.0%}" for share in row["usage"])
     kl = f"{row['prior_term']:.2f} prior + {row['latent_information']:.2f} information"
     return (
-        f"style VAE, update {row['update']:,} of {UPDATES:,}: "
+        f"update {row['update']:,} of {UPDATES:,}, "
         f"reconstruction {row['reconstruction']:.2f}, KL {row['kl']:.2f} ({kl}), "
         f"I(y;t) {row['style_information']:.2f}, "
         f"I(y;x) {row['topic_information']:.2f}, "

@@ -156,7 +156,7 @@ class _Fit:
             fit={
                 "settings": config.to_dict(),
                 "pairs": len(train),
-                "agreement": found.agreement,
+                "agreements": found.agreements,
                 "vae": found.history,
             },
         )

@@ -44,5 +44,5 @@ def random_styles(width: int = 8, styles: int = 3) -> Styles:
             styles=generator.integers(styles, size=20, dtype=np.int32),
             centres=generator.normal(size=(styles, 2)).astype(np.float32),
         ),
-        fit={"agreement": 0.7, "vae": [{"kl": 2.5, "style_information": 1.2}]},
+        fit={"agreements": [0.7, 0.5], "vae": [{"kl": 2.5, "style_information": 1.2}]},
     )

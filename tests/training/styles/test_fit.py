@@ -105,7 +105,9 @@ def test_styles_are_described_by_falling_share(straight: StylesRun) -> None:
             row["prior_term"] + row["latent_information"], abs=1e-3
         )
         assert sum(row["usage"]) == pytest.approx(1, abs=1e-3)
-    assert 0 <= styles.fit["agreement"] <= 1
+    agreements = styles.fit["agreements"]
+    assert len(agreements) == 3 and all(0 <= one <= 1 for one in agreements)
+    assert agreements == sorted(agreements, reverse=True)
     assert [row["update"] for row in styles.fit["tables"]] == [7]
 
 
