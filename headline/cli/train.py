@@ -64,6 +64,7 @@ init_option = option(
 @init_option
 @option(
     "--styles",
+    "num_styles",
     type=int,
     default=0,
     metavar="NUMBER",
@@ -82,7 +83,7 @@ def train(
     overwrite: bool,
     resume: bool,
     tensorboard: Path | None,
-    styles: int,
+    num_styles: int,
     find_lr: bool,
 ) -> None:
     """Train a model on the prepared DATA_DIR.
@@ -100,7 +101,7 @@ def train(
         headline train prepared/news -m models/news --max-minutes 10
         headline train prepared/own -m models/own --init-from models/news
     """
-    if find_lr and (resume or tensorboard is not None or styles):
+    if find_lr and (resume or tensorboard is not None or num_styles):
         other = "--tensorboard" if tensorboard is not None else "--styles"
         other = "--resume" if resume else other
         raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
@@ -109,7 +110,7 @@ def train(
         return asked.show(*settings)
     run = run_with(settings, data_dir, model_dir, init_from)
     run = replace(run, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
-    start(replace(run, styles=_checked(styles)), find_lr)
+    start(replace(run, styles=_checked(num_styles)), find_lr)
     if find_lr:
         tell_newer(FIND_LR)
 

@@ -33,6 +33,7 @@ COMMANDS = (
     "prepare",
     "topics",
     "train",
+    "styles",
     "find-lr",
     "evaluate",
     "score",

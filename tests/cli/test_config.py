@@ -24,6 +24,7 @@ CHANGES = {
     "topics": "--topics 7 --set topics.latent_size=3 --device cpu",
     "train": "--preset large --max-minutes 2.5 --freeze [a-z]=1 --freeze \\d --width 6"
     " --heads 3 --mixed-precision",
+    "styles": "--styles 3 --max-minutes 4 --set styles.updates=8 --contrast 0.5",
     "find-lr": "--preset seed --set model.width=64 --optimizer lion",
     "evaluate": "--num-headlines 3 --sample --top-p 0.5 --set search.seed=9",
     "score": "--shortlist 0 --device gpu --no-strict",
@@ -37,6 +38,7 @@ CHANGED = {
     "prepare": {STRICT, "min_count = 9"},
     "topics": {"topics = 9", SEED},
     "train": {SEED, HEADS},
+    "styles": {SEED},
     "find-lr": {SEED, HEADS},
     "evaluate": {STRICT, SEED},
     "score": {STRICT},
@@ -185,7 +187,8 @@ def test_a_file_may_serve_every_command(file: Path) -> None:
     file.write_text(
         "[format]\nstrict = true\n[prepare]\nmin_count = 9\n[train]\nseed = 9\n"
         "[model]\nheads = 4\n[search]\nseed = 9\n[generate]\nlines = true\n"
-        "[topics]\ntopics = 9\nseed = 9\n",
+        "[topics]\ntopics = 9\nseed = 9\n"
+        "[styles]\nseed = 9\n",
         "utf-8",
     )
     for command in CHANGED:

@@ -19,6 +19,7 @@ GROUPS = {
     "prepare": ["Output", "Input files", "Vocabulary", "Lengths", "Machine"],
     "topics": ["Output", "Topics", "Updates", "Machine"],
     "train": ["Output", "Starting point", "Training time", "Machine", "Network"],
+    "styles": ["Model", "Output", "Styles", "Learning", "Machine"],
     "find-lr": ["Output", "Starting point", "Training time", "Machine", "Network"],
     "evaluate": ["Model", "Output", "Search", "Random headlines", "Input files"],
     "score": ["Model", "Output", "Input files", "Machine"],

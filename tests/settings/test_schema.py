@@ -18,6 +18,7 @@ from headline.settings.presets import PRESETS, PresetConfig
 from headline.settings.search import DecodeConfig
 from headline.settings.sections import SECTIONS
 from headline.settings.serve import ServeConfig
+from headline.settings.styles import StyleConfig
 from headline.settings.topics import TopicsConfig
 from headline.settings.train import TrainConfig
 
@@ -32,6 +33,7 @@ KINDS: list[type[Config]] = [
     MachineConfig,
     ServeConfig,
     TopicsConfig,
+    StyleConfig,
 ]
 ALL = [(kind, one) for kind in KINDS for one in schema(kind)]
 
