@@ -86,8 +86,8 @@ def evaluate(
     shares of headlines with a number or a Latin word that the article lacks; 12 is not
     in 2012. ± is half of the 95% interval by bootstrap. With --compare, a
     second table has the ROUGE of the model minus that of `other`; a difference with p
-    below 0.05 is hardly chance. With --styles, more tables say how many headlines have
-    the style that was asked for.
+    below 0.05 is hardly chance. If headlines in all styles are asked for, further
+    tables say how many have their style.
 
     \b
     Example:

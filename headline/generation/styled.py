@@ -24,7 +24,6 @@ from headline.settings.search import DecodeConfig
 from headline.text.ids import Ids
 from headline.text.tokenizer import Tokenizer
 
-BEAM = 8  # least beam size of the search in a style
 SAMPLES, TOP_P = 8, 0.95  # headlines drawn in a style, and from which tokens
 # Likeliest tokens of a step that a headline in a style is drawn from. More of them are
 # slower, and TOP_P leaves hardly any of the others.
@@ -174,9 +173,8 @@ def _plain(config: DecodeConfig) -> DecodeConfig:
 
 def _searches(plain: DecodeConfig) -> list[DecodeConfig]:
     """Returns how the candidates of a style are searched for and drawn."""
-    beam = replace(plain, beam_size=max(BEAM, plain.beam_size))
     drawn = replace(plain, sample=True, beam_size=1, num_headlines=SAMPLES, top_p=TOP_P)
-    return [beam, drawn]
+    return [plain, drawn]
 
 
 def _ids(headlines: Sequence[Headline]) -> Ids:

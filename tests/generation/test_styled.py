@@ -104,7 +104,7 @@ def candidates(task: SearchTask, style: int) -> dict[str, float]:
     (best,) = generator.generate([task.source])[0]
     drawn = replace(plain, sample=True, num_headlines=8, beam_size=1, top_p=0.95)
     found = {best.text: (best.ids, _score(engine, source, best.ids))}
-    for config in (replace(plain, beam_size=8), drawn):
+    for config in (plain, drawn):
         (hypotheses,) = beam_search(engine, source, rules, config)
         for one in searcher.decoded(task, hypotheses):
             found.setdefault(one.text, (one.ids, one.score))
