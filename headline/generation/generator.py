@@ -256,11 +256,10 @@ def _check_style(config: DecodeConfig, styles: Styles | None) -> None:
         ConfigError: it has none, or not the one.
     """
     if styles is None:
-        name = "styles" if config.styles else "style"
         raise ConfigError(
-            f"{name} needs a model with styles, and this one has none yet: run"
-            " `headline styles -m MODEL_DIR DATA_DIR`",
-            name,
+            "this model has no headline styles yet: run `headline styles -m MODEL_DIR"
+            " DATA_DIR`",
+            "styles" if config.styles else "style",
         )
     if config.style:
         styles.place_of(config.style)

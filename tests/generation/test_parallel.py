@@ -9,7 +9,7 @@ from headline.generation.generator import Generator
 from headline.generation.headlines import BLANK, Headline
 from headline.generation.parallel import ParallelGenerator
 from headline.settings.search import DecodeConfig
-from tests.scripted import texts, tiny_bundle, word_bundle
+from tests.scripted import styled_bundle, texts, tiny_bundle, word_bundle
 
 pytestmark = pytest.mark.forks
 
@@ -66,6 +66,17 @@ def test_words_too() -> None:
     single = Generator.from_bundle(word_bundle(HAN), CONFIG)
     parallel = ParallelGenerator(single, 2)
     assert_same(parallel.generate(ARTICLES), single.generate(ARTICLES))
+
+
+def test_styles_too() -> None:
+    config = replace(CONFIG, num_headlines=1, styles=True)
+    single = Generator.from_bundle(styled_bundle(HAN), config)
+    found = ParallelGenerator(single, 2).generate(ARTICLES)
+    expected = single.generate(ARTICLES)
+    assert_same(found, expected)
+    assert [[one.style for one in several] for several in found] == [
+        [one.style for one in several] for several in expected
+    ]
 
 
 def test_few_articles_start_no_process(started: list[str]) -> None:
