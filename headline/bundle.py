@@ -51,7 +51,7 @@ CARD = "README.md"
 RANGE_TEST = "find_lr.html"
 CHECKPOINT = "checkpoint/checkpoint.safetensors"
 UPDATE = f"this version reads {FORMAT}: update headline, or train the model anew"
-STYLES_CHECKPOINT = "checkpoint/styles.safetensors"
+STYLES_CHECKPOINT = "checkpoint/styles_checkpoint.safetensors"
 # In a model card, until its reader has taken it over.
 CARD_MARK = "`headline train` writes this card"
 

@@ -13,6 +13,7 @@ from headline.errors import HeadlineError
 from headline.system.streams import utf8_stdout
 
 if TYPE_CHECKING:
+    from headline.network.styles.catalogue import Styles
     from headline.text.tokenizer import Tokenizer
 
 SCORES = ("rouge_1", "rouge_2", "rouge_l", "unsupported_numbers", "repeated_bigrams")
@@ -101,10 +102,19 @@ def _model(folder: Path) -> dict[str, Any]:
         "scores": {name: valid[name] for name in SCORES if name in valid},
         "counts": _group(data.get("counts")),
         "corpora": data.get("files", []),
+        **_shares(bundle.styles),
         "network": bundle.model.to_dict(),
         "search": bundle.decode.to_dict(),
         "files": _sizes(path for path in places if path.is_file()),
     }
+
+
+def _shares(styles: "Styles | None") -> dict[str, Any]:
+    """Returns the share of each style; nothing for a model without styles."""
+    if styles is None:
+        return {}
+    both = zip(styles.labels, styles.styles, strict=True)
+    return {"styles": {label: style.share for label, style in both}}
 
 
 def _dataset(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``headline styles`` and ``train --styles``: what is printed, named and refused."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,3 +121,12 @@ def test_train_passes_the_number_of_styles_on(monkeypatch: pytest.MonkeyPatch) -
     for options, expected in (([], 0), (["--styles", "4"], 4)):
         assert headline("train", "d", "-o", "x", *options).exit_code == 0
         assert runs.pop().styles == expected
+
+
+def test_info_tells_the_shares_of_the_styles() -> None:
+    headline("styles", "-m", "m", "--name", "2=短")
+    found = json.loads(headline("info", "m", "--json").stdout)
+    assert found["styles"] == dict.fromkeys(("1", "短", "3"), 1 / 3)
+    assert "styles.safetensors" in found["files"]
+    assert "styles" not in json.loads(headline("info", "plain", "--json").stdout)
+    assert re.search(r"^styles\n  1 +0\.33", headline("info", "m").stdout, re.MULTILINE)
