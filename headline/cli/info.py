@@ -102,14 +102,14 @@ def _model(folder: Path) -> dict[str, Any]:
         "scores": {name: valid[name] for name in SCORES if name in valid},
         "counts": _group(data.get("counts")),
         "corpora": data.get("files", []),
-        **_shares(bundle.styles),
+        **_style_shares(bundle.styles),
         "network": bundle.model.to_dict(),
         "search": bundle.decode.to_dict(),
         "files": _sizes(path for path in places if path.is_file()),
     }
 
 
-def _shares(styles: "Styles | None") -> dict[str, Any]:
+def _style_shares(styles: "Styles | None") -> dict[str, Any]:
     """Returns the share of each style; nothing for a model without styles."""
     if styles is None:
         return {}

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from headline.data.store import evenly
 from headline.network.styles.form import FormSpace
 from headline.network.styles.information import (
     active_units,
@@ -21,11 +22,11 @@ from headline.network.styles.information import (
     normalised_information,
     split_kl,
 )
-from headline.network.styles.kmeans import kmeans_centres
 from headline.network.styles.posterior import StyleJudge
 from headline.network.styles.vae import StyleVAE
 from headline.settings.styles import StyleConfig
 from headline.system.progress import Report
+from headline.training.k_means import k_means
 from headline.training.styles.pairs import Check, Pairs
 
 Floats = NDArray[np.float32]
@@ -38,6 +39,7 @@ SPANS = 10  # parts of the training; after each of them, it is measured
 WARMUP, CENTRING = 4, 4
 FITS = 3  # with different seeds
 NEXT_SEED = 7919  # what the seed of a fit is greater by than that of the fit before
+CENTRED = 8_000  # the most headlines whose z k-means clusters
 LEAST_SCALE = 1e-3  # of a feature of the articles
 
 
@@ -151,8 +153,10 @@ class _Search:
 
     def _centre(self) -> None:
         """Sets the centres of the styles to the k-means centroids of z."""
-        latents = self.judge().latent_of(self.train[0], self.train[1])
-        centres = kmeans_centres(latents, self.styles, self.seed)
+        places = evenly(len(self.train[0]), CENTRED)
+        forms, features = self.train
+        latents = self.judge().latent_of(forms[places], features[places])
+        centres = k_means(latents, self.styles, np.random.default_rng(self.seed))
         self.model.centres.assign(centres.astype(np.float32))
 
     def _measures(self) -> Row:
