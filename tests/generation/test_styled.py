@@ -91,7 +91,7 @@ def test_a_model_without_styles_says_where_they_come_from() -> None:
 # --- what is chosen -------------------------------------------------------------------
 
 
-def candidates(task: SearchTask, style: int) -> dict[str, float]:
+def candidates(task: SearchTask, style: int, length: int) -> dict[str, float]:
     """The values of all candidates of one article, searched by themselves."""
     generator = generator_of()
     engine, searcher = generator.engine, generator._searcher
@@ -100,8 +100,8 @@ def candidates(task: SearchTask, style: int) -> dict[str, float]:
     plain_source = SourceBatch(generator.tokenizer.embeddable(ids), ids)
     source = replace(plain_source, condition=condition)
     rules = searcher.rules_of([task])
-    plain = replace(PLAIN, num_headlines=1)
-    (best,) = generator.generate([task.source])[0]
+    plain = task.config
+    (best,) = generator.generate([task.source], [plain])[0]
     drawn = replace(plain, sample=True, num_headlines=8, beam_size=1, top_p=0.95)
     found = {best.text: (best.ids, _score(engine, source, best.ids))}
     for config in (plain, drawn):
@@ -115,7 +115,8 @@ def candidates(task: SearchTask, style: int) -> dict[str, float]:
         form = Form.of(text, task.source.text)
         fit = BUNDLE.styles.judge.posterior([form], features)[0, style]
         value = score / ((5 + len(tokens) + 1) / 6) ** 0.6
-        values[text] = value + max(float(fit), -8.0)
+        missed = abs(len(text) - length) if length else 0
+        values[text] = value - missed + max(float(fit), -8.0)
     return values
 
 
@@ -123,12 +124,14 @@ def _score(engine: Any, source: SourceBatch, ids: Sequence[int]) -> float:
     return float(score_targets(engine, source, [np.array(ids, np.int32)])[0])
 
 
-def test_the_best_candidates_by_score_and_judge_come_first() -> None:
+@pytest.mark.parametrize("length", [0, 3])
+def test_the_best_candidates_by_score_and_judge_come_first(length: int) -> None:
     generator = generator_of()
-    config = replace(PLAIN, style="2", num_headlines=3)
+    wish = replace(PLAIN, target_length=length)
+    config = replace(wish, style="2", num_headlines=3)
     for article in ARTICLES:
-        task = SearchTask.of(generator.read(article), PLAIN, generator.tokenizer)
-        values = candidates(task, style=1)
+        task = SearchTask.of(generator.read(article), wish, generator.tokenizer)
+        values = candidates(task, 1, length)
         (found,) = generator.generate([article], [config])
         expected = sorted(values, key=lambda text: -values[text])
         assert [one.text for one in found] == expected[:3]
