@@ -71,14 +71,14 @@ class StyleConfig(Config):
         range=Range(low=1, high=65536),
     )
     learning_rate: float = setting(
-        0.02,
+        0.03,
         "Highest learning rate of the style tables.",
         group=_LEARNING,
         unit="rate",
         range=Range(above=0, below=10),
     )
     contrast: float = setting(
-        1.0,
+        2.0,
         "Weight of the contrast: a headline shall be likelier in its own style than in"
         " another (0: off).",
         group=_LEARNING,
