@@ -84,6 +84,13 @@ class StyleConfig(Config):
         group=_LEARNING,
         range=Range(low=0, high=1000),
     )
+    strength: float = setting(
+        1.4,
+        "Multiply the learned style tables by this. Higher makes styles clearer and"
+        " headlines less likely; 2 and more break the text.",
+        group=_LEARNING,
+        range=Range(above=0, high=10),
+    )
     device: Device = setting(
         "auto",
         "Processor to learn on; auto takes a GPU if there is one.",

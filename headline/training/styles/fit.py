@@ -211,7 +211,7 @@ class _Fit:
     def _finish(self, styles: Styles, tuning: Tuning) -> Styles:
         fit = {**styles.fit, "tables": tuning.progress.history}
         styles = replace(styles, fit=fit)
-        bundle = with_styles(self.bundle, styles, tuning.tables())
+        bundle = with_styles(self.bundle, styles, tuning.finished_tables())
         save_bundle(self.run.model_dir, bundle)
         report_styles(self.run.model_dir, styles)
         remove_styles_checkpoint(self.run.model_dir)

@@ -253,12 +253,17 @@ class Tuning:
         progress.end_row(self.loss_names)
 
     def tables(self) -> Weights:
-        """Returns the style tables, by the names of ``weight_specs``."""
+        """Returns the style tables as learned, by the names of ``weight_specs``."""
         read_back(self.model)
         return {
             weight_name(weight): keras.ops.convert_to_numpy(weight.value)
             for weight in self.model.trainable_variables
         }
+
+    def finished_tables(self) -> Weights:
+        """Returns the tables of the model: ``strength`` times what was learned."""
+        strength = np.float32(self.config.strength)
+        return {name: table * strength for name, table in self.tables().items()}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Returns all that a resume needs, as arrays."""
