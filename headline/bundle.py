@@ -195,11 +195,14 @@ def load_bundle(model_dir: Path) -> Bundle:
 
 
 def _load_bundle(model_dir: Path) -> Bundle:
-    _check_manifest(model_dir)
+    checked = _check_manifest(model_dir)
     path = located(model_dir, CONFIG)
     content = read_json(path, BundleError)
     if content.get("format") != FORMAT:
         raise BundleError(f"{path} has format {content.get('format')!r}, {UPDATE}")
+    if "styles" in content and STYLES not in checked:
+        lacking = located(model_dir, MANIFEST)
+        raise BundleError(f"{lacking} is damaged: it lacks the checksum of {STYLES}")
     tokenizer = load_tokenizer(located(model_dir, VOCAB), BundleError)
     try:
         model = ModelConfig.from_dict(OLDER_MODEL | content["model"])
@@ -218,7 +221,8 @@ def _load_bundle(model_dir: Path) -> Bundle:
     return bundle
 
 
-def _check_manifest(model_dir: Path) -> None:
+def _check_manifest(model_dir: Path) -> set[str]:
+    """Checks the files of a bundle by their checksums; returns their names."""
     if not model_dir.is_dir():
         raise BundleError(
             f"there is no model folder {model_dir}: run `headline train` first"
@@ -235,9 +239,10 @@ def _check_manifest(model_dir: Path) -> None:
         raise BundleError(f"{path} has format {got!r}, {UPDATE}")
     if not isinstance(checksums, dict) or {CONFIG, VOCAB, WEIGHTS} - checksums.keys():
         raise BundleError(f"{path} is damaged: it lacks checksums")
-    for name in (CONFIG, VOCAB, WEIGHTS, STYLES):
-        if name in checksums:
-            check_sha256(located(model_dir, name), checksums[name], BundleError)
+    names = {CONFIG, VOCAB, WEIGHTS, STYLES} & checksums.keys()
+    for name in sorted(names):
+        check_sha256(located(model_dir, name), checksums[name], BundleError)
+    return names
 
 
 def _load_styles(

@@ -18,6 +18,7 @@ from headline.bundle import (
     HISTORY,
     MANIFEST,
     SAMPLES,
+    STYLES,
     VOCAB,
     WEIGHTS,
     Bundle,
@@ -26,13 +27,14 @@ from headline.bundle import (
     load_bundle,
     model_files,
     save_bundle,
+    without_styles,
     write_history,
     write_samples,
 )
 from headline.errors import BundleError, HeadlineError
 from headline.system.files import sha256
 from tests.damage import damages
-from tests.scripted import char_tokenizer, tiny_bundle
+from tests.scripted import char_tokenizer, styled_bundle, tiny_bundle
 
 NAMES = [CONFIG, VOCAB, WEIGHTS]
 TEXT = "央行今日宣布下调存款准备金率"
@@ -384,3 +386,61 @@ def test_samples_can_be_read_back_and_by_eye(tmp_path: Path) -> None:
     lines = (tmp_path / SAMPLES).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == samples
     assert "央行" in lines[0]
+
+
+# --- styles ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def styled_dir(tmp_path: Path) -> Path:
+    """A MODEL_DIR of a model with styles."""
+    save_bundle(tmp_path / "styled", styled_bundle(TEXT))
+    return tmp_path / "styled"
+
+
+def test_styles_come_back_as_they_were_saved(styled_dir: Path) -> None:
+    saved, loaded = styled_bundle(TEXT).styles, load_bundle(styled_dir).styles
+    assert saved is not None and loaded is not None
+    assert loaded.to_dict() == saved.to_dict()
+    for name, array in saved.to_arrays().items():
+        np.testing.assert_array_equal(loaded.to_arrays()[name], array)
+
+
+def test_a_model_without_its_styles_is_written_as_if_it_never_had_any(
+    styled_dir: Path, tmp_path: Path
+) -> None:
+    """Also over one with styles: nothing of them is left."""
+    styled = load_bundle(styled_dir)
+    plain = without_styles(styled)
+    save_bundle(tmp_path / "plain", plain)
+    save_bundle(styled_dir, plain)
+    files = {path.name for path in (tmp_path / "plain").iterdir()}
+    assert files == {path.name for path in styled_dir.iterdir()}
+    assert STYLES not in files
+    for name in files:
+        one, other = tmp_path / "plain" / name, styled_dir / name
+        assert one.read_bytes() == other.read_bytes(), name
+    assert "styles" not in json.loads((styled_dir / CONFIG).read_text("utf-8"))["model"]
+    for name, weight in plain.weights.items():
+        assert styled.weights[name].tobytes() == weight.tobytes()
+
+
+def test_damaged_styles_are_refused(styled_dir: Path) -> None:
+    for _ in damages(styled_dir / STYLES):
+        refusal(styled_dir, STYLES)
+    load_bundle(styled_dir)
+
+
+def test_styles_need_a_checksum(styled_dir: Path) -> None:
+    path = styled_dir / MANIFEST
+    manifest = json.loads(path.read_text("utf-8"))
+    del manifest["sha256"][STYLES]
+    path.write_text(json.dumps(manifest), "utf-8")
+    refusal(styled_dir, MANIFEST)
+
+
+def test_as_many_styles_as_the_network_knows(tmp_path: Path) -> None:
+    bundle = styled_bundle(TEXT)
+    for wrong in (replace(bundle, styles=None), replace(BUNDLE, styles=bundle.styles)):
+        save_bundle(tmp_path / "m", wrong)
+        assert "styles, and the network" in refusal(tmp_path / "m", CONFIG)

@@ -29,6 +29,7 @@ SPACE = FormSpace.of(FORMS)
         ("全球商品", ARTICLE.index("全球"), 1.0, set()),
         ("无人知晓 何处", -1, 0.0, {"space"}),
         ("比分3:2", -1, 0.0, set()),  # between digits, it is no colon of a headline
+        ("贸易回升", ARTICLE.index("贸易"), 2 / 3, set()),  # 贸 is in 世贸, too
         ("组", ARTICLE.index("组"), 0.0, set()),
         ("“全球”，如何？", -1, 1 / 7, {"quote", "comma", "question"}),
     ],
