@@ -321,11 +321,20 @@ def _mean_choices(several: Sequence[Choices]) -> Choices:
 
 
 def plain_features(space: FormSpace, forms: Sequence[Form]) -> NDArray[np.float32]:
-    """Returns the ``PLAIN`` features of N forms, 0 or 1, ``(N, F)``."""
+    """Returns the ``PLAIN`` features of N forms, 0 or 1, ``(N, F)``.
+
+    In each group exactly one feature is 1: the bucket of a length, a share or a place,
+    or whether there is a mark.
+    """
     encoded = space.encode(forms)
-    parts = [
-        encoded[:, one.begin : one.end] for one in space.groups if one.name in PLAIN
-    ]
+    parts = []
+    for group in space.groups:
+        part = encoded[:, group.begin : group.end]
+        if not group.is_choice:  # a 1 for each bound that is reached
+            reached = np.pad(part, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
+            part = reached[:, :-1] - reached[:, 1:]
+        if group.name in PLAIN:
+            parts.append(part)
     return np.concatenate(parts, axis=1)
 
 
@@ -333,7 +342,7 @@ class FormJudge(NamedTuple):
     """Naive Bayes over plain form features."""
 
     log_shares: Doubles  # (K,): log p(y)
-    log_probs: Doubles  # (K, 2, F): log p(feature is 0 or 1|y)
+    log_probs: Doubles  # (K, F): log p(feature|y)
 
     @classmethod
     def of(cls, references: Sequence[Judged]) -> "FormJudge":
@@ -341,12 +350,12 @@ class FormJudge(NamedTuple):
         weights = np.exp(np.array([one.log_probs for one in references], np.float64))
         forms = np.array([one.form for one in references], np.float64)
         totals = weights.sum(axis=0)
-        ones = (weights.T @ forms + SMOOTHING) / (totals[:, None] + 2 * SMOOTHING)
-        probs = np.stack([1 - ones, ones], axis=1)
-        return cls(np.log(np.maximum(totals, 1e-9) / totals.sum()), np.log(probs))
+        counts = weights.T @ forms + SMOOTHING
+        log_probs = np.log(counts / (totals[:, None] + 2 * SMOOTHING))
+        return cls(np.log(np.maximum(totals, SMOOTHING) / totals.sum()), log_probs)
 
     def styles(self, forms: NDArray[np.float32]) -> list[int]:
         """Returns the likeliest style of each form, ``(N, F)``."""
-        scores = (1 - forms) @ self.log_probs[:, 0].T + forms @ self.log_probs[:, 1].T
-        likeliest: list[int] = (scores + self.log_shares).argmax(axis=1).tolist()
+        scores = forms @ self.log_probs.T + self.log_shares
+        likeliest: list[int] = scores.argmax(axis=1).tolist()
         return likeliest

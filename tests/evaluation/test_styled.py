@@ -182,12 +182,16 @@ def test_without_styles_there_are_no_measures_of_them(tmp_path: Path) -> None:
 # --- plain form -----------------------------------------------------------------------
 
 
-def test_plain_form_is_counted_without_characters() -> None:
+def test_plain_form_is_one_feature_of_each_group_without_characters() -> None:
     space = FormSpace((3, 5), (0.5,), "央行", "今日", "宣布")
     forms = [Form.of(text, HAN) for text in ("央行：今日", "行央", "今日宣布下")]
     plain = plain_features(space, forms)
-    others = len(space.first) + len(space.last) + 2 + len(space.frequent)
-    assert plain.shape == (3, space.size - others)
+    lengths, places, marks = plain[:, :3], plain[:, 3:9], plain[:, 9:19]
+    assert lengths.argmax(axis=1).tolist() == [2, 0, 2]
+    assert places.argmax(axis=1).tolist() == [0, 5, 1]
+    assert plain[:, 19:].argmax(axis=1).tolist() == [1, 0, 1]  # half is copied
+    assert marks.reshape(3, 5, 2)[:, 0].argmax(axis=1).tolist() == [1, 0, 0]  # a colon
+    np.testing.assert_array_equal(plain.sum(axis=1), 8)
     other = replace(space, first="率", last="率", frequent="率")
     np.testing.assert_array_equal(plain, plain_features(other, forms))
 
@@ -196,7 +200,8 @@ def test_naive_bayes_finds_the_style_that_wrote_a_form() -> None:
     rng = np.random.default_rng(3)
     true = np.array([[0.9, 0.1, 0.5, 0.2], [0.1, 0.8, 0.5, 0.7]])
     styles = rng.integers(0, 2, size=4000)
-    forms = (rng.random((4000, 4)) < true[styles]).astype(np.float32)
+    there = (rng.random((4000, 4)) < true[styles]).astype(np.float32)
+    forms = np.concatenate([there, 1 - there], axis=1)
     log_probs = np.log(np.eye(2)[styles] * 0.98 + 0.01).astype(np.float32)
     judge = FormJudge.of(
         [
@@ -204,9 +209,7 @@ def test_naive_bayes_finds_the_style_that_wrote_a_form() -> None:
             for probs, form in zip(log_probs, forms, strict=True)
         ]
     )
-    on, off = np.exp(judge.log_probs[:, 1]), np.exp(judge.log_probs[:, 0])
-    np.testing.assert_allclose(on + off, 1)
-    np.testing.assert_allclose(on, true, atol=0.04)
-    likelihood = forms @ np.log(true.T) + (1 - forms) @ np.log(1 - true.T)
-    best = likelihood.argmax(axis=1)
+    expected = np.concatenate([true, 1 - true], axis=1)
+    np.testing.assert_allclose(np.exp(judge.log_probs), expected, atol=0.04)
+    best = (forms @ np.log(expected.T)).argmax(axis=1)
     assert np.mean(judge.styles(forms) == best) > 0.97
