@@ -102,7 +102,7 @@ def candidates(task: SearchTask, style: int, length: int) -> dict[str, float]:
     rules = searcher.rules_of([task])
     plain = task.config
     (best,) = generator.generate([task.source], [plain])[0]
-    ways = {"sample": True, "top_p": 0.95, "temperature": 0.9}
+    ways = {"sample": True, "top_p": 0.95, "temperature": 0.8}
     drawn = replace(plain, num_headlines=8, beam_size=1, **ways)  # type: ignore[arg-type]
     found = {best.text: (best.ids, _score(engine, source, best.ids))}
     for config in (plain, drawn):
@@ -117,7 +117,7 @@ def candidates(task: SearchTask, style: int, length: int) -> dict[str, float]:
         fit = BUNDLE.styles.judge.posterior([form], features)[0, style]
         value = score / ((5 + len(tokens) + 1) / 6) ** 0.6
         missed = abs(len(text) - length) if length else 0
-        values[text] = value - missed + 1.5 * max(float(fit), -4.0)
+        values[text] = value - missed + max(float(fit), -4.0)
     return values
 
 
