@@ -28,11 +28,12 @@ FREQUENT = 300  # frequent characters, whose presence is a feature
 LENGTHS, COPIED = 10, 5  # buckets of lengths and of copied shares, equally frequent
 
 # Marks of punctuation whose presence is a feature. Between digits, a colon separates
-# goals or minutes.
+# goals or minutes, and a comma thousands. A space beside a Latin word or behind a
+# number belongs to that, and does not part two clauses.
 MARKS: Mapping[str, "re.Pattern[str]"] = {
     "colon": re.compile("：|:(?![0-9])"),
-    "space": re.compile(" "),
-    "comma": re.compile("[，,；;]"),
+    "space": re.compile(r"(?<=[^!-~]) (?=[^A-Za-z(])"),
+    "comma": re.compile("[，；;]|,(?![0-9])"),
     "question": re.compile("[？?！!]"),
     "quote": re.compile('[“"「『]'),
 }

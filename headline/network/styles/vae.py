@@ -75,13 +75,22 @@ class StyleVAE(keras.Model):
     Args:
         warmup: updates until the KL counts in full.
         seed: of weights, dropout and z.
+        groups: the groups of features with other weights; those of the space if left
+            out.
     """
 
     def __init__(
-        self, space: FormSpace, width: int, styles: int, warmup: int, seed: int
+        self,
+        space: FormSpace,
+        width: int,
+        styles: int,
+        warmup: int,
+        seed: int,
+        groups: tuple[Group, ...] | None = None,
     ) -> None:
         super().__init__(name="style_vae")
         self.space, self.styles, self.warmup = space, styles, warmup
+        self.groups = groups or space.groups
         self.article_size = 2 * width
         initial = iter(range(seed * 100, seed * 100 + 100))
 
@@ -158,7 +167,7 @@ class StyleVAE(keras.Model):
         """Returns the loss of a batch in nats per headline."""
         assert y_pred is not None
         found = y_pred
-        nll = ops.mean(reconstruction(self.space.groups, x["form"], found["logits"]))
+        nll = ops.mean(reconstruction(self.groups, x["form"], found["logits"]))
         kl = ops.mean(joint_kl(found, self.centres))
         for metric, value in zip(self.parts, (nll, kl), strict=True):
             metric.update_state(value)
@@ -180,7 +189,7 @@ class StyleVAE(keras.Model):
         logits = (
             found["logits"] + self.latent_logits(z) - self.latent_logits(found["z"])
         )
-        nll = reconstruction(self.space.groups, inputs["form"], logits)
+        nll = reconstruction(self.groups, inputs["form"], logits)
         kl = joint_kl(found | {"z": z}, self.centres)
         names = "mean", "log_variance", "log_prior"
         arrays = {name: ops.convert_to_numpy(found[name]) for name in names}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.store import evenly
-from headline.network.styles.form import FormSpace
+from headline.network.styles.form import MARKS, FormSpace, Group
 from headline.network.styles.information import (
     active_units,
     matching,
@@ -40,6 +40,7 @@ WARMUP, CENTRING = 4, 4
 FITS = 3  # with different seeds
 NEXT_SEED = 7919  # what the seed of a fit is greater by than that of the fit before
 CENTRED = 8_000  # the most headlines whose z k-means clusters
+USUAL_SHARE = 0.1  # of a mark, from which on it counts in full
 LEAST_SCALE = 1e-3  # of a feature of the articles
 
 
@@ -120,7 +121,10 @@ class _Search:
         self.train = space.encode(train.forms).astype(np.uint8), train.features
         self.measured = space.encode(measured.forms), measured.features
         width = train.features.shape[1] // 2
-        self.model = StyleVAE(space, width, styles, WARMUP * UPDATES // SPANS, seed)
+        groups = weighted_groups(space.groups, self.train[0])
+        self.model = StyleVAE(
+            space, width, styles, WARMUP * UPDATES // SPANS, seed, groups
+        )
         self.model.build()
         falling = keras.optimizers.schedules.PolynomialDecay(RATE, UPDATES, 0.0)
         self.model.compile(keras.optimizers.Adam(falling))
@@ -175,6 +179,29 @@ class _Search:
             "active_units": active_units(found.mean),
             "usage": sorted((round(float(one), 4) for one in usage), reverse=True),
         }
+
+
+def weighted_groups(
+    groups: tuple[Group, ...], codes: NDArray[np.uint8]
+) -> tuple[Group, ...]:
+    """Returns the groups of features, with lower weights of rare or common marks.
+
+    A mark that few headlines have, or few lack, would make a style that hardly any
+    headline is in.
+
+    Args:
+        codes: encoded forms of a corpus, 0 or 1, shape ``(N, F)``.
+    """
+    shares = codes.mean(axis=0)
+    found = []
+    for group in groups:
+        if group.name in MARKS:
+            share = float(shares[group.begin])
+            usual = USUAL_SHARE * (1 - USUAL_SHARE)
+            factor = min(1.0, share * (1 - share) / usual)
+            group = group._replace(weight=group.weight * factor)
+        found.append(group)
+    return tuple(found)
 
 
 def _order(pairs: int, seed: int) -> NDArray[np.intp]:

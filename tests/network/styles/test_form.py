@@ -28,6 +28,9 @@ SPACE = FormSpace.of(FORMS)
         ("世贸组织：全球", 0, 4 / 6, {"colon"}),
         ("全球商品", ARTICLE.index("全球"), 1.0, set()),
         ("无人知晓 何处", -1, 0.0, {"space"}),
+        ("内核 Linux 更新", -1, 0.0, set()),  # the spaces belong to the Latin word
+        ("高温 3人死亡", -1, 0.0, {"space"}),
+        ("损失1,000元", -1, 0.0, set()),
         ("比分3:2", -1, 0.0, set()),  # between digits, it is no colon of a headline
         ("贸易回升", ARTICLE.index("贸易"), 2 / 3, set()),  # 贸 is in 世贸, too
         ("组", ARTICLE.index("组"), 0.0, set()),

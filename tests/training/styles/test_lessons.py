@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 
 from headline.generation.headlines import Headline
-from headline.network.styles.form import Form
+from headline.network.styles.form import MARKS, Form
 from headline.network.styles.posterior import StyleJudge
 from headline.text.source import Source
+from headline.training.styles.finding import weighted_groups
 from headline.training.styles.pairs import Pairs
 from headline.training.styles.tuning import Lessons, Progress
 from headline.training.styles.written import Written, best_in_styles, repeats
-from tests.network.styles.judges import ARTICLES, FORMS, HEADLINES, random_judge
+from tests.network.styles.judges import (
+    ARTICLES,
+    FORMS,
+    HEADLINES,
+    SPACE,
+    random_judge,
+)
 from tests.scripted import char_tokenizer
 
 WIDTH, STYLES = 8, 3
@@ -135,3 +142,32 @@ def test_a_row_of_the_history_is_the_mean_since_the_last_one() -> None:
         {"update": 300, "a": 149.5, "b": 1.0},
         {"update": 301, "a": 5.0, "b": 2.0},
     ]
+
+
+def test_of_headlines_in_one_style_the_likeliest_for_its_length_is_kept() -> None:
+    judge = random_judge(WIDTH, STYLES)
+    bias = np.array([0, 1000, 0], np.float32)
+    one_style = StyleJudge(judge.space, {**judge.arrays, "prior/bias": bias})
+    headlines = [
+        Headline("天地", -4.0),
+        Headline("天地玄黄宇宙", -4.5),  # less likely, but long
+        Headline("玄黄", -9.0),
+    ]
+    (found,) = best_in_styles(one_style, PAIRS, 0, headlines)
+    assert found == Written(0, "天地玄黄宇宙", 1)
+
+
+def test_rare_marks_count_less_and_nothing_else_changes() -> None:
+    groups = SPACE.groups
+    codes = np.zeros((1000, SPACE.size), np.uint8)
+    begins = {group.name: group.begin for group in groups}
+    for name, share in (("colon", 0.05), ("space", 0.1), ("comma", 0.5), ("quote", 1)):
+        codes[: round(1000 * share), begins[name]] = 1
+    found = {
+        after.name: after.weight / before.weight
+        for before, after in zip(groups, weighted_groups(groups, codes), strict=True)
+    }
+    assert found["colon"] == pytest.approx(0.05 * 0.95 / 0.09)
+    assert found["space"] == pytest.approx(1) and found["comma"] == 1
+    assert found["question"] == found["quote"] == 0
+    assert all(found[group.name] == 1 for group in groups if group.name not in MARKS)
