@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         HeadlineError,
         Interrupted,
         LockedError,
+        TrainingComplete,
         TrainingError,
         WorkerError,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "ModelConfig",
     "PrepareConfig",
     "TrainConfig",
+    "TrainingComplete",
     "TrainingError",
     "Wish",
     "WorkerError",
@@ -80,6 +82,7 @@ _MODULES = {
         "HeadlineError",
         "Interrupted",
         "LockedError",
+        "TrainingComplete",
         "TrainingError",
         "WorkerError",
     ),

@@ -25,7 +25,7 @@ from tests.scripted import styled_bundle
 HAN = "央行今日宣布下调存款准备金率"
 BUNDLE = styled_bundle(HAN + HAN[:5])
 EACH = DecodeConfig(styles=True, max_length=8, batch_size=3)
-PAIRS = [Pair(HAN[at:] + HAN[:at] * (at % 3), HAN[at : at + 4]) for at in range(7)]
+PAIRS = [Pair(HAN[at:] + HAN[:at] * (at % 3), HAN[at : at + 4]) for at in range(14)]
 
 
 def evaluated(folder: Path, bundle: Bundle = BUNDLE) -> Evaluation:
@@ -80,7 +80,11 @@ def test_obedience_is_what_the_second_judge_accepts(found: Evaluation) -> None:
     kept = found.styles.kept
     assert kept.obedience == pytest.approx(obeying(styled))
     assert kept.chance == pytest.approx(obeying(by_chance))
-    assert kept.obedience != kept.chance
+    own, chance = (
+        [obeying(some, style) for style in ("1", "2", "3")]
+        for some in (styled, by_chance)
+    )
+    assert own != chance
     for name, one in found.styles.each.items():
         assert one.obedience == pytest.approx(obeying(styled, name))
         assert one.chance == pytest.approx(obeying(by_chance, name))
