@@ -33,11 +33,13 @@ from headline.system.files import (
     write_text,
 )
 from headline.system.folders import located, read_whole, replacing_files, tidy
+from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT = 1
 # Settings of models whose config.json does not have them yet.
 OLDER_MODEL = {"match_length": 0, "bigrams": 0, "styles": 0}
+RULES = "boilerplate"  # key in config.json
 CONFIG = "config.json"
 VOCAB = "vocab.json"
 WEIGHTS = "weights.safetensors"
@@ -66,6 +68,7 @@ class Bundle:
     tokenizer: Tokenizer
     weights: Weights
     provenance: Mapping[str, Any]  # data, versions and settings of its training
+    rules: ArticleRules = NO_RULES  # what is removed from articles, as from its corpus
     styles: Styles | None = None  # that its network can write in
 
 
@@ -123,6 +126,8 @@ def _write_bundle(folder: Path, bundle: Bundle) -> None:
         "max_source_length": bundle.max_source_length,
         "provenance": dict(bundle.provenance),
     }
+    if bundle.rules:
+        content[RULES] = bundle.rules.to_dict()
     names = [CONFIG, VOCAB, WEIGHTS]
     if bundle.styles is not None:
         content["styles"] = bundle.styles.to_dict()
@@ -214,6 +219,7 @@ def _load_bundle(model_dir: Path) -> Bundle:
             weights=_load_arrays(located(model_dir, WEIGHTS)),
             provenance=dict(content["provenance"]),
             styles=_load_styles(model_dir, content, model),
+            rules=ArticleRules.from_dict(content.get(RULES, {})),
         )
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path} is damaged: {error}") from error

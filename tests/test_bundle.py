@@ -17,6 +17,7 @@ from headline.bundle import (
     CONFIG,
     HISTORY,
     MANIFEST,
+    RULES,
     SAMPLES,
     STYLES,
     VOCAB,
@@ -33,6 +34,7 @@ from headline.bundle import (
 )
 from headline.errors import BundleError, HeadlineError
 from headline.system.files import sha256
+from headline.text.boilerplate import ArticleRules
 from tests.damage import damages
 from tests.scripted import char_tokenizer, styled_bundle, tiny_bundle
 
@@ -93,6 +95,21 @@ def assert_same(one: Bundle, other: Bundle) -> None:
 
 def test_saved_bundle_comes_back(clean_dir: Path) -> None:
     assert_same(load_bundle(clean_dir), BUNDLE)
+
+
+def test_rules_for_articles_come_back(tmp_path: Path) -> None:
+    save_bundle(tmp_path, BUNDLE)
+    plain = json.loads((tmp_path / CONFIG).read_text("utf-8"))
+    assert RULES not in plain and not load_bundle(tmp_path).rules
+
+    rules = ArticleRules(
+        openings=("云岭社{n}月{n}日电",), closings=("(完)",), titles=True
+    )
+    save_bundle(tmp_path, replace(BUNDLE, rules=rules))
+
+    assert load_bundle(tmp_path).rules == rules
+    content = json.loads((tmp_path / CONFIG).read_text("utf-8"))
+    assert content.pop(RULES) == rules.to_dict() and content == plain
 
 
 def test_order_of_an_array_in_memory_does_not_matter(tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def _middle_length(pairs: Iterable[Pair]) -> int:
 
 
 def _first_headlines(generator: Generator, pairs: Iterable[Pair]) -> Iterator[str]:
-    sources = (generator.read_normalised(pair.source) for pair in pairs)
+    cleaned = (generator.cleaned(*pair) for pair in pairs)
+    sources = (generator.read_clean(article) for article in cleaned)
     for headlines in generator.stream(sources):
         yield headlines[0].text
 
@@ -237,24 +238,30 @@ class _Writer:
         both = zip(pairs, others, strict=False)
         for window in windows(both, self.generator.window_size):
             with self._timed():
-                texts = [pair.source for pair, _ in window]
-                sources = [*map(self.generator.read_normalised, texts)]
+                cleaned = [self.generator.cleaned(*pair) for pair, _ in window]
+                sources = [*map(self.generator.read_clean, cleaned)]
                 found = self.generator.generate(sources, advance=self._advance)
             if self.tally is not None:
                 references = [pair.target for pair, _ in window]
                 self.tally.add(sources, references, found)
-            for (pair, other), headlines in zip(window, found, strict=True):
-                yield self._prediction(pair, headlines, other)
+            for (pair, other), headlines, read in zip(
+                window, found, cleaned, strict=True
+            ):
+                yield self._prediction(pair, headlines, other, read)
 
     def _prediction(
-        self, pair: Pair, headlines: Sequence[Headline], other: str | None
+        self,
+        pair: Pair,
+        headlines: Sequence[Headline],
+        other: str | None,
+        cleaned: str,
     ) -> Prediction:
         texts = {"model": headlines[0].text}
         if other is not None:
             texts["other"] = other
         if self.generator.written(self.generator.config) > 1:
             texts["oracle"] = _oracle(headlines, pair.target)
-        texts["lead"] = lead(pair.source, self.length)
+        texts["lead"] = lead(cleaned, self.length)
         texts["references"] = pair.target
         facts = Facts.of(pair.source)
         marks = {name: mark(text, pair.target, facts) for name, text in texts.items()}

@@ -77,7 +77,8 @@ def score_file(
     pairs: list[Pair] = []
     scores: list[float] = []
     for window in windows(read_pairs(path, form), generator.window_size):
-        sources = [generator.read_normalised(pair.source) for pair in window]
+        cleaned = [generator.cleaned(*pair) for pair in window]
+        sources = [generator.read_clean(article) for article in cleaned]
         scores += generator.score(sources, [pair.target for pair in window])
         pairs += map(excerpt, window)
         if meter is not None:

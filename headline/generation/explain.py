@@ -17,6 +17,7 @@ from headline.engines.numpy.trace import Trace, traces
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
 from headline.network.styles.catalogue import Styles
+from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
@@ -64,6 +65,7 @@ class Explainer:
         tokenizer: of the model.
         engine: runs the model.
         max_source_length: characters of an article that are read.
+        rules: what is removed from articles before they are read.
         styles: of the model, if it has some.
     """
 
@@ -72,12 +74,13 @@ class Explainer:
         tokenizer: Tokenizer,
         engine: NumpyEngine,
         max_source_length: int,
+        rules: ArticleRules = NO_RULES,
         styles: Styles | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
         self.max_source_length = max_source_length
-        self.styles = styles
+        self.rules, self.styles = rules, styles
 
     @classmethod
     def load(cls, model_dir: Path) -> Self:
@@ -92,8 +95,8 @@ class Explainer:
     def from_bundle(cls, bundle: Bundle) -> Self:
         """Runs a bundle with NumPy."""
         engine = NumpyEngine(bundle.model, bundle.weights)
-        length = bundle.max_source_length
-        return cls(bundle.tokenizer, engine, length, bundle.styles)
+        longest, rules, styles = bundle.max_source_length, bundle.rules, bundle.styles
+        return cls(bundle.tokenizer, engine, longest, rules, styles)
 
     @classmethod
     def beside(cls, generator: Generator, bundle: Bundle) -> Self:
@@ -105,8 +108,8 @@ class Explainer:
         if not isinstance(generator.engine, NumpyEngine):
             return cls.from_bundle(bundle)
         engine = generator.engine.without_shortlist()
-        length = generator.max_source_length
-        return cls(generator.tokenizer, engine, length, bundle.styles)
+        longest, rules = generator.max_source_length, generator.rules
+        return cls(generator.tokenizer, engine, longest, rules, bundle.styles)
 
     @property
     def pointer(self) -> bool:
@@ -120,7 +123,8 @@ class Explainer:
             article: raw text, or the result of the generator's ``read``; a blank
                 article has no headline to explain.
         """
-        source = Source.read(article, self.tokenizer, self.max_source_length)
+        longest = self.max_source_length
+        source = Source.read(article, self.tokenizer, longest, self.rules)
         ids, extra = source.encoded.ids, source.encoded.extra
         return Explanation(
             tuple(self._text(token, extra) for token in ids.tolist()),

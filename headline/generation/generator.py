@@ -21,6 +21,7 @@ from headline.network.styles.catalogue import Styles
 from headline.search.score_targets import score_targets
 from headline.settings.base import Device
 from headline.settings.search import DecodeConfig
+from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
@@ -40,6 +41,7 @@ class Generator:
         engine: runs the model.
         config: how to search.
         max_source_length: characters of an article that are read.
+        rules: what is removed from articles before they are read.
         styles: of the model, if it has some; then ``engine`` is a ``StyleEngine``.
     """
 
@@ -49,13 +51,14 @@ class Generator:
         engine: Engine[Any],
         config: DecodeConfig,
         max_source_length: int,
+        rules: ArticleRules = NO_RULES,
         styles: Styles | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
         self.config = config
         self.max_source_length = max_source_length
-        self.styles = styles
+        self.rules, self.styles = rules, styles
         self._searcher = _searcher(tokenizer, engine, styles)
 
     @classmethod
@@ -86,16 +89,25 @@ class Generator:
             TrainingError: a GPU is requested and there is none.
         """
         engine = _engine(bundle, config, device)
-        length, styles = bundle.max_source_length, bundle.styles
-        return cls(bundle.tokenizer, engine, config, length, styles)
+        longest, rules, styles = bundle.max_source_length, bundle.rules, bundle.styles
+        return cls(bundle.tokenizer, engine, config, longest, rules, styles)
 
     def read(self, article: Readable) -> Source:
         """Reads an article as the model does; returns a ``Source`` unchanged."""
-        return Source.read(article, self.tokenizer, self.max_source_length)
+        longest = self.max_source_length
+        return Source.read(article, self.tokenizer, longest, self.rules)
 
-    def read_normalised(self, text: str) -> Source:
-        """Reads an article that is already normalised by ``normalise``."""
+    def read_clean(self, text: str) -> Source:
+        """Reads an article that is already normalised and without boilerplate."""
         return Source.of_normalised(text, self.tokenizer, self.max_source_length)
+
+    def cleaned(self, article: str, headline: str) -> str:
+        """Removes the boilerplate from a normalised article as ``prepare`` does.
+
+        Args:
+            headline: the reference, which may be the first line of the article.
+        """
+        return self.rules.clean(article, [headline]) if self.rules else article
 
     def generate(
         self,

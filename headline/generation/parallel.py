@@ -79,6 +79,7 @@ class ParallelGenerator(Generator):
             single.engine,
             single.config,
             single.max_source_length,
+            single.rules,
             single.styles,
         )
         search = partial(_search, single) if make is None else _Maker(make).search

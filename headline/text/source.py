@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeAlias, Union
 
+from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.normalise import normalise
 from headline.text.spans import cut, spans
 from headline.text.tokenizer import Encoded, Tokenizer
@@ -15,22 +16,30 @@ Readable: TypeAlias = Union[str, "Source"]  # a raw article, or one already read
 class Source:
     """An article as a model reads it: normalised, cut and encoded."""
 
-    whole: str  # the normalised article
+    whole: str  # the normalised article, without boilerplate
     text: str  # the beginning of it, which the model reads
     encoded: Encoded  # ``text`` as ids
     runs: tuple[str, ...]  # see ``headline.text.spans``
 
     @classmethod
-    def read(cls, article: Readable, tokenizer: Tokenizer, max_length: int) -> "Source":
+    def read(
+        cls,
+        article: Readable,
+        tokenizer: Tokenizer,
+        max_length: int,
+        rules: ArticleRules = NO_RULES,
+    ) -> "Source":
         """Reads an article; a ``Source`` is returned unchanged.
 
         Args:
             tokenizer: the tokenizer of the model.
             max_length: the most characters that the model reads.
+            rules: what is removed first, as it was from the model's corpus.
         """
         if isinstance(article, Source):
             return article
-        return cls.of_normalised(normalise(article), tokenizer, max_length)
+        whole = rules.clean(normalise(rules.without_title_line(article)))
+        return cls.of_normalised(whole, tokenizer, max_length)
 
     @classmethod
     def of_normalised(

@@ -207,7 +207,7 @@ def test_an_article_is_encoded_once_for_all_its_styles(config: DecodeConfig) -> 
     engine = CountingEngine(BUNDLE.model, BUNDLE.weights)
     # No asked length: an article whose headline is cut off is searched again.
     config = replace(config, max_length=DecodeConfig.max_length)
-    generator = Generator(BUNDLE.tokenizer, engine, config, 50, BUNDLE.styles)
+    generator = Generator(BUNDLE.tokenizer, engine, config, 50, styles=BUNDLE.styles)
     generator.generate(ARTICLES)
     assert engine.encoded == len(ARTICLES)
 
@@ -269,7 +269,7 @@ def test_both_engines_write_the_same_headlines_in_each_style() -> None:
 
     keras_engine = KerasEngine.from_weights(BUNDLE.model, BUNDLE.weights)
     config = replace(EACH, shortlist=0)
-    generator = Generator(BUNDLE.tokenizer, keras_engine, config, 50, BUNDLE.styles)
+    generator = Generator(BUNDLE.tokenizer, keras_engine, config, 50, styles=BUNDLE.styles)
     found = generator.generate(ARTICLES)
     expected = generator_of(config).generate(ARTICLES)
     assert texts(found) == texts(expected)
