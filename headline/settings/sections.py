@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from headline.settings.base import Config, Setting, offered
+from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
@@ -17,6 +18,7 @@ from headline.settings.train import TrainConfig
 _KINDS: tuple[type[Config], ...] = (
     FormatConfig,
     PrepareConfig,
+    CleanConfig,
     PresetConfig,
     TrainConfig,
     ModelConfig,

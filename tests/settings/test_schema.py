@@ -11,6 +11,7 @@ from headline.errors import ConfigError
 from headline.formats.tables import CorpusFormat
 from headline.generation.files import Task
 from headline.settings.base import Config, Kind, Level, Range, Setting, offered, schema
+from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
@@ -24,6 +25,7 @@ from headline.settings.train import TrainConfig
 
 KINDS: list[type[Config]] = [
     PrepareConfig,
+    CleanConfig,
     PresetConfig,
     TrainConfig,
     ModelConfig,
