@@ -38,7 +38,7 @@ def entries(reader: RowReader) -> list[Pair | Reject]:
     found: list[Pair | Reject] = []
     seen = DigestSet()
     for rows in reader.read():
-        judged, digests = reader.judge(rows.texts)
+        judged, digests, *_ = reader.judge(rows.texts)
         faults = {
             row: made for row, made in enumerate(judged) if isinstance(made, Reason)
         }

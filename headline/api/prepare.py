@@ -10,6 +10,7 @@ from headline.data.prepare import Job
 from headline.data.prepare import prepare as prepare_corpus
 from headline.errors import ConfigError, CorpusError
 from headline.formats.tables import CorpusFormat
+from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig
 from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
 from headline.system.outputs import check_outputs
@@ -37,7 +38,8 @@ def prepare(
         weights: how often an epoch shows each pair of a file; 1 for other files.
         overwrite: replace the dataset that is there.
         workers: processes that read a large corpus.
-        settings: of ``PrepareConfig`` and ``FormatConfig``, such as ``vocab_size``.
+        settings: of ``PrepareConfig``, ``CleanConfig`` and ``FormatConfig``, such as
+            ``vocab_size``, or ``clean=False`` to leave the texts as they are.
 
     Returns:
         the content of data.json: ``counts``, ``corpora``, ``rejects`` and more.
@@ -47,7 +49,8 @@ def prepare(
         DataError: the folder exists already, and ``overwrite`` is false.
         ConfigError: a setting is unknown or out of range.
     """
-    preparing, form = shares(settings, names_of(PrepareConfig), names_of(FormatConfig))
+    known = map(names_of, (PrepareConfig, CleanConfig, FormatConfig))
+    preparing, cleaning, form = shares(settings, *known)
     files, pairs = _taken_apart(files_or_pairs)
     others = [*map(Path, unpaired)]
     for path in [*files, *others]:
@@ -59,6 +62,7 @@ def prepare(
         data_dir=Path(data_dir),
         format=CorpusFormat(**FormatConfig(**form).to_dict()),
         config=PrepareConfig(**preparing),
+        cleaning=CleanConfig(**cleaning),
         overwrite=overwrite,
         weights=_checked(weights or {}, files),
         unpaired=others,

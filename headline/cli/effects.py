@@ -12,6 +12,7 @@ import click
 
 from headline.cli.asked import Asked
 from headline.settings.base import schema
+from headline.settings.clean import CleanConfig
 from headline.settings.search import DecodeConfig
 from headline.system.compression import plain_name
 
@@ -73,6 +74,12 @@ def format_rules(files: Sequence[Path]) -> Iterable[Rule]:
     formats = [*map(format_of, files)]
     has_text = not files or any(one is None or one.is_text for one in formats)
     yield "encoding", has_text, "a file that is text"
+
+
+def cleaning_rules(cleaning: CleanConfig) -> Iterable[Rule]:
+    """Yields the rules for settings of the cleaning."""
+    for one in schema(CleanConfig):
+        yield one.name, cleaning.clean or one.name == "clean", "--clean"
 
 
 def text_rules(files: Sequence[Path], texts: Sequence[Path]) -> Iterable[Rule]:

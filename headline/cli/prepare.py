@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from headline.cli.asked import Asked, part
-from headline.cli.effects import format_rules, refuse_idle
+from headline.cli.effects import cleaning_rules, format_rules, refuse_idle
 from headline.cli.models import corpus_format
 from headline.cli.options import (
     argument,
@@ -18,6 +18,7 @@ from headline.cli.options import (
 from headline.cli.paths import CORPUS, FOLDER
 from headline.cli.story import tell, timed
 from headline.errors import ConfigError
+from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, MachineConfig
 from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
 
@@ -56,6 +57,7 @@ from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
 @settings_options(
     part(FormatConfig),
     part(PrepareConfig),
+    part(CleanConfig),
     part(
         MachineConfig,
         only=("workers",),
@@ -90,10 +92,10 @@ def prepare(
         headline prepare news.csv --unpaired archive.csv -o prepared/more
     """
     config, form = asked.over(PrepareConfig()), asked.over(FormatConfig())
-    machine = asked.over(MachineConfig())
+    cleaning, machine = asked.over(CleanConfig()), asked.over(MachineConfig())
     if asked.printing:
-        return asked.show(config, form, machine)
-    refuse_idle(asked, format_rules([*files, *unpaired]))
+        return asked.show(config, form, cleaning, machine)
+    refuse_idle(asked, [*format_rules([*files, *unpaired]), *cleaning_rules(cleaning)])
     from headline.cli.places import check_preparation
     from headline.data.prepare import Job
     from headline.data.prepare import prepare as prepare_corpus
@@ -108,6 +110,7 @@ def prepare(
         data_dir=data_dir,
         format=corpus_format(form),
         config=config,
+        cleaning=cleaning,
         overwrite=overwrite,
         weights=weights_of(weights, files),
         unpaired=unpaired,

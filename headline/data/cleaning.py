@@ -24,6 +24,9 @@ class Reason(StrEnum):
     LONG_TARGET = "headline too long"
     NOT_SHORTER = "headline not shorter than article"
     DUPLICATE = "duplicate"
+    REPEATED = "headline of many articles"
+    UNRELATED = "headline unlike its article"
+    NEAR_DUPLICATE = "near-duplicate"
     HELD_OUT = "article of the valid or test split"  # only for --unpaired
     NO_SENTENCE = "no sentence fit for a headline"  # only for --unpaired
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from headline.data.cleaner import Cleaned, Cleaner, Hit, Keys
 from headline.data.cleaning import Reason, length_faults
 from headline.data.duplicates import digest_of
 from headline.errors import CorpusError
@@ -27,6 +28,25 @@ class Pair(NamedTuple):
     target: str
 
 
+class Judged(NamedTuple):
+    """A block of rows as pairs.
+
+    Attributes:
+        found: the pair of each row, or the reason why it is rejected.
+        digests: the digests of the rows that may be duplicates, by the index of the
+            row.
+        articles: the articles of all rows, before they are cleaned.
+        hits: what cleaning has removed.
+        keys: the keys of all rows; None without cleaning.
+    """
+
+    found: list[Pair | Reason]
+    digests: dict[int, bytes]
+    articles: Sequence[str]
+    hits: Sequence[Hit] = ()
+    keys: Keys | None = None
+
+
 class RowReader(ABC):
     """Reads the rows of files in blocks, and makes pairs of them.
 
@@ -35,7 +55,10 @@ class RowReader(ABC):
 
     Attributes:
         names: the names of the files as text.
+        cleaner: cleans the texts of rows; None leaves them as they are.
     """
+
+    cleaner: Cleaner | None = None
 
     def __init__(self, files: Iterable[Path], format: CorpusFormat) -> None:
         self._files = tuple(files)
@@ -62,26 +85,32 @@ class RowReader(ABC):
             if not count:
                 raise CorpusError(f"{path} has no rows")
 
-    def judge(
-        self, texts: Sequence[Sequence[str]]
-    ) -> tuple[list[Pair | Reason], dict[int, bytes]]:
-        """Normalises and checks the texts of ``Rows.texts``.
-
-        Returns:
-            the pair of each row, or the reason why it is rejected; and the digests of
-            the rows that may be duplicates, keyed by the index of the row.
-        """
+    def judge(self, texts: Sequence[Sequence[str]]) -> Judged:
+        """Normalises, cleans and checks the texts of ``Rows.texts``."""
         columns = [normalise_all(column) for column in texts]
-        faults = self._faults(columns)
+        cleaned, keys = self._cleaned(columns)
+        faults = {**cleaned.faults, **self._faults(cleaned.columns, columns[-1])}
         found: list[Pair | Reason] = []
         digests = {}
-        for row, values in enumerate(zip(*columns, strict=True)):
+        whole = zip(*columns, strict=True)
+        for row, values in enumerate(zip(*cleaned.columns, strict=True)):
+            before = next(whole)
             if row in faults:
                 found.append(faults[row])
             else:
-                digests[row] = digest_of(values)
+                digests[row] = digest_of(before)
                 found.append(self._pair(values))
-        return found, digests
+        return Judged(found, digests, columns[-1], cleaned.hits, keys)
+
+    def _cleaned(self, columns: Sequence[Sequence[str]]) -> tuple[Cleaned, Keys | None]:
+        if self.cleaner is None:
+            return Cleaned(columns, (), {}, ()), None
+        *targets, sources = columns  # only articles, if they have no headlines
+        if targets:
+            cleaned = self.cleaner.clean_pairs(targets[0], sources)
+        else:
+            cleaned = self.cleaner.clean_articles(sources)
+        return cleaned, self.cleaner.keys(cleaned)
 
     @abstractmethod
     def _columns(self, table: Table) -> tuple[str, ...]:
@@ -92,8 +121,15 @@ class RowReader(ABC):
         """
 
     @abstractmethod
-    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
-        """Returns the reasons to reject rows, from the normalised columns, by index."""
+    def _faults(
+        self, columns: Sequence[Sequence[str]], articles: Sequence[str]
+    ) -> dict[int, Reason]:
+        """Returns the reasons to reject rows, by index.
+
+        Args:
+            columns: the columns after normalising and cleaning.
+            articles: the articles before cleaning.
+        """
 
     @abstractmethod
     def _pair(self, texts: Sequence[str]) -> Pair | Reason:
@@ -129,7 +165,9 @@ class CorpusReader(RowReader):
         target, source = texts
         return Pair(source, target)
 
-    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
+    def _faults(
+        self, columns: Sequence[Sequence[str]], articles: Sequence[str]
+    ) -> dict[int, Reason]:
         target, source = columns
         return length_faults(
             target,

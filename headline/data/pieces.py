@@ -14,12 +14,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from headline.data.cleaner import Hit, Keys
 from headline.data.cleaning import Reason
 from headline.data.corpus import Pair
-from headline.data.store import SIDES, Sides
+from headline.data.store import SIDES, UNPAIRED, Sides
 from headline.text.ids import Ids, Ragged
 from headline.text.tokenizer import Tokenizer
 
+COUNTED = ("train", UNPAIRED)  # splits whose pieces are counted for the vocab
 PIECES = 1 << 18  # about the most pieces of one side that are read back at a time
 
 Numbers = NDArray[np.uint32]
@@ -39,6 +41,8 @@ class Pairs:
         sides: the sources and the targets, as indices of ``pieces``.
         lengths: the length of each source and each target in characters, uncut.
         texts: the pairs of the held-out splits as text.
+        hits: what cleaning has removed from the rows.
+        keys: the keys of the pairs; None without cleaning.
     """
 
     faults: dict[int, Reason]
@@ -49,6 +53,8 @@ class Pairs:
     sides: Sides
     lengths: Sequence[NDArray[np.int64]]
     texts: dict[str, list[Pair]]
+    hits: Sequence[Hit] = ()
+    keys: Keys | None = None
 
     def by_split(self) -> Iterator[tuple[str, slice, Sides]]:
         """Yields each split with the slice of its pairs and both sides of them."""
@@ -77,6 +83,10 @@ class Lexicon:
         counts = np.bincount(numbers, minlength=len(self._counts))
         counts[: len(self._counts)] += self._counts
         self._counts = counts
+
+    def discount(self, numbers: Numbers) -> None:
+        """Takes back occurrences that were counted."""
+        self._counts -= np.bincount(numbers, minlength=len(self._counts))
 
     @property
     def pieces(self) -> list[str]:
@@ -107,6 +117,7 @@ class Spool:
     def __init__(self, stack: ExitStack, folder: Path, splits: Sequence[str]) -> None:
         self.lexicon = Lexicon()
         self._longest = dict.fromkeys(splits, 1)  # in pieces
+        self._kept: dict[str, NDArray[np.bool_]] = {}  # by split, once it is known
 
         def opened(split: str, side: str, kind: str) -> BinaryIO:
             path = folder / f"{split}.{side}.{kind}"
@@ -128,8 +139,29 @@ class Spool:
         files.numbers.write(np.ascontiguousarray(texts.numbers, np.uint32).data)
         files.lengths.write(np.ascontiguousarray(texts.lengths, np.int64).data)
 
+    def keep(self, split: str, kept: NDArray[np.bool_]) -> None:
+        """Leaves out the pairs of a split that a mask does not select."""
+        begin = 0
+        for sides in self._blocks(split):
+            gone = ~kept[begin : begin + len(sides[0].lengths)]
+            begin += len(gone)
+            for side in sides if split in COUNTED and gone.any() else ():
+                self.lexicon.discount(side.where(gone).numbers)
+        self._kept[split] = kept
+
     def pairs(self, split: str) -> Iterator[Sides]:
-        """Yields all pairs of a split in blocks, each with both sides."""
+        """Yields the pairs of a split in blocks, each with both sides."""
+        kept, begin = self._kept.get(split), 0
+        for sides in self._blocks(split):
+            if kept is None:
+                yield sides
+                continue
+            stays = kept[begin : begin + len(sides[0].lengths)]
+            begin += len(stays)
+            if stays.any():
+                yield tuple(side.where(stays) for side in sides)
+
+    def _blocks(self, split: str) -> Iterator[Sides]:
         sides = [self._files[split][side] for side in SIDES]
         for stream in (stream for files in sides for stream in files):
             stream.seek(0)

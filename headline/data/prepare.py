@@ -6,6 +6,9 @@ ids; the word tokenizer cuts the texts again there, with the words of the vocab 
 Articles without headlines come after the pairs, as pseudo-pairs in a split of their
 own. Memory holds the pieces, the counts of lengths, and a hash of each pair.
 
+Cleaning adds a pass before these two, which learns its rules; see
+``headline.data.cleaning_pass``.
+
 This process reads rows, finds duplicates and writes. Worker processes do the work that
 needs one row only, so their number does not change the result.
 """
@@ -24,22 +27,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.data.cleaning import Reason, rejects
+from headline.data.cleaning import Reason, Reject, rejects
+from headline.data.cleaning_pass import CleaningPass
 from headline.data.corpus import CorpusReader, Pair, RowReader, rows_of, shown
 from headline.data.duplicates import DigestSet, with_duplicates
-from headline.data.pieces import Encode, Numbers, Pairs, PieceTable, Spool, TextTable
+from headline.data.pieces import (
+    COUNTED,
+    Encode,
+    Numbers,
+    Pairs,
+    PieceTable,
+    Spool,
+    TextTable,
+)
 from headline.data.pseudo import UnpairedReader
 from headline.data.report import Counts, FileCounts, summarise
-from headline.data.store import SIDES, SPLITS, UNPAIRED, Draft, Sides, replacing_dataset
+from headline.data.store import (
+    CLEANING,
+    SIDES,
+    SPLITS,
+    UNPAIRED,
+    Draft,
+    Sides,
+    replacing_dataset,
+)
 from headline.errors import CorpusError
 from headline.formats.records import Rows
 from headline.formats.tables import CorpusFormat
+from headline.settings.clean import CleanConfig
 from headline.settings.prepare import PrepareConfig
 from headline.system.workers import spread
 from headline.text.ids import SPECIAL_TOKENS, Ragged
 from headline.text.tokenizer import TOKENIZERS, Tokenizer, Vocab
 
 PAIRS = "pairs"  # the file name shown for pairs in memory
+NO_CLEANING = CleanConfig(clean=False)
 FEW = 4  # blocks that this process handles before it starts others
 
 Advance = Callable[[int], None]
@@ -54,6 +76,7 @@ class Job:
     format: CorpusFormat
     config: PrepareConfig
     overwrite: bool = False
+    cleaning: CleanConfig = NO_CLEANING
     weights: Mapping[Path, float] = field(default_factory=dict)  # 1 for other files
     # Articles and headlines in memory, in addition to the files.
     pairs: Iterable[tuple[str, str]] | None = None
@@ -94,13 +117,23 @@ def prepare(
         ExitStack() as stack,
     ):
         spool = Spool(stack, Path(folder), job.splits)
-        counts = _read(job, draft, spool, advance)
+        longest = job.config.max_source_length
+        cleaning = (
+            CleaningPass(stack, Path(folder), job.cleaning, longest)
+            if job.cleaning.clean
+            else None
+        )
+        sink = Sink(spool, draft, cleaning)
+        counts = _read(job, sink, advance)
+        cleaned = sink.finish(counts)
+        _check_usable(job, counts)
         tokenizer = _make_tokenizer(job.config, spool.lexicon.counts())
         _check_vocab(job.config, tokenizer)
         encode = _encoder(tokenizer, spool.lexicon.pieces, job.workers)
         for split in job.splits:
             draft.write_ids(split, partial(_ids, encode, spool, split), written)
-        return draft.finish(tokenizer, summarise(job.config, counts, tokenizer))
+        summary = summarise(job.config, counts, tokenizer)
+        return draft.finish(tokenizer, summary | cleaned)
 
 
 def split_of(source: str, config: PrepareConfig) -> str:
@@ -129,13 +162,13 @@ class Sorting:
 
     def sort(self, texts: Sequence[Sequence[str]]) -> Pairs:
         """Turns the texts of ``Rows`` into pairs, and the pairs into pieces."""
-        found, digests = self.reader.judge(texts)
+        judged = self.reader.judge(texts)
         faults: dict[int, Reason] = {}
         rows: dict[str, list[int]] = {}  # by split
         pairs: dict[str, list[Pair]] = {}
-        for row, made in enumerate(found):
+        for row, made in enumerate(judged.found):
             if isinstance(made, Pair):
-                split = self.split or split_of(made.source, self.config)
+                split = self.split or split_of(judged.articles[row], self.config)
                 rows.setdefault(split, []).append(row)
                 pairs.setdefault(split, []).append(made)
             else:
@@ -144,7 +177,17 @@ class Sorting:
         ordered = [*chain.from_iterable(pairs.values())]
         places = np.array([*chain.from_iterable(rows.values())], np.intp)
         held_out = {split: pairs.get(split, []) for split in SPLITS[1:]}
-        return Pairs(faults, digests, splits, places, *self._cut(ordered), held_out)
+        keys = None if judged.keys is None else judged.keys.at(places)
+        return Pairs(
+            faults,
+            judged.digests,
+            splits,
+            places,
+            *self._cut(ordered),
+            held_out,
+            judged.hits,
+            keys,
+        )
 
     def _cut(
         self, pairs: Sequence[Pair]
@@ -160,27 +203,60 @@ class Sorting:
         return pieces.distinct, sides, lengths
 
 
+@dataclass(frozen=True)
+class Sink:
+    """Where pairs and rejects go.
+
+    Args:
+        cleaning: gets rejects and texts, if pairs may still be left out.
+    """
+
+    spool: Spool
+    draft: Draft
+    cleaning: CleaningPass | None
+
+    def reject(self, found: list[Reject], name: str) -> None:
+        """Takes the rejects of the next block, and the name of its file."""
+        if self.cleaning is not None:
+            return self.cleaning.reject(found, name)
+        for one in found:
+            self.draft.reject(one.file, one.row, one.reason.value, one.excerpt)
+
+    def keep_text(self, split: str, pair: Pair) -> None:
+        """Takes a pair of a held-out split."""
+        (self.cleaning or self.draft).keep_text(split, pair)
+
+    def take(self, file: int, pairs: Pairs, new: NDArray[np.bool_]) -> None:
+        """Takes the pairs of a block, of which only those of new rows are used."""
+        if self.cleaning is not None:
+            self.cleaning.take(file, pairs, new)
+
+    def finish(self, counts: Counts) -> dict[str, Any]:
+        """Writes what has waited; returns what data.json has about cleaning."""
+        if self.cleaning is None:
+            return {}
+        return {CLEANING: self.cleaning.finish(self.spool, counts, self.draft)}
+
+
 class _Keeper:
     """Removes duplicates, counts rows, and writes pairs and rejects.
 
     It must get the rows in order.
     """
 
-    def __init__(
-        self, job: Job, reader: RowReader, counts: Counts, spool: Spool, draft: Draft
-    ) -> None:
+    def __init__(self, job: Job, reader: RowReader, counts: Counts, sink: Sink) -> None:
         self._job, self._reader, self._counts = job, reader, counts
-        self._spool, self._draft = spool, draft
+        self._sink, self._spool = sink, sink.spool
         self._seen = DigestSet()
 
     def keep(self, rows: Rows, pairs: Pairs) -> Counter[str]:
         """Takes rows and their pairs; returns the number of new pairs in each split."""
         self._counts.rows += len(rows)
         faults = with_duplicates(pairs.faults, pairs.digests, self._seen)
-        for reject in rejects(rows, self._reader.names[rows.file], faults):
-            self._counts.rejects[reject.reason.value] += 1
-            reason = reject.reason.value
-            self._draft.reject(reject.file, reject.row, reason, reject.excerpt)
+        name = self._reader.names[rows.file]
+        found = rejects(rows, name, faults)
+        self._counts.rejects.update(reject.reason.value for reject in found)
+        self._sink.reject(found, name)
         new = np.ones(len(rows.numbers), bool)
         new[list(faults)] = False
         numbers = self._spool.lexicon.numbers(pairs.pieces)
@@ -193,8 +269,9 @@ class _Keeper:
                 kept_texts = texts if is_new.all() else texts.where(is_new)
                 self._write(split, side, kept_texts, numbers)
             for pair in compress(pairs.texts.get(split, ()), is_new):
-                self._draft.keep_text(split, pair)
+                self._sink.keep_text(split, pair)
             kept[split] = int(is_new.sum())
+        self._sink.take(rows.file, pairs, new)
         return kept
 
     def _count(self, split: str, lengths: Sequence[NDArray[np.int64]]) -> None:
@@ -207,27 +284,25 @@ class _Keeper:
     def _write(self, split: str, side: str, texts: Ragged, numbers: Numbers) -> None:
         """Writes texts for the second pass; ``numbers`` are those of their pieces."""
         texts = texts._replace(numbers=numbers[texts.numbers])
-        if split in ("train", UNPAIRED):
+        if split in COUNTED:
             self._spool.lexicon.count(texts.numbers)
         self._spool.write(split, side, texts)
 
 
-def _read(job: Job, draft: Draft, spool: Spool, advance: Advance) -> Counts:
+def _read(job: Job, sink: Sink, advance: Advance) -> Counts:
     weights = {shown(path): weight for path, weight in job.weights.items()}
     counts = Counts(
         [FileCounts(name, weights.get(name, 1.0)) for name in job.names],
         {shown(path): 0 for path in job.unpaired},
     )
-    _read_corpora(job, counts, spool, draft, advance)
+    _read_corpora(job, counts, sink, advance)
     _check_usable(job, counts)
     if job.unpaired:
-        _read_unpaired(job, counts, spool, draft, advance)
+        _read_unpaired(job, counts, sink, advance)
     return counts
 
 
-def _read_corpora(
-    job: Job, counts: Counts, spool: Spool, draft: Draft, advance: Advance
-) -> None:
+def _read_corpora(job: Job, counts: Counts, sink: Sink, advance: Advance) -> None:
     config = job.config
     reader = CorpusReader(
         job.files,
@@ -237,24 +312,55 @@ def _read_corpora(
         max_target_length=config.max_target_length,
     )
     reader.names = job.names
-    keeper = _Keeper(job, reader, counts, spool, draft)
-    sorting, found = Sorting(reader, config), reader.read()
+    keeper = _Keeper(job, reader, counts, sink)
+    found: Iterable[Rows] = reader.read()
     if job.pairs is not None:
         found = chain(found, rows_of(job.pairs, len(job.files)))
-    for rows, pairs in _sorted_rows(sorting, found, job.workers, advance):
+    found, advance = _cleaned(sink, reader, found, advance)
+    for rows, pairs in _sorted_rows(Sorting(reader, config), found, job, advance):
         counts.corpora[rows.file].pairs += keeper.keep(rows, pairs)
 
 
-def _read_unpaired(
-    job: Job, counts: Counts, spool: Spool, draft: Draft, advance: Advance
-) -> None:
+def _cleaned(
+    sink: Sink, reader: RowReader, found: Iterable[Rows], advance: Advance
+) -> tuple[Iterable[Rows], Advance]:
+    """Makes the first pass of a cleaning, and gives the reader its cleaner.
+
+    Returns:
+        the same rows, and how to report progress on them.
+    """
+    if sink.cleaning is None:
+        return found, advance
+    halves = Halves(advance)
+    position = 0
+    for rows in sink.cleaning.first_pass(found):
+        halves.first(max(0, rows.position - position))
+        position = max(position, rows.position)
+    reader.cleaner = sink.cleaning.cleaner
+    return sink.cleaning.second_pass(), halves.second
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Reports the bytes of rows that are read twice: half of them each time."""
+
+    advance: Advance
+
+    def first(self, step: int) -> None:
+        self.advance(step // 2)
+
+    def second(self, step: int) -> None:
+        self.advance(step - step // 2)
+
+
+def _read_unpaired(job: Job, counts: Counts, sink: Sink, advance: Advance) -> None:
     rows_before, rejects_before = counts.rows, counts.rejects.copy()
     held_out = partial(_is_held_out, job.config)
     reader = UnpairedReader(job.unpaired, job.format, job.config, held_out)
-    keeper = _Keeper(job, reader, counts, spool, draft)
+    keeper = _Keeper(job, reader, counts, sink)
+    found, advance = _cleaned(sink, reader, reader.read(), advance)
     sorting = Sorting(reader, job.config, UNPAIRED)
-    found = reader.read()
-    for rows, pairs in _sorted_rows(sorting, found, job.workers, advance):
+    for rows, pairs in _sorted_rows(sorting, found, job, advance):
         counts.unpaired[reader.names[rows.file]] += keeper.keep(rows, pairs)[UNPAIRED]
     if not any(counts.unpaired.values()):
         reasons = _reasons(counts.rows - rows_before, counts.rejects - rejects_before)
@@ -266,7 +372,7 @@ def _is_held_out(config: PrepareConfig, article: str) -> bool:
 
 
 def _sorted_rows(
-    sorting: Sorting, found: Iterable[Rows], workers: int, advance: Advance
+    sorting: Sorting, found: Iterable[Rows], job: Job, advance: Advance
 ) -> Iterator[tuple[Rows, Pairs]]:
     """Yields the rows with their pairs, and reports progress to ``advance``.
 
@@ -281,7 +387,7 @@ def _sorted_rows(
             yield rows.texts
 
     position = 0
-    for pairs in spread(sorting.sort, texts(), workers, FEW):
+    for pairs in spread(sorting.sort, texts(), job.workers, FEW):
         rows = under_way.popleft()
         yield rows, pairs
         advance(max(0, rows.position - position))  # pairs in memory have no position

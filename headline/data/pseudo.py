@@ -133,17 +133,19 @@ class UnpairedReader(RowReader):
         wanted = self._format.source_column
         return (find_column(table, wanted, SOURCE_COLUMNS, "source"),)
 
-    def _faults(self, columns: Sequence[Sequence[str]]) -> dict[int, Reason]:
-        (articles,) = columns
-        reasons = map(self._fault, articles)
+    def _faults(
+        self, columns: Sequence[Sequence[str]], articles: Sequence[str]
+    ) -> dict[int, Reason]:
+        (cleaned,) = columns
+        reasons = map(self._fault, cleaned, articles)
         return {row: reason for row, reason in enumerate(reasons) if reason is not None}
 
-    def _fault(self, article: str) -> Reason | None:
+    def _fault(self, article: str, whole: str) -> Reason | None:
         if not article:
             return Reason.EMPTY_SOURCE
         if len(article) < self._config.min_source_length:
             return Reason.SHORT_SOURCE
-        return Reason.HELD_OUT if self._held_out(article) else None
+        return Reason.HELD_OUT if self._held_out(whole) else None
 
     def _pair(self, texts: Sequence[str]) -> Pair | Reason:
         (article,) = texts

@@ -9,7 +9,7 @@ import numpy as np
 
 from headline import __version__
 from headline.data.cleaning import Reason
-from headline.data.store import SIDES, SPLITS, UNPAIRED, Corpus
+from headline.data.store import CLEANING, SIDES, SPLITS, UNPAIRED, Corpus
 from headline.settings.prepare import PrepareConfig
 from headline.text.tokenizer import Tokenizer
 
@@ -99,6 +99,7 @@ def summary_table(summary: Mapping[str, Any]) -> str:
         if name == "rejected":
             reasons = summary["rejects"].items()
             lines += [f"  {reason:34}{number:>12,}" for reason, number in reasons]
+    lines += _cleaned_lines(summary.get(CLEANING))
     head = "".join(f"{f'p{share}':>8}" for share in PERCENTILES)
     lines.append(f"{'length in characters':24}{head}")
     for side, name in zip(SIDES, ("article", "headline"), strict=True):
@@ -108,6 +109,21 @@ def summary_table(summary: Mapping[str, Any]) -> str:
     if len(summary["corpora"]) + len(unpaired) > 1:
         lines += _corpora_lines(summary["corpora"], unpaired)
     return "\n".join(lines)
+
+
+def _cleaned_lines(found: Mapping[str, Any] | None) -> list[str]:
+    """Returns one line for each kind of removal that was made."""
+    if found is None:
+        return []
+    counts = {"title lines of articles": found["titles"]["pairs"]}
+    for name, key in (
+        ("affixes of headlines", "affixes"),
+        ("datelines", "openings"),
+        ("closing lines", "closings"),
+    ):
+        counts[name] = sum(one["pairs"] for one in found[key])
+    made = [f"  {name:34}{count:>12,}" for name, count in counts.items() if count]
+    return ["removed", *made] if made else []
 
 
 def _corpora_lines(

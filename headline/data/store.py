@@ -35,6 +35,7 @@ from headline.system.folders import (
     replacing_files,
     tidy,
 )
+from headline.text.boilerplate import ArticleRules
 from headline.text.ids import Ids, Ragged
 from headline.text.tokenizer import Tokenizer, Vocab, load_tokenizer
 
@@ -47,6 +48,7 @@ TOPICS = "topics.csv"  # only once ``headline topics`` has written it
 TOPICS_HEADER = ("split", "pair", "topic", "probability", "headline")
 UNKNOWN = "□"  # for a character that is not in the vocab and stored nowhere as text
 SPLITS = ("train", "valid", "test")  # of the pairs
+CLEANING = "cleaning"  # in data.json: what was removed, if anything was to be
 UNPAIRED = "unpaired"  # the split of pseudo-pairs, which only some datasets have
 SIDES = ("source", "target")
 
@@ -189,6 +191,11 @@ class Dataset:
         return {**self.summary["sha256"], **({"weights": weights} if weights else {})}
 
     @property
+    def rules(self) -> ArticleRules:
+        """What was removed from the articles, so that a model can do the same."""
+        return _rules_of(self.summary)
+
+    @property
     def origin(self) -> dict[str, Any]:
         """The description of the data that a trained model stores, ready for JSON.
 
@@ -321,9 +328,18 @@ def _read_summary(
         )
     try:
         config = PrepareConfig.from_dict(summary["config"])
+        _rules_of(summary)
         return summary, config, dict(summary["sha256"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
+
+
+def _rules_of(summary: Mapping[str, Any]) -> ArticleRules:
+    """Returns the rules by which articles were cleaned; none without cleaning."""
+    cleaning = summary.get(CLEANING, {"rules": {}})
+    if not isinstance(cleaning, dict):
+        raise TypeError("its cleaning is no object")
+    return ArticleRules.from_dict(cleaning["rules"])
 
 
 def _splits_of(summary: Mapping[str, Any]) -> tuple[str, ...]:

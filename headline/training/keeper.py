@@ -95,6 +95,7 @@ class Keeper:
             tokenizer=self.dataset.tokenizer,
             weights=weight_arrays(self.model),
             provenance=self._provenance(epoch),
+            rules=self.dataset.rules,
         )
         save_bundle(self.run.model_dir, bundle, model_card(bundle))
 

@@ -72,6 +72,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
         ("prepare a.parquet -o d --encoding gb18030", "a file that is text"),
         ("evaluate -m m a.parquet --encoding gb18030", "a file that is text"),
         ("prepare a.jsonl -o d --delimiter ;", "a CSV or TSV file"),
+        ("prepare a.csv -o d --no-clean --max-repeats 2", "--clean"),
+        ("prepare a.csv -o d --no-clean --strip-affix x", "--clean"),
         ("score -m m a.jsonl --delimiter ;", "a CSV or TSV file"),
         ("evaluate -m m a.jsonl --delimiter ;", "a CSV or TSV file"),
         ("evaluate -m m a.jsonl --seed 7", "--sample"),
