@@ -164,10 +164,10 @@ class CleaningPass:
 
     def _texts_of(self, chosen: Selection, wanted: set[int]) -> dict[int, Pair]:
         """Reads some pairs again, and cleans them."""
-        places = {
-            (int(chosen.places["block"][pair]), int(chosen.places["row"][pair])): pair
-            for pair in wanted
-        }
+        pairs = sorted(wanted)
+        found_at = chosen.places.at(np.array(pairs, np.int64))
+        both = zip(found_at["block"].tolist(), found_at["row"].tolist(), strict=True)
+        places = dict(zip(both, pairs, strict=True))
         blocks = {block for block, _ in places}
         found: dict[int, Pair] = {}
         for number, rows in enumerate(self._blocks()):
@@ -200,7 +200,7 @@ def _loaded(stream: BinaryIO) -> Iterator[Any]:
 
 def _discount(counts: Counts, chosen: Selection, longest: int) -> None:
     """Takes pairs that do not stay out of the counts."""
-    gone = chosen.places[chosen.dropped()]
+    gone = chosen.dropped()
     names = [*counts.unpaired]
     for split, name in enumerate(ALL_SPLITS):
         of_split = gone[gone["split"] == split]

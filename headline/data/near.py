@@ -38,7 +38,7 @@ Signatures = NDArray[np.uint8]  # (articles, BINS)
 Bands = NDArray[np.uint64]  # (articles, BANDS)
 
 _NONE = np.uint32(0xFFFFFFFF)
-PART = 1 << 20  # keys that are sorted at a time
+PART = 1 << 18  # keys that are sorted at a time
 
 
 def signatures(articles: Sequence[str]) -> tuple[Signatures, Bands]:
@@ -114,14 +114,28 @@ def equal_keys(
         keys: the key of each article in one band.
         part: about the most keys to sort at a time, which bounds the memory.
     """
-    parts = -(-len(keys) // part)
-    for number in range(parts):
-        places = np.flatnonzero((keys % np.uint64(parts) == number) & (keys != 0))
+    for places in parts_of(keys, part):
+        places = places[keys[places] != 0]
         chosen = keys[places]
         order = np.argsort(chosen, kind="stable")
         same = np.flatnonzero(chosen[order][1:] == chosen[order][:-1])
         if len(same):
             yield places[order[same]], places[order[same + 1]]
+
+
+def parts_of(keys: NDArray[np.uint64], part: int) -> Iterator[NDArray[np.int64]]:
+    """Divides keys into parts of about this size; yields the indices of each part.
+
+    Equal keys are in the same part, and the indices are in order.
+    """
+    parts = -(-len(keys) // part)
+    for number in range(parts):
+        found = [
+            begin
+            + np.flatnonzero(keys[begin : begin + part] % np.uint64(parts) == number)
+            for begin in range(0, len(keys), part)
+        ]
+        yield np.concatenate(found)
 
 
 def similarities(one: Signatures, other: Signatures) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,6 +24,7 @@ from headline.data.near import (
     BINS,
     PART,
     equal_keys,
+    parts_of,
     similarities,
 )
 from headline.data.store import SPLITS, UNPAIRED
@@ -47,6 +49,7 @@ PLACE = np.dtype(
 
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
+Groups = NDArray[np.int32]
 
 
 class _Column:
@@ -86,6 +89,7 @@ class PairLog:
             return _Column(stream, np.dtype(kind), width)
 
         self.places = column("places", PLACE)
+        self.splits = column("splits", "u1")
         self.headlines = column("headlines", "<u8")
         self.signatures = column("signatures", "u1", BINS)
         self.bands = [column(f"band.{number}", "<u8") for number in range(BANDS)]
@@ -94,6 +98,7 @@ class PairLog:
     def append(self, places: NDArray[Any], keys: Keys) -> None:
         """Appends pairs; ``places`` are PLACE records."""
         self.places.append(places)
+        self.splits.append(places["split"])
         self.headlines.append(keys.headlines)
         self.signatures.append(keys.signatures)
         for number, band in enumerate(self.bands):
@@ -114,44 +119,43 @@ class Selection:
 
     Attributes:
         verdicts: STAYS, REPEATS or IS_TWIN for each pair.
-        places: the places of the pairs, see ``PLACE``.
+        splits: the split of each pair, as its index in ALL_SPLITS.
+        places: a file of the places of the pairs, see ``PLACE``.
         repeated: for each repeated headline, the index of its first pair and the number
             of articles; the most frequent first.
         twins: the near-duplicates, each with the pair that is kept instead.
     """
 
     verdicts: NDArray[np.uint8]
-    places: NDArray[Any]
+    splits: NDArray[np.uint8]
+    places: _Column
     repeated: Sequence[tuple[int, int]]
     twins: Sequence[Twins]
 
     def kept(self, split: str) -> Mask:
         """Returns which pairs of a split stay, in their order."""
-        of_split = self.places["split"] == ALL_SPLITS.index(split)
+        of_split = self.splits == ALL_SPLITS.index(split)
         return np.asarray(self.verdicts[of_split] == STAYS)
 
-    def dropped(self) -> Indices:
-        """Returns the indices of the pairs that are left out."""
-        return np.flatnonzero(self.verdicts != STAYS)
+    def dropped(self) -> NDArray[Any]:
+        """Returns the places of the pairs that are left out."""
+        return self.places.at(np.flatnonzero(self.verdicts != STAYS))
 
     def twins_by_split(self) -> list[int]:
         """Returns the number of near-duplicates left out of each of ALL_SPLITS."""
-        splits = self.places["split"][self.verdicts == IS_TWIN]
+        splits = self.splits[self.verdicts == IS_TWIN]
         counts: list[int] = np.bincount(splits, minlength=len(ALL_SPLITS)).tolist()
         return counts
 
     def late_faults(self) -> Iterator[tuple[int, dict[int, Reason]]]:
         """Yields the numbers of blocks with the reasons of their rows, by index."""
-        indices = self.dropped()
-        blocks = self.places["block"][indices]
-        begins = np.flatnonzero(np.diff(blocks, prepend=-1))
-        for part in np.split(indices, begins[1:]):
-            if len(part):
-                rows = self.places["row"][part].tolist()
-                verdicts = self.verdicts[part].tolist()
-                reasons = (REASONS[verdict] for verdict in verdicts)
-                block = int(self.places["block"][part[0]])
-                yield block, dict(zip(rows, reasons, strict=True))
+        places, verdicts = self.dropped(), self.verdicts[self.verdicts != STAYS]
+        begins = np.flatnonzero(np.diff(places["block"].astype(np.int64), prepend=-1))
+        for begin, end in pairwise([*begins.tolist(), len(places)]):
+            part = slice(begin, end)
+            reasons = (REASONS[verdict] for verdict in verdicts[part].tolist())
+            rows = places["row"][part].tolist()
+            yield int(places["block"][begin]), dict(zip(rows, reasons, strict=True))
 
 
 def select(log: PairLog, config: CleanConfig, twins: int) -> Selection:
@@ -163,25 +167,25 @@ def select(log: PairLog, config: CleanConfig, twins: int) -> Selection:
     Args:
         twins: the number of near-duplicates to name.
     """
-    places, headlines = log.places.read(), log.headlines.read()
+    splits, headlines = log.splits.read(), log.headlines.read()
     groups = _groups(log, headlines)
     verdicts = np.zeros(log.count, np.uint8)
-    repeated = _mark_repeated(verdicts, headlines, groups, places["split"], config)
-    found = _mark_twins(verdicts, headlines, groups, places["split"], config, twins)
-    return Selection(verdicts, places, repeated, found)
+    repeated = _mark_repeated(verdicts, headlines, groups, splits, config)
+    found = _mark_twins(verdicts, headlines, groups, splits, config, twins)
+    return Selection(verdicts, splits, log.places, repeated, found)
 
 
-def _groups(log: PairLog, headlines: NDArray[np.uint64]) -> Indices:
+def _groups(log: PairLog, headlines: NDArray[np.uint64]) -> Groups:
     """Returns the index of the first near-duplicate of each pair, or its own."""
-    parents = array("q", range(log.count))
+    parents = array("i", range(log.count))
     for band in log.bands:
         for one, other in equal_keys(band.read()):
             for begin in range(0, len(one), CHUNK):
                 some = slice(begin, begin + CHUNK)
                 _merge(parents, _similar(log, headlines, one[some], other[some]))
-    roots = np.frombuffer(parents, np.int64).copy()
-    while (roots[roots] != roots).any():
-        roots = roots[roots]
+    roots = np.frombuffer(parents, np.int32)
+    while ((higher := roots[roots]) != roots).any():
+        roots = higher
     return roots
 
 
@@ -211,7 +215,7 @@ def _merge(parents: "array[int]", pairs: Iterator[tuple[int, int]]) -> None:
 def _mark_repeated(
     verdicts: NDArray[np.uint8],
     headlines: NDArray[np.uint64],
-    groups: Indices,
+    groups: Groups,
     splits: NDArray[np.uint8],
     config: CleanConfig,
 ) -> list[tuple[int, int]]:
@@ -232,9 +236,8 @@ def _equal_runs(
     keys: NDArray[np.uint64], wanted: Mask, more_than: int
 ) -> Iterator[Indices]:
     """Yields the indices of equal keys, in order, if there are more than so many."""
-    parts = -(-len(keys) // PART)
-    for number in range(parts):
-        places = np.flatnonzero(wanted & (keys % np.uint64(parts) == number))
+    for places in parts_of(keys, PART):
+        places = places[wanted[places]]
         order = np.argsort(keys[places], kind="stable")
         ordered = keys[places[order]]
         begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint64(1)))
@@ -247,14 +250,14 @@ def _equal_runs(
 def _mark_twins(
     verdicts: NDArray[np.uint8],
     headlines: NDArray[np.uint64],
-    groups: Indices,
+    groups: Groups,
     splits: NDArray[np.uint8],
     config: CleanConfig,
     wanted: int,
 ) -> list[Twins]:
     """Marks near-duplicates of pairs that stay."""
     grouped = np.zeros(len(groups), bool)
-    followers = np.flatnonzero(groups != np.arange(len(groups)))
+    followers = np.flatnonzero(groups != np.arange(len(groups), dtype=np.int32))
     grouped[followers] = grouped[groups[followers]] = True
     members = np.flatnonzero(grouped & (verdicts == STAYS))
     order = members[np.lexsort((members, splits[members], groups[members]))]
