@@ -141,7 +141,7 @@ def _generalises(form: str, other: str) -> bool:
 # --- closings -------------------------------------------------------------------------
 
 LONGEST, SHORTEST = 60, 3  # characters of a fixed closing
-_LABEL = re.compile(rf"(?P<head>[^：:\s0-9{_ALL_BRACKETS}]{{2,10}}[：: ])")
+_LABEL = re.compile(rf"(?P<head>[^：:\s0-9{_STOPS}{_ALL_BRACKETS}]{{2,10}}[：: ])")
 _BRACKETED = re.compile(r"[（(\[【](?P<content>[^（）()\[\]【】]{1,80})[）)\]】]$")
 _ENDS = frozenset("。！？!?…”」）)]】 ")
 _STOP = frozenset(FULL_STOPS + " ”」』")

@@ -33,7 +33,7 @@ def _of_size(subject: Subject, share: float) -> Iterator[Row]:
     pairs = list(read_pairs(subject.corpus, CorpusFormat()))
     write_repeated(corpus, pairs, size)
     command = [*HEADLINE, "prepare", str(corpus), "-o", str(data_dir), "--overwrite"]
-    done = run(command)
+    done = run([*command, "--no-clean"])  # the pairs repeat, so few would be left
     name = f"corpus of {size / 1e6:g} MB"
     yield Row("prepare", name, corpus.stat().st_size / 1e6 / done.seconds, "MB/s")
     yield Row("prepare", f"{name}, peak memory", done.megabytes, "MB")
