@@ -81,6 +81,10 @@ def prepare(
     that cannot be used are listed with their reasons in DATA_DIR/rejects.csv; the
     held-out pairs are written as text to DATA_DIR/valid.csv and DATA_DIR/test.csv.
 
+    Names of sites, datelines, closing lines, headlines that belong to no article and
+    near-duplicates are removed, and DATA_DIR/data.json says which; --no-clean leaves
+    the texts as they are.
+
     From each article of an --unpaired file, the sentence that best matches the rest
     becomes a headline for what is left: such pseudo-pairs are trained on first.
 
