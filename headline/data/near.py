@@ -8,7 +8,7 @@ hashing: Li, König 2010). Bands of coarser bins find candidates without compari
 articles (Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", sec. 3.4).
 
 Everything is computed for a block of articles at once; datasketch and rensa take the
-n-grams of each article as Python objects, which takes 20 times as long.
+n-grams of each article as Python objects, which took 60 and 6 times as long.
 """
 
 from collections.abc import Iterator, Sequence
