@@ -200,6 +200,7 @@ def test_the_model_tells_its_settings_and_their_schema(server: Running) -> None:
     assert {one.name for one in fields(DecodeConfig)} - known.keys() == {
         "batch_size",
         "shortlist",
+        "by_chance",
     }
 
 
