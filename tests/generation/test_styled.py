@@ -269,7 +269,9 @@ def test_both_engines_write_the_same_headlines_in_each_style() -> None:
 
     keras_engine = KerasEngine.from_weights(BUNDLE.model, BUNDLE.weights)
     config = replace(EACH, shortlist=0)
-    generator = Generator(BUNDLE.tokenizer, keras_engine, config, 50, styles=BUNDLE.styles)
+    generator = Generator(
+        BUNDLE.tokenizer, keras_engine, config, 50, styles=BUNDLE.styles
+    )
     found = generator.generate(ARTICLES)
     expected = generator_of(config).generate(ARTICLES)
     assert texts(found) == texts(expected)
