@@ -141,16 +141,25 @@ LEAVING = textwrap.dedent(
     """
 )
 
-# Larger than a pipe holds, so the process is killed in the middle of sending it.
+# Larger than a pipe holds, so the process is killed in the middle of sending it. It
+# begins only after the first result was read, which otherwise may bring this one along.
 HALF = textwrap.dedent(
     """
     import time
-    from multiprocessing import active_children
+    from multiprocessing import Event, active_children
     from headline.errors import WorkerError
     from headline.system.workers import Workers
 
-    results = Workers(bytes, 2).map([0, 10_000_000])
+    first_was_read = Event()
+
+    def zeros(size):
+        if size:
+            first_was_read.wait()
+        return bytes(size)
+
+    results = Workers(zeros, 2).map([0, 10_000_000])
     next(results)
+    first_was_read.set()
     time.sleep(0.5)
     for child in active_children():
         child.kill()
