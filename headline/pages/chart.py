@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 360, 210  # of a chart, in SVG units; the font is 11 units high
 LEFT, RIGHT, TOP, BOTTOM = 50, 350, 10, 184  # edges of the plot
 MOST_POINTS = 200  # points per line; a longer line is thinned out evenly
 MOST_LABELS = 12  # below bars
+DIGIT, GAP = 6.6, 8  # width of a character of a label, and least space between labels
 MOST_DOTS = 40  # a line with more values has no dots
 
 Values = Mapping[str, Sequence[float]]
@@ -131,7 +132,7 @@ def bar_chart(title: str, labels: Sequence[str], bars: Values, unit: str) -> Pic
     """
     counts = [value for values in bars.values() for value in values]
     plot = _Plot(Axis(-0.5, len(labels) - 0.5), _rounded([0.0, *counts]))
-    every = -(-len(labels) // MOST_LABELS)
+    every = -(-len(labels) // _most_labels(labels))
     places = range(0, len(labels), every)
     return Picture(
         title=title,
@@ -149,6 +150,12 @@ def bar_chart(title: str, labels: Sequence[str], bars: Values, unit: str) -> Pic
             for place, label in enumerate(labels)
         ],
     )
+
+
+def _most_labels(labels: Sequence[str]) -> int:
+    """Returns how many labels fit below the plot without touching each other."""
+    widest = DIGIT * max(map(len, labels)) + GAP
+    return min(MOST_LABELS, max(1, int((RIGHT - LEFT) / widest)))
 
 
 def _rounded(values: Sequence[float], log: bool = False) -> Axis:
