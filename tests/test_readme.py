@@ -200,6 +200,7 @@ def with_overwrite(line: str) -> str:
     """Lets a command come again: the pages share their folders."""
     name, *rest = arguments(line)
     again = name in {"prepare", "topics", "train"} and not {
+        "--dry-run",
         "--overwrite",
         "--help-all",
     } & {*rest}

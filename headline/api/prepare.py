@@ -25,6 +25,7 @@ def prepare(
     unpaired: Iterable[str | Path] = (),
     weights: Mapping[str, float] | Mapping[Path, float] | None = None,
     overwrite: bool = False,
+    dry_run: bool = False,
     workers: int = 1,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -37,18 +38,23 @@ def prepare(
         unpaired: files of articles without headlines, to train on before the pairs.
         weights: how often an epoch shows each pair of a file; 1 for other files.
         overwrite: replace the dataset that is there.
+        dry_run: write only ``report.html``, to look at before a dataset is written.
         workers: processes that read a large corpus.
         settings: of ``PrepareConfig``, ``CleanConfig`` and ``FormatConfig``, such as
             ``vocab_size``, or ``clean=False`` to leave the texts as they are.
 
     Returns:
-        the content of data.json: ``counts``, ``corpora``, ``rejects`` and more.
+        the content of data.json: ``counts``, ``corpora``, ``rejects`` and more. After
+        a dry run there is no such file, and no checksums.
 
     Raises:
         CorpusError: a file cannot be read, an item is not a pair, or no pair is usable.
-        DataError: the folder exists already, and ``overwrite`` is false.
+        DataError: the folder exists already, and ``overwrite`` is false; or a dry run
+            would replace a dataset.
         ConfigError: a setting is unknown or out of range.
     """
+    from headline.pages.corpus_report import render  # loads Jinja2
+
     known = map(names_of, (PrepareConfig, CleanConfig, FormatConfig))
     preparing, cleaning, form = shares(settings, *known)
     files, pairs = _taken_apart(files_or_pairs)
@@ -67,6 +73,8 @@ def prepare(
         weights=_checked(weights or {}, files),
         unpaired=others,
         workers=workers,
+        page=render,
+        dry_run=dry_run,
     )
     return prepare_corpus(job)
 

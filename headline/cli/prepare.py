@@ -37,6 +37,12 @@ from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
 )
 @overwrite_option("Replace the dataset in DATA_DIR.")
 @option(
+    "--dry-run",
+    is_flag=True,
+    group="Output",
+    help="Write only DATA_DIR/report.html, to look at before a dataset is written.",
+)
+@option(
     "--weight",
     "weights",
     multiple=True,
@@ -71,6 +77,7 @@ def prepare(
     weights: Sequence[str],
     unpaired: Sequence[Path],
     overwrite: bool,
+    dry_run: bool,
 ) -> None:
     """Turn a corpus of articles and headlines into a dataset.
 
@@ -82,14 +89,15 @@ def prepare(
     held-out pairs are written as text to DATA_DIR/valid.csv and DATA_DIR/test.csv.
 
     Names of sites, datelines, closing lines, headlines that belong to no article and
-    near-duplicates are removed, and DATA_DIR/data.json says which; --no-clean leaves
-    the texts as they are.
+    near-duplicates are removed; --no-clean leaves the texts as they are.
+    DATA_DIR/report.html shows what was found and removed, and what to do next.
 
     From each article of an --unpaired file, the sentence that best matches the rest
     becomes a headline for what is left: such pseudo-pairs are trained on first.
 
     \b
     Example:
+        headline prepare news.csv -o prepared/news --dry-run
         headline prepare news.csv -o prepared/news
         headline prepare a.csv.gz b.jsonl -o prepared/both --encoding gb18030
         headline prepare a.csv b.csv --weight b.csv=0.3 -o prepared/weighted
@@ -100,11 +108,15 @@ def prepare(
     if asked.printing:
         return asked.show(config, form, cleaning, machine)
     refuse_idle(asked, [*format_rules([*files, *unpaired]), *cleaning_rules(cleaning)])
+    if dry_run and overwrite:
+        raise click.UsageError("--overwrite has no effect: --dry-run replaces nothing")
     from headline.cli.places import check_preparation
     from headline.data.prepare import Job
     from headline.data.prepare import prepare as prepare_corpus
     from headline.data.report import summary_table
+    from headline.data.store import REPORT
     from headline.formats.tables import total_bytes
+    from headline.pages.corpus_report import render
     from headline.system.progress import Meter
     from headline.system.workers import cores
 
@@ -119,16 +131,18 @@ def prepare(
         weights=weights_of(weights, files),
         unpaired=unpaired,
         workers=machine.workers or cores(),
+        page=render,
+        dry_run=dry_run,
     )
     size = total_bytes([*files, *unpaired])
     with (
-        timed("prepared the dataset"),
+        timed("read the corpus" if dry_run else "prepared the dataset"),
         Meter("read", "B", tell, size) as read,
         Meter("write", "pairs", tell) as wrote,
     ):
         summary = prepare_corpus(job, read.advance, wrote.advance)
     tell(summary_table(summary))
-    click.echo(data_dir)
+    click.echo(data_dir / REPORT if dry_run else data_dir)
 
 
 def weights_of(values: Iterable[str], files: Sequence[Path]) -> dict[Path, float]:

@@ -113,8 +113,13 @@ class CleaningPass:
 
     # --- the choice -------------------------------------------------------------------
 
-    def finish(self, spool: Spool, counts: Counts, draft: Draft) -> dict[str, Any]:
+    def finish(
+        self, spool: Spool, counts: Counts, draft: Draft, rejected: Rejected
+    ) -> dict[str, Any]:
         """Leaves out what must not stay, and writes what has waited.
+
+        Args:
+            rejected: gets the rejects, to show some of them.
 
         Returns:
             the part of data.json about the cleaning.
@@ -124,7 +129,9 @@ class CleaningPass:
             spool.keep(split, chosen.kept(split))
         _discount(counts, chosen, self._longest)
         self._write_texts(chosen, draft)
-        rejected = self._write_rejects(chosen, counts, draft)
+        for one in self._rejects_of(chosen, counts):
+            draft.reject(one.file, one.row, one.reason.value, one.excerpt)
+            rejected.add(one)
         texts = self._texts_of(chosen, wanted_texts(chosen))
         return {
             "config": self._config.to_dict(),
@@ -139,11 +146,9 @@ class CleaningPass:
             if next(stays[split]):
                 draft.keep_text(split, Pair(*pair))
 
-    def _write_rejects(
-        self, chosen: Selection, counts: Counts, draft: Draft
-    ) -> Rejected:
-        """Writes all rejects in the order of the rows; returns examples."""
-        rejected, late = Rejected(), chosen.late_faults()
+    def _rejects_of(self, chosen: Selection, counts: Counts) -> Iterator[Reject]:
+        """Yields all rejects in the order of the rows, and counts the late ones."""
+        late = chosen.late_faults()
         number, faults = next(late, (-1, {}))
         blocks = self._blocks()
         for block, found in enumerate(_loaded(self._rejects)):
@@ -153,10 +158,7 @@ class CleaningPass:
                 counts.rejects.update(one.reason.value for one in more)
                 found = sorted(found + more, key=lambda one: one.row)
                 number, faults = next(late, (-1, {}))
-            for one in found:
-                draft.reject(one.file, one.row, one.reason.value, one.excerpt)
-                rejected.add(one)
-        return rejected
+            yield from found
 
     def _blocks(self) -> Iterator[Rows]:
         for rows in self._row_files:

@@ -61,26 +61,26 @@ class Findings:
 
 @dataclass
 class Rejected:
-    """The first rejects for each reason that only cleaning has."""
+    """The first rejects for each reason."""
 
     examples: dict[Reason, list[Reject]] = field(
-        default_factory=lambda: {reason: [] for reason in REASONS}
+        default_factory=lambda: {reason: [] for reason in Reason}
     )
 
     def add(self, reject: Reject) -> None:
         """Keeps a reject if it is one of the first for its reason."""
-        examples = self.examples.get(reject.reason, ())
-        if isinstance(examples, list) and len(examples) < EXAMPLES:
+        examples = self.examples[reject.reason]
+        if len(examples) < EXAMPLES:
             examples.append(reject)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the examples, ready for JSON."""
+        """Returns the examples for reasons that only cleaning has, ready for JSON."""
         return {
             str(reason): [
                 {"file": one.file, "row": one.row, "excerpt": one.excerpt}
-                for one in rejects
+                for one in self.examples[reason]
             ]
-            for reason, rejects in self.examples.items()
+            for reason in REASONS
         }
 
 

@@ -7,7 +7,7 @@ Articles without headlines come after the pairs, as pseudo-pairs in a split of t
 own. Memory holds the pieces, the counts of lengths, and a hash of each pair.
 
 Cleaning adds a pass before these two, which learns its rules; see
-``headline.data.cleaning_pass``.
+``headline.data.cleaning_pass``. A dry run makes no ids: it keeps the report alone.
 
 This process reads rows, finds duplicates and writes. Worker processes do the work that
 needs one row only, so their number does not change the result.
@@ -15,7 +15,7 @@ needs one row only, so their number does not change the result.
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -31,6 +31,7 @@ from headline.data.cleaning import Reason, Reject, rejects
 from headline.data.cleaning_pass import CleaningPass
 from headline.data.corpus import CorpusReader, Pair, RowReader, rows_of, shown
 from headline.data.duplicates import DigestSet, with_duplicates
+from headline.data.findings import Rejected
 from headline.data.pieces import (
     COUNTED,
     Encode,
@@ -40,6 +41,7 @@ from headline.data.pieces import (
     Spool,
     TextTable,
 )
+from headline.data.profile import PairSample, Profile, characters_of, rare_of
 from headline.data.pseudo import UnpairedReader
 from headline.data.report import Counts, FileCounts, summarise
 from headline.data.store import (
@@ -50,6 +52,7 @@ from headline.data.store import (
     Draft,
     Sides,
     replacing_dataset,
+    replacing_report,
 )
 from headline.errors import CorpusError
 from headline.formats.records import Rows
@@ -82,6 +85,9 @@ class Job:
     pairs: Iterable[tuple[str, str]] | None = None
     unpaired: Sequence[Path] = ()  # files of articles without headlines
     workers: int = 1  # processes, if the corpus is large
+    # Makes the report of the corpus, an HTML page; without it there is none.
+    page: Callable[[Profile], str] | None = None
+    dry_run: bool = False  # write only the report
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -104,7 +110,7 @@ def prepare(
         written: called with the number of pairs written since the last call.
 
     Returns:
-        the content of data.json.
+        the content of data.json, without checksums in a dry run.
 
     Raises:
         CorpusError: a file cannot be read, or there is no usable pair or article.
@@ -112,7 +118,7 @@ def prepare(
         HeadlineError: the folder cannot be written.
     """
     with (
-        replacing_dataset(job.data_dir, job.splits, job.overwrite) as draft,
+        _drafting(job) as draft,
         TemporaryDirectory(dir=draft.folder, prefix=".spool.") as folder,
         ExitStack() as stack,
     ):
@@ -129,11 +135,18 @@ def prepare(
         _check_usable(job, counts)
         tokenizer = _make_tokenizer(job.config, spool.lexicon.counts())
         _check_vocab(job.config, tokenizer)
-        encode = _encoder(tokenizer, spool.lexicon.pieces, job.workers)
-        for split in job.splits:
-            draft.write_ids(split, partial(_ids, encode, spool, split), written)
-        summary = summarise(job.config, counts, tokenizer)
-        return draft.finish(tokenizer, summary | cleaned)
+        summary = summarise(job.config, counts, tokenizer) | cleaned
+        sample = _write_pairs(job, sink, counts, tokenizer, written)
+        if job.page is not None:
+            profile = _profile(job, sink, counts, tokenizer, summary, sample)
+            draft.write_report(job.page(profile))
+        return summary if job.dry_run else draft.finish(tokenizer, summary)
+
+
+def _drafting(job: Job) -> AbstractContextManager[Draft]:
+    if job.dry_run:
+        return replacing_report(job.data_dir, job.splits)
+    return replacing_dataset(job.data_dir, job.splits, job.overwrite)
 
 
 def split_of(source: str, config: PrepareConfig) -> str:
@@ -214,6 +227,7 @@ class Sink:
     spool: Spool
     draft: Draft
     cleaning: CleaningPass | None
+    rejected: Rejected = field(default_factory=Rejected)
 
     def reject(self, found: list[Reject], name: str) -> None:
         """Takes the rejects of the next block, and the name of its file."""
@@ -221,6 +235,7 @@ class Sink:
             return self.cleaning.reject(found, name)
         for one in found:
             self.draft.reject(one.file, one.row, one.reason.value, one.excerpt)
+            self.rejected.add(one)
 
     def keep_text(self, split: str, pair: Pair) -> None:
         """Takes a pair of a held-out split."""
@@ -235,7 +250,8 @@ class Sink:
         """Writes what has waited; returns what data.json has about cleaning."""
         if self.cleaning is None:
             return {}
-        return {CLEANING: self.cleaning.finish(self.spool, counts, self.draft)}
+        found = self.cleaning.finish(self.spool, counts, self.draft, self.rejected)
+        return {CLEANING: found}
 
 
 class _Keeper:
@@ -434,8 +450,50 @@ def _check_vocab(config: PrepareConfig, tokenizer: Tokenizer) -> None:
         )
 
 
-def _ids(encode: Encode, spool: Spool, split: str) -> Iterable[Sides]:
-    return encode(spool.pairs(split))
+def _write_pairs(
+    job: Job, sink: Sink, counts: Counts, tokenizer: Tokenizer, written: Advance
+) -> PairSample:
+    """Writes the ids of all pairs, but not in a dry run; returns a sample of them."""
+    spool, pieces = sink.spool, sink.spool.lexicon.pieces
+    watched = SPLITS if job.page is not None else ()
+    sample = PairSample({split: counts.pairs(split) for split in watched}, pieces)
+
+    def pairs(split: str) -> Iterator[Sides]:
+        return sample.watch(split, spool.pairs(split))
+
+    if job.dry_run:
+        for split in SPLITS:
+            deque(pairs(split), maxlen=0)
+        return sample
+    encode = _encoder(tokenizer, pieces, job.workers)
+
+    def ids(split: str) -> Iterable[Sides]:
+        return encode(pairs(split))
+
+    for split in job.splits:
+        sink.draft.write_ids(split, partial(ids, split), written)
+    return sample
+
+
+def _profile(
+    job: Job,
+    sink: Sink,
+    counts: Counts,
+    tokenizer: Tokenizer,
+    summary: Mapping[str, Any],
+    sample: PairSample,
+) -> Profile:
+    characters = characters_of(sink.spool.lexicon.counts())
+    return Profile(
+        summary=summary,
+        lengths=counts.lengths,
+        characters=characters,
+        rare=rare_of(characters, tokenizer.vocab),
+        sample=sample.pairs(),
+        measured=sample.measures(),
+        rejects=sink.rejected.examples,
+        dry_run=job.dry_run,
+    )
 
 
 def _encoder(tokenizer: Tokenizer, pieces: Sequence[str], workers: int) -> Encode:

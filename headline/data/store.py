@@ -3,13 +3,21 @@
 Each split has two flat arrays of ids, sources and targets, each with an array of the
 offsets where pairs begin. The ids are memory-mapped, so a corpus need not fit into
 memory. The folder also has ``data.json``, ``vocab.json``, the held-out pairs as text,
-and the rejected rows; ``headline topics`` adds the topic of each pair.
+the rejected rows, and a report for people; ``headline topics`` adds the topic of each
+pair.
 """
 
 import csv
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +52,8 @@ AGAIN = "prepare the corpus again"  # the way out in errors
 DATA = "data.json"
 VOCAB = "vocab.json"
 REJECTS = "rejects.csv"
+REPORT = "report.html"  # a page about the corpus; no other program reads it
+REPORT_TITLE = "headline: report of a corpus"  # by which it is known
 TOPICS = "topics.csv"  # only once ``headline topics`` has written it
 TOPICS_HEADER = ("split", "pair", "topic", "probability", "headline")
 UNKNOWN = "□"  # for a character that is not in the vocab and stored nowhere as text
@@ -88,7 +98,7 @@ def data_files(splits: Iterable[str] = SPLITS) -> list[str]:
 
 
 # All files that a dataset can have.
-DATASET = {DATA, REJECTS, TOPICS, *data_files((*SPLITS, UNPAIRED))}
+DATASET = {DATA, REJECTS, REPORT, TOPICS, *data_files((*SPLITS, UNPAIRED))}
 
 
 # --- reading ----------------------------------------------------------------------
@@ -533,6 +543,11 @@ class Draft:
         """Writes a rejected row."""
         self._reject((file, row, reason, excerpt))
 
+    def write_report(self, page: str) -> None:
+        """Writes the report of the corpus."""
+        path = self.folder / REPORT
+        path.write_text(page, encoding="utf-8", newline="\n")
+
     def write_ids(
         self,
         split: str,
@@ -639,12 +654,37 @@ def replacing_dataset(
             (folder / name).unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_report(folder: Path, splits: Sequence[str]) -> Iterator[Draft]:
+    """Yields a draft of which only the report is kept.
+
+    Raises:
+        DataError: the folder holds a dataset, or files of others.
+        HeadlineError: the folder cannot be written.
+    """
+    if is_prepared(folder):
+        raise DataError(
+            f"{folder} holds a prepared corpus, which --dry-run does not replace: "
+            "choose another DATA_DIR"
+        )
+    if folder.exists():
+        _check_replaceable(folder, overwrite=False)
+    with locked(folder):
+        tidy(folder)
+        with replacing_files(folder, REPORT) as scratch:
+            with ExitStack() as stack:
+                yield Draft(scratch, stack, splits)
+            for path in scratch.iterdir():
+                if path.name != REPORT:
+                    path.unlink()
+
+
 def _check_replaceable(folder: Path, overwrite: bool) -> None:
     if not folder.is_dir():
         raise DataError(f"{folder} is a file: choose another DATA_DIR")
     ours = (LOCK, NEXT, SCRATCH)
     names = {path.name for path in folder.iterdir() if not path.name.startswith(ours)}
-    if not names and not located(folder, DATA).exists():
+    if not is_prepared(folder) and (not names or _is_of_dry_run(folder, names)):
         return
     # Never replace a folder with other files, whatever the options say.
     if not located(folder, DATA).exists():
@@ -662,3 +702,14 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
             f"{folder} holds a prepared corpus: choose another DATA_DIR, "
             "or give --overwrite"
         )
+
+
+def _is_of_dry_run(folder: Path, names: Collection[str]) -> bool:
+    """Tells whether the folder has only a report that ``prepare --dry-run`` wrote."""
+    if names != {REPORT}:
+        return False
+    try:
+        with (folder / REPORT).open(encoding="utf-8") as stream:
+            return REPORT_TITLE in stream.read(1000)
+    except (OSError, ValueError):
+        return False

@@ -97,6 +97,26 @@ def test_prepare_prints_the_folder_and_tells_the_counts_on_stderr(corpus: Path) 
     assert done.exit_code == 0
 
 
+def test_a_dry_run_prints_the_counts_and_writes_only_the_report(corpus: Path) -> None:
+    folder = corpus.parent / "tried"
+    result = headline("prepare", corpus, "-o", folder, "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout == f"{folder / 'report.html'}\n"
+    assert "rows" in result.stderr and "train" in result.stderr
+    assert [path.name for path in folder.iterdir()] == ["report.html"]
+
+    both = headline("prepare", corpus, "-o", folder, "--dry-run", "--overwrite")
+    assert both.exit_code == 2 and "--overwrite has no effect" in both.stderr
+    assert headline("train", folder, "-m", corpus.parent / "m").exit_code == 1
+
+    assert headline("prepare", corpus, "-o", folder).exit_code == 0
+    written = (folder / "data.json").read_bytes()
+    refused = headline("prepare", corpus, "-o", folder, "--dry-run")
+    assert_one_line_error(refused, str(folder), "--dry-run", "another DATA_DIR")
+    assert (folder / "data.json").read_bytes() == written
+    assert "no dataset" not in (folder / "report.html").read_text("utf-8")
+
+
 def test_prepare_reads_several_files_of_every_kind(tmp_path: Path) -> None:
     pairs = bracket_pairs(300)
     first = write_pairs(tmp_path / "a.csv", pairs[:100])

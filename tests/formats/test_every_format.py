@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from itertools import islice
@@ -58,9 +59,16 @@ def test_the_dataset_is_that_of_the_csv_file(
 
     files = sorted(file.name for file in dataset.iterdir())
     assert sorted(file.name for file in (tmp_path / "data").iterdir()) == files
-    for file in set(files) - {"data.json", "rejects.csv"}:
+    for file in set(files) - {"data.json", "rejects.csv", "report.html"}:
         assert (tmp_path / "data" / file).read_bytes() == (dataset / file).read_bytes()
     assert facts(tmp_path / "data", path) == facts(dataset, dataset.parent / "news.csv")
+    assert page(tmp_path / "data", path) == page(dataset, dataset.parent / "news.csv")
+
+
+def page(folder: Path, path: Path) -> str:
+    """What report.html tells, but for the name and the numbers of rows."""
+    told = (folder / "report.html").read_text("utf-8").replace(str(path), "NAME")
+    return re.sub(r"row \d+", "row", told)
 
 
 def facts(folder: Path, path: Path) -> tuple[str, list[list[str]]]:
