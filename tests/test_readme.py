@@ -72,6 +72,7 @@ def folder(tmp_path: Path) -> Path:
     for article in (ROOT / "data" / "articles").iterdir():
         (folder / "data" / "articles" / article.name).write_text(articles[0], "utf-8")
     write_pairs(folder / "old.csv", bracket_pairs(100, seed=3))
+    write_pairs(folder / "scraped.csv", bracket_pairs(300, seed=5))
     bodies = "".join(article for _, article in bracket_pairs(99, seed=4)).split("。")
     archive = [("", "。".join(bodies[at : at + 3])) for at in range(90)]
     write_pairs(folder / "archive.csv", archive)
