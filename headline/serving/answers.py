@@ -39,11 +39,12 @@ def headline_fields(headline: Headline, known: frozenset[str]) -> dict[str, Any]
     Args:
         known: the numbers and Latin words of the article.
     """
-    return {
+    fields = {
         "text": headline.text,
         "score": round(headline.score, DIGITS),
         "unsupported": [*unsupported(headline.text, known)],
     }
+    return fields if headline.style is None else fields | {"style": headline.style}
 
 
 def unsupported(text: str, known: frozenset[str]) -> Iterator[dict[str, Any]]:

@@ -48,6 +48,9 @@ class FoundHeadline(BaseModel):
     text: str
     score: float = Field(description="Natural logarithm of its probability.")
     unsupported: list[Unsupported]
+    style: str | None = Field(
+        default=None, description="Name or number of its style, if one was asked for."
+    )
 
 
 class ArticleResult(BaseModel):

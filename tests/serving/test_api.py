@@ -4,19 +4,21 @@ import random
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headline.bundle import load_bundle
+from headline.bundle import load_bundle, save_bundle
 from headline.generation.controls import CONTROLS
 from headline.generation.explain import Explainer
 from headline.generation.generator import Generator
 from headline.settings.base import schema
 from headline.settings.search import DecodeConfig
 from tests.corpora import bracket_pairs
+from tests.scripted import styled_bundle
 from tests.serving.running import JSON, Running, serving
 from tests.trained import TRAINED
 
@@ -105,6 +107,20 @@ def test_a_headline_tells_its_score_and_what_its_article_lacks(
             assert one["text"][each["start"] : each["end"]] == each["text"]
         (score,) = generator.score([ARTICLES[0]], [one["text"]])
         assert one["score"] == pytest.approx(score, abs=1e-3)
+
+
+def test_a_model_with_styles_tells_the_style_of_each_headline(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "styled", styled_bundle(ARTICLES[0]))
+    with serving("--workers", "1", model=tmp_path / "styled") as styled:
+        asked = {"text": ARTICLES[0], "options": {"styles": True, "num_headlines": 3}}
+        (result,) = styled.post("/v1/headlines", asked).json["results"]
+        plain = styled.post("/v1/headlines", {"text": ARTICLES[0]}).json["results"][0]
+    generator = Generator.load(tmp_path / "styled")
+    config = replace(generator.config, styles=True, num_headlines=3)
+    (found,) = generator.generate([ARTICLES[0]], [config])
+    told = [(one["text"], one["style"]) for one in result["headlines"]]
+    assert told == [(one.text, one.style) for one in found] and len(told) > 1
+    assert all("style" not in one for one in plain["headlines"])
 
 
 def test_unknown_and_wrong_options_are_refused(server: Running) -> None:
