@@ -11,14 +11,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headline import __version__
 from headline.errors import BundleError, ConfigError
-from headline.network.styles.catalogue import Styles
 from headline.network.weights import Weights, check_weights
 from headline.settings.base import Config
 from headline.settings.model import ModelConfig
@@ -35,6 +34,9 @@ from headline.system.files import (
 from headline.system.folders import located, read_whole, replacing_files, tidy
 from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.tokenizer import Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from headline.network.styles.catalogue import Styles
 
 FORMAT = 1
 # Settings of models whose config.json does not have them yet.
@@ -69,7 +71,7 @@ class Bundle:
     weights: Weights
     provenance: Mapping[str, Any]  # data, versions and settings of its training
     rules: ArticleRules = NO_RULES  # what is removed from articles, as from its corpus
-    styles: Styles | None = None  # that its network can write in
+    styles: "Styles | None" = None  # that its network can write in
 
 
 def without_styles(bundle: Bundle) -> Bundle:
@@ -253,10 +255,13 @@ def _check_manifest(model_dir: Path) -> set[str]:
 
 def _load_styles(
     model_dir: Path, content: Mapping[str, Any], model: ModelConfig
-) -> Styles | None:
+) -> "Styles | None":
     """Reads the styles of a model, if it has any; see ``Styles.from_files``."""
     if "styles" not in content:
         return None
+    # Imported only for models that have styles, so that the others start faster.
+    from headline.network.styles.catalogue import Styles
+
     path = located(model_dir, STYLES)
     try:
         return Styles.from_files(content["styles"], _load_arrays(path), model.width)

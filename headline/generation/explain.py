@@ -6,7 +6,7 @@ The headline is replayed with NumPy, whichever engine wrote it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from headline.engines.numpy.engine import NumpyEngine
 from headline.engines.numpy.trace import Trace, traces
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
-from headline.network.styles.catalogue import Styles
 from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from headline.network.styles.catalogue import Styles
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Explainer:
         engine: NumpyEngine,
         max_source_length: int,
         rules: ArticleRules = NO_RULES,
-        styles: Styles | None = None,
+        styles: "Styles | None" = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine

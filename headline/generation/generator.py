@@ -6,7 +6,7 @@ and scores of training are what users get.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from headline.errors import ConfigError
 from headline.generation.batching import WINDOW, batches_by_length, windows
 from headline.generation.headlines import BLANK, Headline
 from headline.generation.searcher import Searcher, SearchTask
-from headline.network.styles.catalogue import Styles
 from headline.search.score_targets import score_targets
 from headline.settings.base import Device
 from headline.settings.search import DecodeConfig
@@ -25,6 +24,9 @@ from headline.text.boilerplate import NO_RULES, ArticleRules
 from headline.text.normalise import normalise
 from headline.text.source import Readable, Source
 from headline.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from headline.network.styles.catalogue import Styles
 
 Advance = Callable[[int], None]  # called with the number of articles just done
 
@@ -52,7 +54,7 @@ class Generator:
         config: DecodeConfig,
         max_source_length: int,
         rules: ArticleRules = NO_RULES,
-        styles: Styles | None = None,
+        styles: "Styles | None" = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
@@ -261,7 +263,7 @@ class Generator:
             yield from batches_by_length(lengths, self.config.batch_size)
 
 
-def _check_style(config: DecodeConfig, styles: Styles | None) -> None:
+def _check_style(config: DecodeConfig, styles: "Styles | None") -> None:
     """Checks that a model has the styles that are asked for.
 
     Raises:
@@ -278,7 +280,7 @@ def _check_style(config: DecodeConfig, styles: Styles | None) -> None:
 
 
 def _searcher(
-    tokenizer: Tokenizer, engine: Engine[Any], styles: Styles | None
+    tokenizer: Tokenizer, engine: Engine[Any], styles: "Styles | None"
 ) -> Searcher:
     if styles is None:
         return Searcher(tokenizer, engine)

@@ -678,7 +678,8 @@ def test_loading_and_generating_on_the_cpu_loads_no_keras(tmp_path: Path) -> Non
     program = (
         "import sys; from headline.generation.generator import Generator\n"
         f"print(Generator.load(sys.argv[1]).generate([{HAN!r}])[0][0].score)\n"
-        "print(*{'keras', 'tensorflow', 'jax', 'jieba'} & sys.modules.keys())"
+        "styles = 'headline.network.styles.catalogue'\n"
+        "print(*{'keras', 'tensorflow', 'jax', 'jieba', styles} & sys.modules.keys())"
     )
 
     run = [sys.executable, "-c", program, str(tmp_path)]
