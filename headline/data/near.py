@@ -145,28 +145,3 @@ def similarities(one: Signatures, other: Signatures) -> NDArray[np.float64]:
     by_chance = 1 / 255
     found: NDArray[Any] = np.maximum(equal - by_chance, 0) / (1 - by_chance)
     return found
-
-
-class Clusters:
-    """Groups of articles, merged pair by pair: union-find with the smallest as root."""
-
-    def __init__(self) -> None:
-        self._parents: dict[int, int] = {}
-
-    def root(self, article: int) -> int:
-        """Returns the first article of the group."""
-        parents = self._parents
-        while (parent := parents.get(article, article)) != article:
-            parents[article] = parents.get(parent, parent)
-            article = parent
-        return article
-
-    def merge(self, one: int, other: int) -> None:
-        """Puts two articles into one group."""
-        first, second = sorted((self.root(one), self.root(other)))
-        if first != second:
-            self._parents[second] = first
-
-    def members(self) -> list[int]:
-        """Returns all articles that are in a group with others, in order."""
-        return sorted({*self._parents, *map(self.root, self._parents)})

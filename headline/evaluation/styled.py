@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from headline.engines.base import NO_STYLE
 from headline.evaluation.metrics import choice, rouge
 from headline.generation.generator import Generator
 from headline.generation.headlines import Headline
@@ -28,7 +29,6 @@ Doubles = NDArray[np.float64]
 # The groups of form features that a person could count; the others are characters.
 PLAIN = ("length", "place", "colon", "space", "comma", "question", "quote", "copied")
 SMOOTHING = 1.0  # added to each count, so that no probability is 0
-NO_STYLE = -1
 # Other ways to get several headlines, to compare with.
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "--styles": {},

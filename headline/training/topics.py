@@ -30,6 +30,7 @@ from headline.data.store import (
 from headline.data.typical import typical_words
 from headline.errors import ConfigError, TrainingError
 from headline.network.backend import select_device
+from headline.network.styles.information import entropy
 from headline.network.topic_vae import TopicVae
 from headline.settings.topics import TopicsConfig
 from headline.system.progress import Meter, Report
@@ -279,30 +280,23 @@ def assign(model: TopicVae, maker: BagMaker, dataset: Dataset, split: str) -> As
     topics = np.zeros(len(source), np.int16)
     probabilities = np.zeros(len(source), np.float32)
     posterior = np.zeros(model.centres.shape[0])
-    entropy, begin = 0.0, 0
+    total, begin = 0.0, 0
     for some in posteriors(model, maker, source):
         end = begin + len(some)
         topics[begin:end] = some.argmax(axis=1)
         probabilities[begin:end] = some.max(axis=1)
         posterior += some.sum(axis=0)
-        entropy += len(some) * float(_entropy(some).mean())
+        total += len(some) * float(entropy(some).mean())
         begin = end
-    return Assigned(topics, probabilities, posterior, entropy)
+    return Assigned(topics, probabilities, posterior, total)
 
 
 def topic_information(found: Sequence[Assigned]) -> float:
     """Returns I(x;y) = H(mean of p(y|z)) − mean of H(p(y|z)) in nats."""
     pairs = sum(len(one.topics) for one in found)
     posterior = sum((one.posterior for one in found), np.zeros(1))
-    entropy = sum(one.entropy for one in found)
-    return float(_entropy(posterior / pairs)) - entropy / pairs
-
-
-def _entropy(shares: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Returns the entropy over the last axis, in nats."""
-    logs = np.log(np.maximum(shares, 1e-30))
-    entropy: NDArray[np.floating[Any]] = -(shares * logs).sum(axis=-1)
-    return entropy
+    total = sum(one.entropy for one in found)
+    return float(entropy(posterior / pairs)) - total / pairs
 
 
 def _by_share(found: Iterable[Assigned]) -> list[int]:

@@ -5,17 +5,15 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, cast
 
 from headline.errors import CorpusError
 from headline.formats.files import InputFile, blame
 from headline.formats.layout import Layout, Place
-from headline.formats.lines import is_decoded, open_text, text_layout
-from headline.formats.options import CorpusFormat
-from headline.formats.records import Row, first_rows, none_readable, with_nested
-from headline.formats.registered.jsonl import SUFFIXES, parse_object, written
+from headline.formats.lines import is_decoded, open_text
+from headline.formats.records import Row
+from headline.formats.registered.jsonl import SUFFIXES, Objects, parse_object, written
 from headline.formats.registry import (
     Added,
     FileFormat,
@@ -39,13 +37,8 @@ _DECODER = json.JSONDecoder(strict=False)
 _BEGINNING = re.compile(rb"[\xef\xbb\xbf\xff\xfe\0\s]*\[[\0\s]*[\]{]")
 
 
-class JsonArray(FileFormat):
-    """Objects in an array; the columns are the keys of the first one.
-
-    The number of a row is its place in the array.
-    """
-
-    takes_settings = True
+class JsonArray(Objects):
+    """Objects in an array; the number of a row is its place in the array."""
 
     @property
     def writes(self) -> str:
@@ -53,17 +46,6 @@ class JsonArray(FileFormat):
 
     def replaces(self, named: FileFormat, head: bytes) -> bool:
         return named.suffixes == SUFFIXES and bool(_BEGINNING.match(head))
-
-    def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
-        text = text_layout(file, how.encoding, how.note)
-        first = first_rows(self.rows(file.preview(), text))
-        if not first:
-            raise CorpusError(f"{file.path} has no rows")
-        if first[-1].problem is not None:
-            raise none_readable(text, first[0])
-        keys = tuple(first[-1].values)
-        columns = tuple(with_nested(first[-1].values))
-        return replace(text, header=keys, columns=columns)
 
     def rows(
         self,

@@ -22,10 +22,9 @@ SUFFIXES = (".jsonl", ".ndjson", ".json")
 _MOST_DIGITS = 4000
 
 
-class JsonLines(FileFormat):
-    """Objects; the columns are the keys of the first one."""
+class Objects(FileFormat):
+    """Objects of JSON; the columns are the keys of the first one."""
 
-    suffixes = SUFFIXES
     takes_settings = True
 
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
@@ -38,6 +37,12 @@ class JsonLines(FileFormat):
         keys = tuple(first[-1].values)
         columns = tuple(with_nested(first[-1].values))
         return replace(text, header=keys, columns=columns)
+
+
+class JsonLines(Objects):
+    """Objects, each in a line of its own."""
+
+    suffixes = SUFFIXES
 
     def rows(
         self,

@@ -62,7 +62,7 @@ class Lcsts(FileFormat):
     def layout(self, file: InputFile, how: CorpusFormat) -> Layout:
         text = text_layout(file, how.encoding, how.note)
         first = first_rows(self.rows(file.preview(), text))
-        if not first or first[-1].problem is not None:
+        if first[-1].problem is not None:
             raise CorpusError(f"{file.path} has no whole document: {first[0].problem}")
         names = tuple(first[-1].values)
         return replace(text, header=names, columns=names)

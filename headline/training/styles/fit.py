@@ -125,16 +125,15 @@ class _Fit:
         """Carries out all stages, or the rest of them, and saves the model."""
         restored = self._restored()
         try:
-            if restored is None or not restored.arrays:
+            if restored is not None and restored.arrays:
+                self._restore(restored)
+            else:
                 # A second thread of NumPy mostly waits in products as small as these.
                 with blas_threads(1):
                     self.styles, lessons = self._find()
                 self.tuning = self._tuning(lessons, Progress())
-            else:
-                self._restore(restored)
-            assert self.styles is not None and self.tuning is not None
-            if restored is None or not restored.arrays:
                 self.save()
+            assert self.styles is not None and self.tuning is not None
             self.tuning.run()
         except Interrupted:
             self.save()
