@@ -19,22 +19,13 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from headline.data.bags import Floats
+from headline.network.gaussians import LOG_VARIANCES, log_normal
 from headline.settings.topics import TopicsConfig
 
-LOG_2PI = math.log(2 * math.pi)
-LOWEST, HIGHEST = -6.0, 2.0  # of log s², so that no variance vanishes or explodes
 SPREAD = 0.3  # standard deviation of the first centres
 NORM = 10.0  # Euclidean norm of what the encoder reads of an article
 
 Tensors = dict[str, KerasTensor]
-
-
-def log_normal(
-    z: KerasTensor, mean: KerasTensor, log_variance: KerasTensor | float = 0.0
-) -> KerasTensor:
-    """Returns log N(z; mean, variance), summed over the last axis, Z."""
-    scaled = ops.square(z - mean) * ops.exp(-ops.convert_to_tensor(log_variance))
-    return -0.5 * ops.sum(scaled + log_variance + LOG_2PI, axis=-1)
 
 
 def log_joint(z: KerasTensor, centres: KerasTensor) -> KerasTensor:
@@ -129,7 +120,7 @@ class TopicVae(keras.Model):
     ) -> tuple[KerasTensor, KerasTensor]:
         """Returns mean and log variance of p(z|x), both of shape ``(B, Z)``."""
         hidden = self.hidden(self.dropout(self.read(counts), training=training))
-        log_variance = ops.clip(self.log_variance(hidden), LOWEST, HIGHEST)
+        log_variance = ops.clip(self.log_variance(hidden), *LOG_VARIANCES)
         return self.mean(hidden), log_variance
 
     def call(self, counts: KerasTensor, training: bool = False) -> Tensors:

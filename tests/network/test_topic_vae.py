@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.engines.base import Floats
+from headline.network.gaussians import log_normal
 from headline.network.topic_vae import (
     NORM,
     TopicVae,
     divergence_over_topics,
-    log_normal,
     log_posterior,
     log_prior,
 )

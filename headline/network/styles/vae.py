@@ -25,7 +25,6 @@ References: J. Su, 变分自编码器(二), https://kexue.fm/archives/5343 (the 
 变分自编码器(四), https://kexue.fm/archives/5887 (one-step clustering).
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -34,14 +33,13 @@ import numpy as np
 from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
+from headline.network.gaussians import LOG_VARIANCES, log_normal
 from headline.network.styles.form import FormSpace, Group
 from headline.network.styles.posterior import HIDDEN, LATENT, PRIOR_HIDDEN
 
 Floats = NDArray[np.float32]
 Tensors = dict[str, KerasTensor]
 
-LOG_2_PI = math.log(2 * math.pi)
-LOG_VARIANCES = -6.0, 2.0  # bounds of log s², so that no z becomes exact or useless
 # Nats of the KL that cost nothing: a latent that is worth less would be given up.
 FREE_NATS = 2.0
 TOPIC_WEIGHT = 1.0  # of I(y; x) in the loss
@@ -261,14 +259,6 @@ def joint_kl(found: Mapping[str, KerasTensor], centres: KerasTensor) -> KerasTen
     )
 
 
-def log_normal(
-    z: KerasTensor, mean: KerasTensor, log_variance: KerasTensor | float
-) -> KerasTensor:
-    """Returns log N(z; mean, exp(log_variance)), summed over the last axis."""
-    squares = ops.square(z - mean) * ops.exp(-log_variance)
-    return -0.5 * ops.sum(squares + log_variance + LOG_2_PI, axis=-1)
-
-
 def mixture_log_density(
     z: KerasTensor, log_prior: KerasTensor, centres: KerasTensor
 ) -> KerasTensor:
@@ -281,10 +271,8 @@ def mixture_log_density(
         log_prior: log p(y|a), shape ``(B, K)``.
         centres: shape ``(K, D)``.
     """
-    zero = ops.zeros((), z.dtype)
-    return ops.logsumexp(
-        log_prior + log_normal(z[:, None, :], centres[None], zero), axis=-1
-    )
+    densities = log_normal(z[:, None, :], centres[None])
+    return ops.logsumexp(log_prior + densities, axis=-1)
 
 
 def topic_information(log_prior: KerasTensor) -> KerasTensor:

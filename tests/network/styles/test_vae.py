@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from keras import ops
 
+from headline.network.gaussians import log_normal
 from headline.network.styles.posterior import StyleJudge, check_judge
 from headline.network.styles.vae import (
     FREE_NATS,
     TOPIC_WEIGHT,
     StyleVAE,
     joint_kl,
-    log_normal,
     mixture_log_density,
     reconstruction,
     topic_information,
