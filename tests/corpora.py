@@ -5,6 +5,10 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
+from headline.data.prepare import Job, prepare
+from headline.formats.tables import CorpusFormat
+from headline.settings.prepare import PrepareConfig
+
 CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨"
 
 
@@ -48,3 +52,23 @@ def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> Path:
         writer.writerow(("title", "content"))
         writer.writerows(pairs)
     return path
+
+
+def prepared(
+    data_dir: Path, pairs: Iterable[tuple[str, str]], held_out: float = 0.0
+) -> Path:
+    """Makes a dataset of pairs in memory, each article first; returns its folder.
+
+    Args:
+        held_out: the share of the valid split, and of the test split.
+    """
+    config = PrepareConfig(min_count=1, valid_size=held_out, test_size=held_out)
+    job = Job(
+        files=[],
+        data_dir=data_dir,
+        format=CorpusFormat(),
+        config=config,
+        pairs=[*pairs],
+    )
+    prepare(job)
+    return data_dir

@@ -39,12 +39,18 @@ def headline_fields(headline: Headline, known: frozenset[str]) -> dict[str, Any]
     Args:
         known: the numbers and Latin words of the article.
     """
-    fields = {
+    fields = _plain_fields(headline, known)
+    return fields if headline.style is None else fields | {"style": headline.style}
+
+
+def _plain_fields(
+    headline: Headline | ExplainedHeadline, known: frozenset[str]
+) -> dict[str, Any]:
+    return {
         "text": headline.text,
         "score": round(headline.score, DIGITS),
         "unsupported": [*unsupported(headline.text, known)],
     }
-    return fields if headline.style is None else fields | {"style": headline.style}
 
 
 def unsupported(text: str, known: frozenset[str]) -> Iterator[dict[str, Any]]:
@@ -74,13 +80,9 @@ def explanation_fields(source: Source, explanation: Explanation) -> dict[str, An
 
 
 def _explained(headline: ExplainedHeadline, known: frozenset[str]) -> dict[str, Any]:
-    return {
-        "text": headline.text,
-        "score": round(headline.score, DIGITS),
-        "unsupported": [*unsupported(headline.text, known)],
-        # The last token ends the headline and has no text.
-        "tokens": [_token(one) for one in headline.tokens[:-1]],
-    }
+    # The last token ends the headline and has no text.
+    tokens = [_token(one) for one in headline.tokens[:-1]]
+    return _plain_fields(headline, known) | {"tokens": tokens}
 
 
 def _token(token: Token) -> dict[str, Any]:

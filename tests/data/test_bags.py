@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from headline.data.bags import BagMaker
-from headline.data.prepare import Job, prepare
 from headline.data.store import Dataset, Side, open_dataset
-from headline.formats.tables import CorpusFormat
-from headline.settings.prepare import PrepareConfig
+from tests.corpora import prepared
 
 ARTICLES = [
     "央行下调利率，央行3月公布。",
@@ -23,15 +21,8 @@ ARTICLES = [
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    job = Job(
-        files=[],
-        data_dir=tmp_path / "data",
-        format=CorpusFormat(),
-        config=PrepareConfig(min_count=1, valid_size=0, test_size=0),
-        pairs=[(article, "题目") for article in ARTICLES],
-    )
-    prepare(job)
-    return open_dataset(job.data_dir)
+    pairs = [(article, "题目") for article in ARTICLES]
+    return open_dataset(prepared(tmp_path / "data", pairs))
 
 
 def every(dataset: Dataset) -> np.ndarray:

@@ -21,6 +21,7 @@ from headline.formats.tables import CorpusFormat
 from headline.settings.clean import CleanConfig
 from headline.settings.prepare import PrepareConfig
 from headline.text.normalise import normalise
+from tests.corpora import write_pairs
 from tests.data import dirt
 
 CONFIG = PrepareConfig(min_count=1, valid_size=0.1, test_size=0.1)
@@ -29,11 +30,8 @@ CLEAN = [Pair(*map(normalise, pair)) for pair in dirt.sample_pairs()]
 
 def job(folder: Path, pairs: Iterable[Pair], **cleaning: Any) -> Job:
     folder.mkdir(exist_ok=True)
-    corpus = folder / "news.csv"
-    with corpus.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["title", "content"])
-        writer.writerows((target, source) for source, target in pairs)
+    titled = ((pair.target, pair.source) for pair in pairs)
+    corpus = write_pairs(folder / "news.csv", titled)
     return Job(
         files=[corpus],
         data_dir=folder / "data",

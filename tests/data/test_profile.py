@@ -29,6 +29,7 @@ from headline.settings.clean import CleanConfig
 from headline.settings.prepare import PrepareConfig
 from headline.text.ids import Ragged
 from headline.text.tokenizer import Vocab
+from tests.corpora import write_pairs
 from tests.data import dirt
 
 PAIRS = [*dirt.sample_pairs(600), Pair("短", "标题"), dirt.sample_pairs(1)[0]]
@@ -47,11 +48,8 @@ class Kept:
 
 def job(folder: Path, pairs: Sequence[Pair] = PAIRS, **more: Any) -> Job:
     folder.mkdir(exist_ok=True)
-    corpus = folder / "news.csv"
-    with corpus.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["title", "content"])
-        writer.writerows((target, source) for source, target in pairs)
+    titled = ((pair.target, pair.source) for pair in pairs)
+    corpus = write_pairs(folder / "news.csv", titled)
     given = Job(
         files=[corpus],
         data_dir=folder / "data",

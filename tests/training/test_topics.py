@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headline.data.prepare import Job, prepare
 from headline.data.store import SPLITS, TOPICS, TOPICS_HEADER, UNKNOWN, open_dataset
 from headline.errors import ConfigError, DataError, TrainingError
-from headline.formats.tables import CorpusFormat
 from headline.network.topic_vae import TopicVae
-from headline.settings.prepare import PrepareConfig
 from headline.settings.topics import TopicsConfig
 from headline.training.topics import Assigned, Found, find_topics, topic_information
-from tests.corpora import THEME_PAIRS, THEMES, theme_pairs
+from tests.corpora import THEME_PAIRS, THEMES, prepared, theme_pairs
 
 SMALL = TopicsConfig(
     topics=3,
@@ -30,15 +27,7 @@ SMALL = TopicsConfig(
 
 def make_data_dir(folder: Path) -> Path:
     """A dataset with pairs of three themes."""
-    job = Job(
-        files=[],
-        data_dir=folder / "data",
-        format=CorpusFormat(),
-        config=PrepareConfig(min_count=1, valid_size=0.1, test_size=0.1),
-        pairs=theme_pairs(),
-    )
-    prepare(job)
-    return job.data_dir
+    return prepared(folder / "data", theme_pairs(), held_out=0.1)
 
 
 def silent(line: str) -> None:
@@ -142,16 +131,10 @@ def test_a_loss_that_is_nan_ends_the_fit_and_leaves_nothing(
 
 
 def test_articles_without_a_common_character_are_too_few(tmp_path: Path) -> None:
-    job = Job(
-        files=[],
-        data_dir=tmp_path / "data",
-        format=CorpusFormat(),
-        config=PrepareConfig(min_count=1, valid_size=0, test_size=0),
-        pairs=[(theme * 2, theme[:3]) for theme in THEMES],
-    )
-    prepare(job)
+    pairs = [(theme * 2, theme[:3]) for theme in THEMES]
+    data_dir = prepared(tmp_path / "data", pairs)
     with pytest.raises(TrainingError, match="share too few characters"):
-        find_topics(job.data_dir, SMALL, False, silent)
+        find_topics(data_dir, SMALL, False, silent)
 
 
 def test_topics_are_overwritten_only_if_asked(tmp_path: Path) -> None:
