@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,19 @@ def headline_of(answer: Answer) -> str:
     assert answer.status == 200, answer.body
     text: str = answer.json["results"][0]["headlines"][0]["text"]
     return text
+
+
+def test_an_answer_does_not_wait_for_the_client(server: Running) -> None:
+    """A client may take 40 ms to confirm what came, and that must not matter."""
+    connection = HTTPConnection(server.host, server.port)
+    taken = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        taken.append(time.perf_counter() - begin)
+    connection.close()
+    assert sorted(taken)[10] < 0.04
 
 
 class Paused:
