@@ -12,6 +12,7 @@ from headline.search.beams import Hypothesis
 from headline.search.consensus import consensus_order
 from headline.search.constraints import Constraint, constraint, opening
 from headline.search.rules import Rules, TokenTable
+from headline.search.support import is_supported
 from headline.settings.search import MOST_HYPOTHESES, DecodeConfig
 from headline.text.ids import pad
 from headline.text.normalise import normalise
@@ -53,6 +54,18 @@ class SearchTask:
         """The characters with ids past the vocab."""
         bound = self.constraint
         return self.source.encoded.extra if bound is None else bound.extra
+
+    @property
+    def may_recite(self) -> bool:
+        """Whether a headline without support in the article is a fault."""
+        # Samples stay in the order of drawing. What the user requires need not be in
+        # the article.
+        asks = self.constraint is not None and self.constraint.asks
+        return not self.config.sample and not asks
+
+    def supports(self, headline: Headline) -> bool:
+        """Returns whether the article supports a headline."""
+        return is_supported(headline.text, self.source.text)
 
     def is_cut(self, headline: Headline) -> bool:
         """Returns whether a limit that the user set may have cut the headline off."""
@@ -174,9 +187,15 @@ class Searcher:
     def _headlines(
         self, task: SearchTask, hypotheses: Sequence[Hypothesis]
     ) -> list[Headline]:
+        """Returns the headlines of an article, best first; recited ones come last."""
         consensus, most = task.config.consensus, task.config.num_headlines
         found = self.decoded(task, hypotheses, None if consensus else most)
-        return (by_consensus(found) if consensus else found)[:most]
+        if not task.may_recite or all(map(task.supports, found)):
+            return (by_consensus(found) if consensus else found)[:most]
+        found = self.decoded(task, hypotheses)
+        good = [one for one in found if task.supports(one)]
+        recited = [one for one in found if not task.supports(one)]
+        return ((by_consensus(good) if consensus else good) + recited)[:most]
 
     def decoded(
         self,
