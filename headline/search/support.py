@@ -1,10 +1,10 @@
 """Support: whether a headline could have been made from its article.
 
-A model that saw the same headline above many articles, such as the name of a site, knows
-it by heart. Such a headline is likely as a whole whatever the article says, so a wide
-beam finds it, and then finds variants that agree with it. This is one of the kinds of
-copy noise that make wide beams worse (Ott et al. 2018, "Analyzing Uncertainty in Neural
-Machine Translation", sec. 6).
+A model that saw the same headline above many articles, such as the name of a site,
+knows it by heart. Such a headline is likely as a whole whatever the article says, so a
+wide beam finds it, and then finds variants that agree with it. This is one of the kinds
+of copy noise that make wide beams worse (Ott et al. 2018, "Analyzing Uncertainty in
+Neural Machine Translation", sec. 6).
 """
 
 # The least share of the characters of a headline that its article has. Models of clean

@@ -93,8 +93,8 @@ def _listening(config: ServeConfig) -> Iterator[socket.socket]:
         HeadlineError: it cannot be.
     """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    # Named, because asyncio sends small parts of an answer at once (TCP_NODELAY) only if
-    # a socket says that it is of TCP. Otherwise, each answer waits 40 ms for the client.
+    # Without the name of the protocol, asyncio leaves Nagle's algorithm on, and each
+    # answer waits 40 ms until the client has confirmed its head.
     protocol = socket.IPPROTO_TCP
     with socket.socket(family, socket.SOCK_STREAM, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
