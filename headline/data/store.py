@@ -482,14 +482,44 @@ def count_topics(data_dir: Path) -> Counter[int]:
         ) from error
 
 
-@contextmanager
-def replacing_topics(
-    data_dir: Path, overwrite: bool
-) -> Iterator[Callable[[Iterable[object]], object]]:
-    """Yields a function that writes a row of topics.csv; see TOPICS_HEADER.
+@dataclass(frozen=True)
+class TopicsDraft:
+    """Topics that are being written.
 
-    The file appears once the body succeeds. No other process can prepare the dataset
-    again meanwhile.
+    Attributes:
+        folder: the folder for the files.
+        write_row: writes a row of topics.csv; see TOPICS_HEADER.
+    """
+
+    folder: Path
+    write_row: Callable[[Iterable[object]], object]
+
+    def write_report(self, page: str) -> None:
+        """Writes the report of the corpus, which shows the topics."""
+        _write_report(self.folder, page)
+
+
+def _write_report(folder: Path, page: str) -> None:
+    (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
+
+
+def read_report(data_dir: Path) -> str | None:
+    """Returns the report of the corpus; None if there is none, or it is damaged.
+
+    Older versions wrote none.
+    """
+    try:
+        return located(data_dir, REPORT).read_text("utf-8")
+    except (OSError, UnicodeError):
+        return None
+
+
+@contextmanager
+def replacing_topics(data_dir: Path, overwrite: bool) -> Iterator[TopicsDraft]:
+    """Yields a draft of the topics of a dataset.
+
+    Its files appear together once the body succeeds. No other process can prepare the
+    dataset again meanwhile.
 
     Raises:
         DataError: there is no dataset, or it has topics that must not be overwritten.
@@ -506,7 +536,7 @@ def replacing_topics(
             replacing_files(data_dir, DATA) as scratch,
             (scratch / TOPICS).open("w", encoding="utf-8", newline="") as stream,
         ):
-            yield csv_table(stream, TOPICS_HEADER)
+            yield TopicsDraft(scratch, csv_table(stream, TOPICS_HEADER))
 
 
 # --- writing -----------------------------------------------------------------------
@@ -545,8 +575,7 @@ class Draft:
 
     def write_report(self, page: str) -> None:
         """Writes the report of the corpus."""
-        path = self.folder / REPORT
-        path.write_text(page, encoding="utf-8", newline="\n")
+        _write_report(self.folder, page)
 
     def write_ids(
         self,

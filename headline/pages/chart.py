@@ -124,11 +124,13 @@ def line_chart(chart: Chart) -> Picture:
     )
 
 
-def bar_chart(title: str, labels: Sequence[str], bars: Values, unit: str) -> Picture:
+def bar_chart(
+    title: str, labels: Sequence[str], bars: Values, unit: str = "", head: str = ""
+) -> Picture:
     """Draws grouped bars: for each label, one bar per name.
 
     Args:
-        unit: unit of the labels.
+        unit, head: what tips have behind and before a label.
     """
     counts = [value for values in bars.values() for value in values]
     plot = _Plot(Axis(-0.5, len(labels) - 0.5), _rounded([0.0, *counts]))
@@ -144,7 +146,7 @@ def bar_chart(title: str, labels: Sequence[str], bars: Values, unit: str) -> Pic
             plot.tip(
                 place,
                 (place - 0.5, place + 0.5),
-                f"{label} {unit}",
+                f"{head} {label} {unit}".strip(),
                 {name: values[place] for name, values in bars.items()},
             )
             for place, label in enumerate(labels)

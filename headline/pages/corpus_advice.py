@@ -152,4 +152,3 @@ def _next(profile: Profile) -> Iterator[Advice]:
         "Then score it on the held-out articles.",
         "headline evaluate MODEL_DIR DATA_DIR/test.csv",
     )
-    yield Advice("Find out what the articles are about.", "headline topics DATA_DIR")

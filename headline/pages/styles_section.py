@@ -1,6 +1,5 @@
 """The styles of a model in ``report.html``: what is typical, examples, and a map."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,9 @@ from numpy.typing import NDArray
 from headline.network.styles.catalogue import Example, Style, StyleMap, Styles
 from headline.pages.axis import Axis, number
 from headline.pages.rendering import fill
+from headline.pages.sections import is_page, with_section
 
 SIZE, MARGIN = 360, 24  # of the map, in SVG units
-# A section that an earlier fit has added to a report; it holds no other section.
-SECTION = re.compile(r'<section id="styles">.*?</section>', re.DOTALL)
-END = "</body>"
 
 # What the report shows of the last measures of the style VAE.
 FIGURES = {
@@ -65,13 +62,9 @@ def with_styles(page: str | None, styles: Styles) -> str:
             own.
     """
     view = _view(styles)
-    if page is None or END not in page:
+    if page is None or not is_page(page):
         return fill("styles.html", view=view)
-    section = fill("styles_section.html", view=view)
-    if SECTION.search(page):
-        return SECTION.sub(lambda _: section, page, count=1)
-    before, end, after = page.rpartition(END)
-    return f"{before}{section}{end}{after}"
+    return with_section(page, fill("styles_section.html", view=view))
 
 
 def _view(styles: Styles) -> StylesView:

@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from headline.data.bags import BagMaker, Floats
 from headline.data.store import (
@@ -25,13 +24,15 @@ from headline.data.store import (
     Side,
     evenly,
     open_dataset,
+    read_report,
     replacing_topics,
 )
-from headline.data.typical import typical_words
+from headline.data.topics import Assigned, Topic, described
 from headline.errors import ConfigError, TrainingError
 from headline.network.backend import select_device
 from headline.network.styles.information import entropy
 from headline.network.topic_vae import TopicVae
+from headline.pages.topics_section import with_topics
 from headline.settings.topics import TopicsConfig
 from headline.system.progress import Meter, Report
 from headline.training.k_means import k_means
@@ -39,37 +40,8 @@ from headline.training.k_means import k_means
 CENTRED_ON = 10_000  # articles whose z k-means gets, at most
 LAST_RATE = 0.05  # of the first learning rate
 CHUNK = 512  # articles that are encoded at once
-WORDS = 10  # typical words of a topic
-WORD_HEADLINES = 2000  # of a topic, in which they are looked for, at most
 
 WriteRow = Callable[[Iterable[object]], object]
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """The topic of each pair of a split.
-
-    Attributes:
-        topics: topic numbers from 0, shape ``(pairs,)``.
-        probabilities: p(y|z) of these topics, shape ``(pairs,)``.
-        posterior: the sum of p(y|z) over the pairs, shape ``(K,)``.
-        entropy: the sum of H(p(y|z)) over the pairs, in nats.
-    """
-
-    topics: NDArray[np.int16]
-    probabilities: Floats
-    posterior: NDArray[np.float64]
-    entropy: float
-
-
-@dataclass(frozen=True)
-class Topic:
-    """One topic, as it is printed."""
-
-    number: int  # from 1, by falling share
-    pairs: int
-    share: float  # of all pairs
-    words: list[str]
 
 
 @dataclass(frozen=True)
@@ -90,17 +62,14 @@ class Found:
         """Returns the topics as a table for the terminal."""
         head = f"{'topic':>5}  {'share':>6}  typical words"
         rows = (
-            f"{one.number:>5}  {one.share:>6.1%}  {' '.join(one.words)}".rstrip()
+            f"{one.topic:>5}  {one.share:>6.1%}  {' '.join(one.words)}".rstrip()
             for one in self.topics
         )
         return "\n".join([head, *rows])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything, ready for JSON."""
-        topics = [
-            {"topic": t.number, "pairs": t.pairs, "share": t.share, "words": t.words}
-            for t in self.topics
-        ]
+        topics = [topic.to_dict() for topic in self.topics]
         return {"file": str(self.path), "topics": topics, **self.figures}
 
 
@@ -108,6 +77,8 @@ def find_topics(
     data_dir: Path, config: TopicsConfig, overwrite: bool, report: Report
 ) -> Found:
     """Finds the topics of a dataset, and writes topics.csv into its folder.
+
+    The report of the dataset shows them.
 
     Args:
         overwrite: replace a topics.csv that is there.
@@ -119,16 +90,17 @@ def find_topics(
         TrainingError: the articles are too few, or training diverged.
         HeadlineError: the folder cannot be written.
     """
-    with replacing_topics(data_dir, overwrite) as write_row:
+    with replacing_topics(data_dir, overwrite) as draft:
         dataset = open_dataset(data_dir)
         select_device(config.device)
         model, maker, figures = fit_topics(dataset, config, report)
         found = {name: assign(model, maker, dataset, name) for name in SPLITS}
         figures["topic_information"] = topic_information([*found.values()])
         order = _by_share(found.values())
-        _write(write_row, dataset, found, order)
+        _write(draft.write_row, dataset, found, order)
+        topics = described(dataset, found, order)
+        draft.write_report(with_topics(read_report(data_dir), topics))
     report(_closing(figures, config))
-    topics = _described(dataset, found, order)
     if len(topics) < config.topics:
         report(f"only {len(topics)} of the {config.topics} topics have a pair")
     return Found(data_dir / TOPICS, topics, figures)
@@ -324,30 +296,3 @@ def _write(
         )
         for pair, (topic, probability, headline) in enumerate(rows, 1):
             write_row((split, pair, numbers[topic], f"{probability:.4f}", headline))
-
-
-def _described(
-    dataset: Dataset, found: Mapping[str, Assigned], order: Sequence[int]
-) -> list[Topic]:
-    topics = np.concatenate([one.topics for one in found.values()])
-    pairs = [int((topics == topic).sum()) for topic in order]
-    train = found["train"].topics
-    groups = [_headlines(dataset, train, topic) for topic in order]
-    words = typical_words(groups, WORDS)
-    return [
-        Topic(number, count, count / len(topics), typical)
-        for number, (count, typical) in enumerate(zip(pairs, words, strict=True), 1)
-    ]
-
-
-def _headlines(
-    dataset: Dataset, topics: NDArray[np.int16], topic: int
-) -> Iterator[str]:
-    """Yields some train headlines of a topic, evenly spaced.
-
-    Headlines name what articles are about. Articles also share phrases of their genre.
-    """
-    target = dataset.splits["train"].target
-    places = np.flatnonzero(topics == topic)
-    for place in evenly(len(places), WORD_HEADLINES):
-        yield dataset.decoded(target[int(places[place])])

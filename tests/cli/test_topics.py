@@ -59,6 +59,12 @@ def test_topics_are_printed_written_and_told_by_info(folder: Path) -> None:
         rows.count(str(one["topic"])) for one in found["topics"]
     ]
 
+    report = Path("data/report.html").read_text("utf-8")
+    assert "headline topics DATA_DIR" not in report and "random</h2>" in report
+    for one in found["topics"]:
+        assert f"{one['pairs']} pairs" in report and one["examples"]
+        assert all(example in report for example in one["examples"])
+
     info = json.loads(headline("info data --json").stdout)
     assert info["topics"] == {str(t["topic"]): t["share"] for t in found["topics"]}
     assert "topics.csv" in info["files"]

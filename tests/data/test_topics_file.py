@@ -1,7 +1,7 @@
 """topics.csv in a DATA_DIR: counted, replaced as a whole, gone with its dataset."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,14 @@ import pytest
 from headline.data.prepare import Job, prepare
 from headline.data.store import (
     DATA,
+    REPORT,
     TOPICS,
+    TopicsDraft,
     count_topics,
     is_prepared,
     open_dataset,
     outline,
+    read_report,
     replacing_topics,
 )
 from headline.errors import DataError, LockedError
@@ -37,9 +40,9 @@ def data_dir(tmp_path: Path) -> Path:
 def write(
     data_dir: Path, rows: Iterable[Iterable[object]], overwrite: bool = False
 ) -> None:
-    with replacing_topics(data_dir, overwrite) as write_row:
+    with replacing_topics(data_dir, overwrite) as draft:
         for row in rows:
-            write_row(row)
+            draft.write_row(row)
 
 
 def test_what_is_written_is_counted_and_belongs_to_the_dataset(data_dir: Path) -> None:
@@ -54,16 +57,31 @@ def test_a_writer_that_fails_leaves_the_old_file(data_dir: Path) -> None:
     write(data_dir, ROWS)
     before = {path.name: path.read_bytes() for path in data_dir.iterdir()}
 
-    def failing(write_row: Callable[[Iterable[object]], object]) -> None:
-        write_row(("train", 1, 1, 1, ""))
+    def failing(draft: TopicsDraft) -> None:
+        draft.write_row(("train", 1, 1, 1, ""))
+        draft.write_report("half a page")
         raise ValueError("half way")
 
     with (
         pytest.raises(ValueError, match="half way"),
-        replacing_topics(data_dir, True) as write_row,
+        replacing_topics(data_dir, True) as draft,
     ):
-        failing(write_row)
+        failing(draft)
     assert {path.name: path.read_bytes() for path in data_dir.iterdir()} == before
+
+
+def test_a_report_is_written_with_the_topics(data_dir: Path) -> None:
+    with replacing_topics(data_dir, False) as draft:
+        draft.write_report("新\n页")
+        assert not (data_dir / REPORT).exists()
+    assert (data_dir / REPORT).read_bytes() == "新\n页".encode()
+    assert read_report(data_dir) == "新\n页"
+
+
+def test_a_report_that_is_missing_or_damaged_is_none(data_dir: Path) -> None:
+    assert read_report(data_dir) is None
+    (data_dir / REPORT).write_bytes(b"\xff\xfe\xfd")
+    assert read_report(data_dir) is None
 
 
 def test_no_dataset_no_topics(tmp_path: Path) -> None:

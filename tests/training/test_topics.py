@@ -7,12 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headline.data.store import SPLITS, TOPICS, TOPICS_HEADER, UNKNOWN, open_dataset
+from headline.data.store import (
+    REPORT,
+    SPLITS,
+    TOPICS,
+    TOPICS_HEADER,
+    UNKNOWN,
+    open_dataset,
+)
+from headline.data.topics import Assigned
 from headline.errors import ConfigError, DataError, TrainingError
 from headline.network.topic_vae import TopicVae
 from headline.settings.topics import TopicsConfig
-from headline.training.topics import Assigned, Found, find_topics, topic_information
+from headline.training.topics import Found, find_topics, topic_information
 from tests.corpora import THEME_PAIRS, THEMES, prepared, theme_pairs
+from tests.markup import parse
 
 SMALL = TopicsConfig(
     topics=3,
@@ -78,9 +87,9 @@ def test_what_is_printed_agrees_with_the_file(
     data_dir, found, lines = fitted
     topics = [row["topic"] for row in rows_of(data_dir)]
     for one, line in zip(found.topics, found.table().splitlines()[1:], strict=True):
-        assert topics.count(str(one.number)) == one.pairs
+        assert topics.count(str(one.topic)) == one.pairs
         assert one.share == one.pairs / sum(THEME_PAIRS)
-        assert line.split()[:2] == [str(one.number), f"{one.share:.1%}"]
+        assert line.split()[:2] == [str(one.topic), f"{one.share:.1%}"]
     assert found.to_dict()["topics"][0]["pairs"] == 100
     assert 0 < found.figures["topic_information"] <= np.log(3) + 1e-6
     assert (
@@ -152,8 +161,26 @@ def test_a_topic_without_pairs_is_told(tmp_path: Path) -> None:
     many = SMALL.changed({"topics": 60, "epochs": 1, "recentre_after": 1.0})
     found = find_topics(make_data_dir(tmp_path), many, False, lines.append)
     assert len(found.topics) < 60
-    assert [one.number for one in found.topics] == [*range(1, len(found.topics) + 1)]
+    assert [one.topic for one in found.topics] == [*range(1, len(found.topics) + 1)]
     assert lines[-1] == f"only {len(found.topics)} of the 60 topics have a pair"
+
+
+def test_the_report_shows_the_topics(fitted: tuple[Path, Found, list[str]]) -> None:
+    data_dir, found, _ = fitted  # ``prepared`` wrote no report, as older versions
+    text = parse((data_dir / REPORT).read_text("utf-8")).text
+    for one in found.topics:
+        assert f"{one.topic} {one.share:.1%}, {one.pairs} pairs" in text
+        assert len(one.examples) == 2 and all(each in text for each in one.examples)
+
+
+def test_topics_are_replaced_in_the_report_that_is_there(tmp_path: Path) -> None:
+    data_dir = make_data_dir(tmp_path)
+    report = data_dir / REPORT
+    report.write_text('<body>甲<section id="topics">旧</section>乙</body>', "utf-8")
+    find_topics(data_dir, SMALL.changed({"epochs": 1}), False, silent)
+    page = report.read_text("utf-8")
+    assert page.startswith('<body>甲<section id="topics">') and "旧" not in page
+    assert page.endswith("</section>乙</body>")
 
 
 def assigned(*posteriors: list[float]) -> Assigned:
