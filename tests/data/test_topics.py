@@ -17,7 +17,10 @@ WEATHER, TRAINS = "台风登陆沿海", "高铁开通运营"
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     pairs = [
-        (f"甲乙丙丁{'戊己庚辛'[n % 4]}己壬癸子丑{n}日", f"{WEATHER}{'沿' * (n % 3)}")
+        (
+            f"甲乙丙丁{'戊己庚辛'[n % 4]}己壬癸子丑{n}日",
+            f"{WEATHER}{chr(0x5000 + n)}{'沿' * (n % 3)}",
+        )
         for n in range(40)
     ]
     pairs += [(f"{TRAINS}的消息{n}", TRAINS) for n in range(80)]
