@@ -91,12 +91,14 @@ def _check(run: StylesRun, dataset: Dataset, bundle: Bundle) -> None:
         )
     if run.overwrite or run.resume:
         return
-    what = "" if bundle.styles is None else "styles"
     if has_styles_checkpoint(run.model_dir):
-        what = "a fit of styles that was interrupted"
-    if what:
         raise TrainingError(
-            f"{run.model_dir} holds {what}: give --overwrite, or --resume to go on"
+            f"{run.model_dir} holds a fit of styles that was interrupted: give "
+            "--resume to go on with it, or --overwrite to begin again"
+        )
+    if bundle.styles is not None:
+        raise TrainingError(
+            f"{run.model_dir} has styles: give --overwrite to find them again"
         )
 
 
