@@ -47,7 +47,7 @@ def distances(points: Points, centres: Points) -> Points:
 def _one_run(points: Points, clusters: int, generator: np.random.Generator) -> Points:
     centres = _first_centres(points, clusters, generator)
     for _ in range(MOST_ROUNDS):
-        moved = _centroids(points, nearest(points, centres), centres)
+        moved = centroids(points, nearest(points, centres), centres)
         if np.array_equal(moved, centres):
             break
         centres = moved
@@ -72,9 +72,14 @@ def _first_centres(
     return np.stack(chosen)
 
 
-def _centroids(points: Points, nearest: Clusters, centres: Points) -> Points:
-    """Returns the mean of each cluster's points; an empty one keeps its centre."""
+def centroids(points: Points, clusters: Clusters, centres: Points) -> Points:
+    """Returns the mean of each cluster's points; an empty one keeps its centre.
+
+    Args:
+        clusters: the cluster of each point, shape ``(N,)``.
+        centres: shape ``(K, D)``.
+    """
     moved = centres.copy()
-    for cluster in np.unique(nearest):
-        moved[cluster] = points[nearest == cluster].mean(axis=0)
+    for cluster in np.unique(clusters):
+        moved[cluster] = points[clusters == cluster].mean(axis=0)
     return moved

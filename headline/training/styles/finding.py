@@ -4,7 +4,7 @@ The styles are found several times, with different seeds. One judge chooses head
 another one, which had no part in it, tells how well a style was obeyed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -26,7 +26,7 @@ from headline.network.styles.posterior import StyleJudge
 from headline.network.styles.vae import StyleVAE
 from headline.settings.styles import StyleConfig
 from headline.system.progress import Report
-from headline.training.k_means import k_means
+from headline.training.k_means import centroids, k_means, nearest
 from headline.training.styles.pairs import Check, Pairs
 
 Floats = NDArray[np.float32]
@@ -34,8 +34,8 @@ Row = dict[str, Any]
 
 UPDATES, BATCH, RATE = 2_000, 128, 4e-3
 SPANS = 10  # parts of the training; after each of them, it is measured
-# The spans after which the KL counts in full, and after which the centres are set to
-# the k-means centroids of z. Before, z has no clusters yet.
+# The spans after which the KL counts in full, and after which the centres are set by
+# k-means. Before, z has no clusters yet.
 WARMUP, CENTRING = 4, 4
 FITS = 3  # with different seeds
 NEXT_SEED = 7919  # what the seed of a fit is greater by than that of the fit before
@@ -71,14 +71,17 @@ def find_styles(
     Raises:
         Interrupted: a stop was requested.
     """
-    space = FormSpace.of(train.forms)
     measured = held_out if len(held_out) else train
-    fits = []
-    for number in range(FITS):
-        seed = config.seed + number * NEXT_SEED
-        fits.append(_Search(space, train, measured, config.styles, seed))
-        fits[-1].run(report if not number else lambda line: None, check)
-        report(f"fit {number + 1} of {FITS}: {_line(fits[-1].history[-1])}")
+    data = _Data.of(train, measured)
+    fits = [
+        _Search(data, config.styles, config.seed + number * NEXT_SEED, check)
+        for number in range(FITS)
+    ]
+    _run_all(fits, CENTRING, report)
+    centre(fits)
+    _run_all(fits, SPANS - CENTRING, report)
+    for number, fit in enumerate(fits, 1):
+        report(f"fit {number} of {FITS}: {_line(fit.history[-1])}")
     labels = [_labels(fit.judge(), measured) for fit in fits]
     agreements = {
         pair: normalised_information(labels[pair[0]], labels[pair[1]], config.styles)
@@ -108,64 +111,89 @@ def _labels(judge: StyleJudge, pairs: Pairs) -> NDArray[np.intp]:
     return labels
 
 
-class _Search:
-    """One style VAE, and the data that it is trained and measured on."""
+@dataclass(frozen=True)
+class _Data:
+    """What all fits are trained and measured on."""
 
-    def __init__(
-        self, space: FormSpace, train: Pairs, measured: Pairs, styles: int, seed: int
-    ) -> None:
-        self.space, self.styles, self.seed = space, styles, seed
-        self.mean = train.features.mean(axis=0)
-        self.scale = np.maximum(train.features.std(axis=0), LEAST_SCALE)
-        # One byte for each 0 or 1 until a batch is made.
-        self.train = space.encode(train.forms).astype(np.uint8), train.features
-        self.measured = space.encode(measured.forms), measured.features
-        width = train.features.shape[1] // 2
-        groups = weighted_groups(space.groups, self.train[0])
+    space: FormSpace
+    groups: tuple[Group, ...]
+    mean: Floats  # of the features of the train articles, and their scale
+    scale: Floats
+    # Forms are one byte for each 0 or 1 until a batch is made.
+    train: tuple[NDArray[np.uint8], Floats]  # forms (N, F), articles (N, 2H)
+    measured: tuple[NDArray[np.uint8], Floats]
+
+    @classmethod
+    def of(cls, train: Pairs, measured: Pairs) -> "_Data":
+        """Encodes the pairs."""
+        space = FormSpace.of(train.forms)
+        both = train, measured
+        codes = [space.encode(pairs.forms).astype(np.uint8) for pairs in both]
+        return cls(
+            space=space,
+            groups=weighted_groups(space.groups, codes[0]),
+            mean=train.features.mean(axis=0),
+            scale=np.maximum(train.features.std(axis=0), LEAST_SCALE),
+            train=(codes[0], train.features),
+            measured=(codes[1], measured.features),
+        )
+
+    def inputs(self, forms: NDArray[Any], features: Floats) -> dict[str, Floats]:
+        """Returns what the model reads."""
+        article = (features - self.mean) / self.scale
+        return {"form": forms.astype(np.float32), "article": article}
+
+
+class _Search:
+    """One style VAE.
+
+    Args:
+        check: called between updates.
+    """
+
+    def __init__(self, data: _Data, styles: int, seed: int, check: Check) -> None:
+        self.data, self.seed, self.check = data, seed, check
+        width = len(data.mean) // 2
         self.model = StyleVAE(
-            space, width, styles, WARMUP * UPDATES // SPANS, seed, groups
+            data.space, width, styles, WARMUP * UPDATES // SPANS, seed, data.groups
         )
         self.model.build()
         falling = keras.optimizers.schedules.PolynomialDecay(RATE, UPDATES, 0.0)
         self.model.compile(keras.optimizers.Adam(falling))
         self.history: list[Row] = []
 
-    def run(self, report: Report, check: Check) -> None:
-        """Trains the model, and measures it after each span of updates."""
-        order = _order(len(self.train[0]), self.seed)
-        for span, rows in enumerate(np.split(order, SPANS), 1):
+    def run(self, spans: int, report: Report) -> None:
+        """Trains the model for some spans, and measures it after each of them."""
+        forms, features = self.data.train
+        order = np.split(_order(len(forms), self.seed), SPANS)
+        begin = len(self.history)
+        for span in range(begin, begin + spans):
+            rows = order[span]
             self.model.fit(
-                self._inputs(self.train[0][rows], self.train[1][rows]),
+                self.data.inputs(forms[rows], features[rows]),
                 batch_size=BATCH,
                 shuffle=False,  # the order is shuffled already
-                callbacks=[_Guard(check)],
+                callbacks=[_Guard(self.check)],
                 verbose=0,
             )
-            if span == CENTRING:
-                self._centre()
-            update = span * UPDATES // SPANS
+            update = (span + 1) * UPDATES // SPANS
             self.history.append({"update": update, **self._measures()})
             report(f"style VAE: {_line(self.history[-1])}")
 
+    def latents(self, places: Sequence[int]) -> Floats:
+        """Returns the means of z of some train pairs, shape ``(N, D)``."""
+        forms, features = self.data.train
+        return self.judge().latent_of(forms[places], features[places])
+
     def judge(self) -> StyleJudge:
         """Returns the judge of the model as it is now."""
-        return StyleJudge(self.space, self.model.judge_arrays(self.mean, self.scale))
-
-    def _inputs(self, forms: NDArray[Any], features: Floats) -> dict[str, Floats]:
-        article = (features - self.mean) / self.scale
-        return {"form": forms.astype(np.float32), "article": article}
-
-    def _centre(self) -> None:
-        """Sets the centres of the styles to the k-means centroids of z."""
-        places = evenly(len(self.train[0]), CENTRED)
-        forms, features = self.train
-        latents = self.judge().latent_of(forms[places], features[places])
-        centres = k_means(latents, self.styles, np.random.default_rng(self.seed))
-        self.model.centres.assign(centres.astype(np.float32))
+        data = self.data
+        return StyleJudge(data.space, self.model.judge_arrays(data.mean, data.scale))
 
     def _measures(self) -> Row:
         """Returns the terms of the loss, and what the styles know, in nats."""
-        found = self.model.evaluate_terms(self._inputs(*self.measured), self.seed)
+        inputs = self.data.inputs(*self.data.measured)
+        found = self.model.evaluate_terms(inputs, self.seed)
         split = split_kl(found.z, found.mean, found.log_variance, found.kl)
         posterior = self.judge().styles_of(found.mean, found.log_prior)
         usage = np.exp(posterior).mean(axis=0)
@@ -179,6 +207,45 @@ class _Search:
             "active_units": active_units(found.mean),
             "usage": sorted((round(float(one), 4) for one in usage), reverse=True),
         }
+
+
+def _run_all(fits: Sequence[_Search], spans: int, report: Report) -> None:
+    """Trains all fits; only the first one reports."""
+    for fit in fits:
+        fit.run(spans, report if fit is fits[0] else lambda line: None)
+
+
+def centre(fits: Sequence[_Search]) -> None:
+    """Sets the centres of all fits to the centroids of the same clusters of headlines.
+
+    Forms can be cut into styles in several ways that are nearly as good, and fits that
+    are left alone take other ones. So k-means clusters the z of each fit, and all fits
+    go on from the clusters that agree most with those of the others.
+    """
+    places = evenly(len(fits[0].data.train[0]), CENTRED)
+    latents = [fit.latents(places) for fit in fits]
+    styles = fits[0].model.styles
+    found = [
+        nearest(z, k_means(z, styles, np.random.default_rng(fit.seed)))
+        for fit, z in zip(fits, latents, strict=True)
+    ]
+    clusters = found[most_agreed(found, styles)]
+    for fit, z in zip(fits, latents, strict=True):
+        before = keras.ops.convert_to_numpy(fit.model.centres)
+        fit.model.centres.assign(centroids(z, clusters, before))
+
+
+def most_agreed(found: Sequence[NDArray[np.intp]], styles: int) -> int:
+    """Returns the place of the clustering that agrees most with the others.
+
+    Args:
+        found: the cluster of each headline, shape ``(N,)``.
+    """
+    agreements = [
+        sum(normalised_information(one, other, styles) for other in found)
+        for one in found
+    ]
+    return int(np.argmax(agreements))
 
 
 def weighted_groups(
