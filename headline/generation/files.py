@@ -26,6 +26,7 @@ MOST_OPEN = 64  # files open at once; further files are closed and opened again
 
 Explain = Callable[[Readable, Sequence[Headline]], None]  # article and its headlines
 CountDone = Callable[[int, int], None]  # bytes read, articles with their headlines
+Reject = Callable[[str], None]  # why a row gets no headline
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Task:
     with_scores: bool = False  # write each headline's log-probability, too
     explain: Explain | None = None  # called once the headlines are written
     count_done: CountDone | None = None  # called when more is done
+    reject: Reject | None = None  # called for each row with a problem
 
 
 def write_headlines(
@@ -136,6 +138,8 @@ class _Writing:
             asked = self.generator.written(config)
             added = self.new.added(headlines, asked, config.styles, problem)
             write(entry.row, added)
+            if problem is not None and self.task.reject is not None:
+                self.task.reject(problem)
             if headlines[0].error and entry.config is None:
                 self._tell(entry, headlines[0].error)
             if self.task.explain is not None and problem is None:

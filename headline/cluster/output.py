@@ -1,0 +1,126 @@
+"""The folder of a run: its shards, a record of each, and the manifest at the end.
+
+A record is written before its output file takes its name, so an output file that is
+there is complete, and its record tells what it holds.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from headline.cluster.plan import Plan, ShardJob
+from headline.errors import ClusterError
+from headline.system.storage import Folder, LocalFolder
+
+PLAN, MANIFEST, SUCCESS = "_plan.json", "manifest.json", "_SUCCESS"
+RECORDS = "_shards"  # folder of the records
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a shard; written as its record.
+
+    Attributes:
+        name: of the output file.
+        rows: rows written.
+        rejects: rows among them without a headline, because of a problem.
+        seconds: time that it took.
+        sha256: of the output file.
+        size: bytes of the output file.
+        told: lines about rows with a problem, not all of them; not in the record.
+    """
+
+    name: str
+    rows: int
+    rejects: int
+    seconds: float
+    sha256: str
+    size: int
+    told: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the record, ready for JSON."""
+        values = asdict(self)
+        del values["told"]
+        return values
+
+
+class OutputFolder:
+    """Reads and writes the files of a run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder: Folder = LocalFolder(path)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yields a local scratch path for the output of a shard."""
+        with self._folder.writing(name) as scratch:
+            yield scratch
+
+    def keep(self, outcome: Outcome) -> None:
+        """Writes the record of a shard."""
+        self._write_json(f"{RECORDS}/{outcome.name}.json", outcome.to_dict())
+
+    def _write_json(self, name: str, value: Any) -> None:
+        text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+        self._folder.write(name, text.encode())
+
+    def finished(self, jobs: Sequence[ShardJob]) -> dict[str, Outcome]:
+        """Returns the outcomes of those jobs whose output is complete, by name."""
+        sizes, records = self._folder.sizes(), self._folder.sizes(RECORDS)
+        names = [job.name for job in jobs if job.name in sizes]
+        known = [name for name in names if f"{name}.json" in records]
+        outcomes = ((name, self._outcome(name)) for name in known)
+        return {
+            name: outcome
+            for name, outcome in outcomes
+            if outcome is not None and outcome.size == sizes[name]
+        }
+
+    def _outcome(self, name: str) -> Outcome | None:
+        """Returns the record of a shard; None if it is damaged."""
+        content = self._folder.read(f"{RECORDS}/{name}.json")
+        try:
+            values = json.loads(content or b"")
+            named = {one.name: values[one.name] for one in fields(Outcome)[:-1]}
+            return Outcome(**named)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def finish(self, plan: Plan) -> dict[str, Any]:
+        """Writes the manifest and, last, ``_SUCCESS``; returns the manifest.
+
+        Raises:
+            ClusterError: a shard is missing, or its rows are not those of the plan.
+        """
+        done = self.finished(plan.jobs)
+        for job in plan.jobs:
+            _check(job, done.get(job.name), self.path)
+        shards = [done[job.name].to_dict() for job in plan.jobs]
+        totals = {
+            name: sum(one[name] for one in shards)
+            for name in ("rows", "rejects", "seconds", "size")
+        }
+        manifest = {"format": FORMAT, **totals, "shards": shards}
+        self._write_json(MANIFEST, manifest)
+        self._folder.write(SUCCESS, b"")
+        return manifest
+
+
+def _check(job: ShardJob, outcome: Outcome | None, folder: Path) -> None:
+    if outcome is None:
+        raise ClusterError(
+            f"{folder} is not complete: shard {job.name} is missing; run the same "
+            "command again"
+        )
+    if job.shard.rows not in (None, outcome.rows):
+        raise ClusterError(
+            f"shard {job.name} has {outcome.rows:,} rows instead of "
+            f"{job.shard.rows:,}: remove {folder / job.name} and run the same command "
+            "again"
+        )

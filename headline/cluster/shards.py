@@ -1,0 +1,193 @@
+"""A run over shards: plan, run one, finish. It needs no engine and no other package.
+
+Each engine (this machine's processes, an array job, Ray, Spark) does the same: it opens
+a ``ShardRun``, has workers do ``run.left()``, and calls ``run.finish()``.
+"""
+
+import io
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from headline.cluster.output import Outcome, OutputFolder
+from headline.cluster.plan import Plan, ShardJob, plan
+from headline.cluster.settings import ShardSettings
+from headline.errors import ClusterError, CorpusError, HeadlineError, WorkerError
+from headline.formats.options import CorpusFormat
+from headline.generation.files import Task, write_headlines
+from headline.generation.generator import Generator
+from headline.system.blas import blas_threads
+from headline.system.compression import compressed_text, named_compression
+from headline.system.files import sha256
+
+MOST_TOLD = 20  # lines about rows that one shard reports
+MOST_FAILURES = 3  # of one shard; then the run stops
+AGAIN = (CorpusError, WorkerError)  # may be gone at the next try
+
+
+@dataclass
+class ShardRun:
+    """A run: its plan, its settings, and the folder of its output."""
+
+    plan: Plan
+    settings: ShardSettings
+    output_dir: Path
+
+    @property
+    def worker(self) -> "ShardWorker":
+        """A worker for this run, without a model yet; it can be pickled."""
+        return ShardWorker(self.settings, self.output_dir)
+
+    def left(self) -> list[ShardJob]:
+        """Returns the shards whose output is not complete yet."""
+        done = OutputFolder(self.output_dir).finished(self.plan.jobs)
+        return [job for job in self.plan.jobs if job.name not in done]
+
+    def finish(self) -> dict[str, Any]:
+        """Writes the manifest and ``_SUCCESS``; see ``OutputFolder.finish``."""
+        return OutputFolder(self.output_dir).finish(self.plan)
+
+
+def open_run(
+    files: Sequence[Path],
+    settings: ShardSettings,
+    output_dir: Path,
+    rows_per_shard: int,
+) -> ShardRun:
+    """Plans a run, or goes on with the one that the folder holds.
+
+    Raises:
+        ClusterError: the folder holds a run with another model, settings or files.
+        CorpusError: a file cannot be read.
+    """
+    return ShardRun(plan(files, settings, rows_per_shard), settings, output_dir)
+
+
+class ShardWorker:
+    """Runs shards one after another, and keeps the model loaded.
+
+    It pickles as folder and settings; the copy loads the model itself.
+    """
+
+    def __init__(self, settings: ShardSettings, output_dir: Path) -> None:
+        self.settings, self.output_dir = settings, output_dir
+        self._generator: Generator | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_generator": None}
+
+    @property
+    def generator(self) -> Generator:
+        """The generator, loaded at first use."""
+        if self._generator is None:
+            self._generator = self.settings.generator()
+        return self._generator
+
+    def run(self, job: ShardJob) -> Outcome:
+        """Writes the output of one shard; see ``run_shard``."""
+        return run_shard(job, self.settings, self.output_dir, self.generator)
+
+
+def run_shard(
+    job: ShardJob, settings: ShardSettings, output_dir: Path, generator: Generator
+) -> Outcome:
+    """Writes the output of one shard and its record, complete or not at all.
+
+    Raises:
+        ClusterError: the model or the input changed since the run began.
+        CorpusError: the input cannot be read.
+        HeadlineError: the output cannot be written.
+    """
+    begin = time.monotonic()
+    folder, tally = OutputFolder(output_dir), _Tally()
+    job.check_input()
+    with blas_threads(1), folder.writing(job.name) as scratch:
+        with _text(scratch) as sink:
+            task = tally.task(settings)
+            write_headlines(generator, [job.shard], sink, task)
+        job.check_input()
+        settings.check_model()
+        outcome = Outcome(
+            job.name,
+            tally.rows,
+            tally.rejects,
+            round(time.monotonic() - begin, 3),
+            sha256(scratch),
+            scratch.stat().st_size,
+            tuple(tally.told),
+        )
+        folder.keep(outcome)
+    return outcome
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[TextIO]:
+    """Yields a UTF-8 stream into a file, compressed if its name says so."""
+    kind = named_compression(path)
+    with path.open("wb") as raw:
+        if kind is not None:
+            with compressed_text(raw, kind) as text:
+                yield text
+            return
+        with io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
+            yield text
+
+
+@dataclass
+class _Tally:
+    """Counts the rows of a shard."""
+
+    rows: int = 0
+    rejects: int = 0
+    told: list[str] = field(default_factory=list)
+
+    def task(self, settings: ShardSettings) -> Task:
+        """Returns how the rows are read and written, so that they are counted."""
+        form = CorpusFormat(**settings.form.to_dict(), tell=self._tell)
+        output = settings.output
+        return Task(
+            form,
+            output.headline_column,
+            output.lines,
+            output.with_scores,
+            count_done=self._count,
+            reject=self._reject,
+        )
+
+    def _tell(self, line: str) -> None:
+        if len(self.told) < MOST_TOLD:
+            self.told.append(line)
+
+    def _count(self, _: int, articles: int) -> None:
+        self.rows += articles
+
+    def _reject(self, _: str) -> None:
+        self.rejects += 1
+
+
+class Failures:
+    """Decides whether a shard that failed is tried again."""
+
+    def __init__(self) -> None:
+        self._count: Counter[str] = Counter()
+
+    def add(self, job: ShardJob, error: Exception) -> None:
+        """Takes a failure; returns if the shard shall be tried again.
+
+        Raises:
+            HeadlineError: trying again does not help, such as on a full disk.
+            ClusterError: it is the last failure that is allowed.
+        """
+        if isinstance(error, HeadlineError) and not isinstance(error, AGAIN):
+            raise error
+        self._count[job.name] += 1
+        if self._count[job.name] >= MOST_FAILURES:
+            raise ClusterError(
+                f"shard {job.name} failed {MOST_FAILURES} times, so the run stops: "
+                f"{error or type(error).__name__}; finished shards stay, and the same "
+                "command does what is left"
+            ) from error
