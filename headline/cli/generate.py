@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,15 @@ from headline.cli.options import (
     settings_options,
 )
 from headline.cli.output import generation_meter, telling_some
-from headline.cli.paths import INPUT, OUTPUT
+from headline.cli.paths import INPUT, OUTPUT, SHARDS
+from headline.cli.sharded import refuse_sharded, shard_rules, write_shards
 from headline.cli.story import timed
-from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.commands import (
+    FormatConfig,
+    GenerateConfig,
+    MachineConfig,
+    ShardsConfig,
+)
 from headline.settings.search import DecodeConfig
 
 if TYPE_CHECKING:
@@ -57,11 +64,27 @@ if TYPE_CHECKING:
     group="Output",
     help="Write an HTML page that shows where each character was copied from.",
 )
+@option(
+    "--output-dir",
+    type=SHARDS,
+    metavar="OUT",
+    group="Many articles",
+    help="Split FILES into shards and write a file for each into OUT. After any crash"
+    " the same command does what is left; `headline cat OUT` joins the files.",
+)
+@option(
+    "--shard",
+    metavar="I/N",
+    group="Many articles",
+    help="With --output-dir, do only part I of N, counted from 0, in an array job. The"
+    " last part that ends completes OUT.",
+)
 @settings_options(
     part(GenerateConfig),
     part(DecodeConfig),
     part(FormatConfig, but=("target_column",)),
     part(MachineConfig),
+    part(ShardsConfig),
 )
 def generate(
     asked: Asked,
@@ -69,6 +92,8 @@ def generate(
     model_dir: Path,
     output: Path | None,
     explain_path: Path | None,
+    output_dir: Path | None,
+    shard: str | None,
 ) -> None:
     """Write headlines for articles.
 
@@ -90,12 +115,19 @@ def generate(
         headline generate -m models/news article.txt --styles
         headline generate -m models/news articles.csv -o with_headlines.csv.gz
         headline generate -m models/news articles.xlsx -o with_headlines.xlsx
+        headline generate -m models/news archive/*.csv --output-dir out
     """
     single_blas_thread()
     machine, wanted = asked.over(MachineConfig()), asked.over(GenerateConfig())
     if asked.printing:
         search = search_of(asked, own_search(model_dir), machine)
-        return asked.show(wanted, search, asked.over(FormatConfig()), machine)
+        shards = asked.over(ShardsConfig())
+        return asked.show(wanted, search, asked.over(FormatConfig()), machine, shards)
+    refuse_sharded(files, output_dir, shard=shard, output=output, explain=explain_path)
+    refuse_idle(asked, shard_rules(output_dir))
+    if output_dir is not None:
+        find = partial(_effective_search, asked, files, machine=machine)
+        return write_shards(asked, files, model_dir, output_dir, shard, find)
     from headline.cli.places import check_generation, refusing_rows, rewrites, sources
     from headline.generation.files import Task, write_headlines
     from headline.generation.inputs import Shard, Stream
@@ -121,8 +153,7 @@ def generate(
             explain,
             count_done,
         )
-        shards = [Shard(path) for path in files]
-        source = shards or Stream(sys.stdin.buffer, "stdin")
+        source = [*map(Shard, files)] or Stream(sys.stdin.buffer, "stdin")
         with timed("wrote the headlines"):
             write_headlines(generator, source, stream, task)
 

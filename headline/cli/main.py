@@ -33,6 +33,7 @@ COMMANDS = {
     "evaluate": "Write headlines and compare them with those of a file.",
     "score": "Tell how likely a model finds the headlines of a file.",
     "generate": "Write headlines for articles.",
+    "cat": "Join what `generate --output-dir` has written into one file.",
     "serve": "Serve a page for editors and an HTTP API.",
     "info": "Tell what a dataset or a model contains.",
     "completion": "Print what makes a shell complete commands by Tab.",

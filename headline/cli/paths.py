@@ -72,5 +72,8 @@ CORPUS = InputPath(READ_ONCE)
 COMPARED = UserPath(READ_ONCE, exists=True)
 CONFIG = UserPath("is stdin: name a file", exists=True, dir_okay=False)
 LOG = UserPath("is stdout, which carries the result: name a file", dir_okay=False)
+SHARDS = UserPath(
+    "is stdout, and shards are files: name a folder, such as ./-", file_okay=False
+)
 FOLDER = UserPath("is no folder: name one, such as ./-", file_okay=False)
 OUTPUT = OutputFile()

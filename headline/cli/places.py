@@ -126,6 +126,18 @@ def check_generation(
     check_output_name(files, output)
 
 
+def check_shards(output_dir: Path, model_dir: Path, files: Sequence[Path]) -> None:
+    """Refuses a folder of shards that is read, or lies in one that is read.
+
+    Raises:
+        HeadlineError: it is such a folder.
+    """
+    folders = [file.parent for file in files] + [*filter(Path.is_dir, files)]
+    read = {"the model": [model_dir], "the folder of an input": folders}
+    check_outputs({"--output-dir": output_dir}, read)
+    _check_not_within({"--output-dir": output_dir}, files)
+
+
 def _check_not_within(
     outputs: Mapping[str, Path | None], files: Iterable[Path]
 ) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from headline.cluster import plan_file
 from headline.cluster.plan import Plan, ShardJob
 from headline.errors import ClusterError
 from headline.system.storage import Folder, LocalFolder
 
-PLAN, MANIFEST, SUCCESS = "_plan.json", "manifest.json", "_SUCCESS"
+MANIFEST, SUCCESS = "manifest.json", "_SUCCESS"
 RECORDS = "_shards"  # folder of the records
 FORMAT = 1
 
@@ -31,6 +32,7 @@ class Outcome:
         seconds: time that it took.
         sha256: of the output file.
         size: bytes of the output file.
+        run: the run that it belongs to; see ``plan_file.run_id``.
         told: lines about rows with a problem, not all of them; not in the record.
     """
 
@@ -40,6 +42,7 @@ class Outcome:
     seconds: float
     sha256: str
     size: int
+    run: str
     told: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,11 +53,35 @@ class Outcome:
 
 
 class OutputFolder:
-    """Reads and writes the files of a run's folder."""
+    """Reads and writes the files of a run's folder.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        run: the run that goes on there; see ``plan_file.run_id``.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self.path, self.run = path, run
         self._folder: Folder = LocalFolder(path)
+
+    def plan(self) -> bytes | None:
+        """Returns the plan that the folder holds; None if there is none."""
+        return self._folder.read(plan_file.NAME)
+
+    def check_empty(self) -> None:
+        """Checks that no other files are there.
+
+        Raises:
+            ClusterError: there are some.
+        """
+        if names := self._folder.sizes():
+            raise ClusterError(
+                f"{self.path} holds other files, such as {min(names)}: choose an empty "
+                "or a new --output-dir"
+            )
+
+    def keep_plan(self, content: bytes) -> None:
+        """Writes the plan."""
+        self._folder.write(plan_file.NAME, content)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -79,7 +106,8 @@ class OutputFolder:
         return {
             name: outcome
             for name, outcome in outcomes
-            if outcome is not None and outcome.size == sizes[name]
+            if outcome is not None
+            and (outcome.size, outcome.run) == (sizes[name], self.run)
         }
 
     def _outcome(self, name: str) -> Outcome | None:
@@ -91,6 +119,22 @@ class OutputFolder:
             return Outcome(**named)
         except (ValueError, KeyError, TypeError):
             return None
+
+    def may_be_complete(self, jobs: Sequence[ShardJob]) -> bool:
+        """Tells whether there is an output of each job, by one look at the folder."""
+        return self._folder.sizes().keys() >= {job.name for job in jobs}
+
+    def is_finished(self) -> bool:
+        """Tells whether the run was finished."""
+        return SUCCESS in self._folder.sizes()
+
+    def open(self, name: str) -> BinaryIO:
+        """Opens the output of a shard for reading."""
+        return self._folder.open(name)
+
+    def reopen(self) -> None:
+        """Removes the mark of a finished run, because a shard of it is missing."""
+        self._folder.remove(SUCCESS)
 
     def finish(self, plan: Plan) -> dict[str, Any]:
         """Writes the manifest and, last, ``_SUCCESS``; returns the manifest.
@@ -106,7 +150,7 @@ class OutputFolder:
             name: sum(one[name] for one in shards)
             for name in ("rows", "rejects", "seconds", "size")
         }
-        manifest = {"format": FORMAT, **totals, "shards": shards}
+        manifest = {"format": FORMAT, "run": self.run, **totals, "shards": shards}
         self._write_json(MANIFEST, manifest)
         self._folder.write(SUCCESS, b"")
         return manifest

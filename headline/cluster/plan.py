@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from headline.cluster.settings import ShardSettings
 from headline.errors import ClusterError
 from headline.formats.files import InputFile, blame
 from headline.formats.layout import Layout, Place
 from headline.formats.options import CorpusFormat
 from headline.formats.registered.text import PLAIN_TEXT
-from headline.formats.registry import content_format_of, format_of, is_text
+from headline.formats.registry import FileFormat, content_format_of, is_text
 from headline.formats.tables import open_table, total_bytes
 from headline.generation.inputs import Shard
-from headline.system.compression import named_compression, plain_name
+from headline.system.compression import named_compression
 
 
 class Stamp(NamedTuple):
@@ -29,11 +28,29 @@ class Stamp(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PlannedFile:
+    """An input file, and what its outputs have in common.
+
+    Attributes:
+        writes: the suffix of the outputs, without compression.
+        shape: must be equal for files that are joined; see ``FileFormat.shape``.
+        layout: how it is written; None if no other process needs to know.
+    """
+
+    path: Path
+    stamp: Stamp
+    writes: str
+    shape: tuple[str, ...]
+    layout: Layout | None
+
+
+@dataclass(frozen=True)
 class ShardJob:
     """One shard: a part of one input file in, one output file out.
 
     Attributes:
         index: its place in the plan, counted from 0.
+        file: the place of its input file in the plan.
         name: the name of its output file.
         shard: what is read.
         size: bytes of the input that it reads.
@@ -41,6 +58,7 @@ class ShardJob:
     """
 
     index: int
+    file: int
     name: str
     shard: Shard
     size: int
@@ -63,26 +81,38 @@ class ShardJob:
 class Plan:
     """All shards of a run, in the order of the output."""
 
+    files: tuple[PlannedFile, ...]
     jobs: tuple[ShardJob, ...]
-    rows_per_shard: int
 
 
-def plan(files: Sequence[Path], settings: ShardSettings, rows_per_shard: int) -> Plan:
+def plan(
+    files: Sequence[Path], how: CorpusFormat, rows_per_shard: int, lines: bool
+) -> Plan:
     """Splits files into shards.
 
     CSV, TSV, JSON Lines and lines of text are split before a record. Compressed files,
     other formats, and a text that is one article stay whole.
 
+    Args:
+        how: how the files are read.
+        lines: each line of a text file is an article.
+
     Raises:
         CorpusError: a file cannot be read.
     """
+    planned: list[PlannedFile] = []
     jobs: list[ShardJob] = []
     for number, path in enumerate(files):
         stamp = stamp_of(path)
-        for part, (shard, size) in enumerate(shards_of(path, settings, rows_per_shard)):
-            name = _name(path, number, part)
-            jobs.append(ShardJob(len(jobs), name, shard, size, stamp))
-    return Plan(tuple(jobs), rows_per_shard)
+        format, layout, cuts = _cuts(path, how, rows_per_shard, lines)
+        shape = format.shape(layout) if layout and format.is_table else ("text",)
+        is_known = layout is not None and layout.own is None
+        kept = layout if is_known else None
+        planned.append(PlannedFile(path, stamp, format.writes, shape, kept))
+        for part, (shard, size) in enumerate(_parts(path, layout, cuts, stamp.size)):
+            name = _name(path, format.writes, number, part)
+            jobs.append(ShardJob(len(jobs), number, name, shard, size, stamp))
+    return Plan(tuple(planned), tuple(jobs))
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -95,60 +125,65 @@ def stamp_of(path: Path) -> Stamp:
         return Stamp(total_bytes([path]), int(path.stat().st_mtime))
 
 
-def _name(path: Path, number: int, part: int) -> str:
+def _name(path: Path, writes: str, number: int, part: int) -> str:
     """Returns the name of an output; names sort in the order of the plan."""
-    format = format_of(path)
-    suffix = ".txt" if format is None else format.writes
-    kind = named_compression(path)
-    packed = "" if kind is None or path.is_dir() else kind.suffix
-    stem = Path(plain_name(path)).stem if kind is None else Path(path.stem).stem
-    return f"{number:05}-{stem}-{part:05}{suffix}{packed}"
+    kind = None if path.is_dir() else named_compression(path)
+    stem = path.stem if kind is None else Path(path.stem).stem
+    return f"{number:05}-{stem}-{part:05}{writes}{kind.suffix if kind else ''}"
 
 
-def shards_of(
-    path: Path, settings: ShardSettings, rows: int
-) -> Iterator[tuple[Shard, int]]:
-    """Yields the parts of a file, and the bytes of each.
+class _Cuts(NamedTuple):
+    """Where the parts of a file begin; no places if it stays whole."""
 
-    Args:
-        rows: the most rows of a part.
-    """
-    size = total_bytes([path])
-    layout, places = _places(path, settings, rows)
-    if layout is None or not places:
-        yield Shard(path), size
-        return
-    starts, counted = places
-    ends = [*(start.offset for start in starts[1:]), size]
-    for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        held = min(rows, counted - at * rows)
-        begin = start.offset if at else 0
-        yield Shard(path, layout, start, held), end - begin
+    places: Sequence[Place]
+    counts: Sequence[int]  # rows of each part
 
 
-def _places(
-    path: Path, settings: ShardSettings, rows: int
-) -> tuple[Layout | None, tuple[list[Place], int] | None]:
-    """Returns how a file is written, where its parts begin, and its number of rows."""
-    how = CorpusFormat(**settings.form.to_dict())
-    if is_text(path):
-        with closing(InputFile(path)) as file:
-            format = content_format_of(file)
-            is_lines = settings.output.lines and format is PLAIN_TEXT
-            if not is_lines or not file.is_regular:
-                return None, None
-            layout = PLAIN_TEXT.layout(file, how)
-            return layout, _every(PLAIN_TEXT.places(file.reader(), layout), rows)
-    with open_table(path, how) as table:
-        return table.layout, _every(table.places(), rows)
+WHOLE = _Cuts((), ())
 
 
-def _every(places: Iterator[Place], rows: int) -> tuple[list[Place], int] | None:
-    """Returns each place that begins a part, and the number of all; None if none."""
+def _cuts(
+    path: Path, how: CorpusFormat, rows: int, lines: bool
+) -> tuple[FileFormat, Layout | None, _Cuts]:
+    """Returns the format of a file, how it is written, and where its parts begin."""
+    if not is_text(path):
+        with open_table(path, how) as table:
+            # In Parquet, for example, rows have places, but none in the bytes.
+            in_bytes = table.layout.is_text and not table.format.is_folder
+            cuts = _every(table.places(), rows) if in_bytes else WHOLE
+            return table.format, table.layout, cuts
+    with closing(InputFile(path)) as file:
+        format = content_format_of(file) or PLAIN_TEXT
+        if not lines or format is not PLAIN_TEXT:
+            return format, None, WHOLE
+        layout = format.layout(file, how)
+        return format, layout, _every(format.places(file.reader(), layout), rows)
+
+
+def _every(places: Iterator[Place], rows: int) -> _Cuts:
+    """Returns each place that begins a part of so many rows."""
     kept: list[Place] = []
     count = 0
     for place in places:
         if count % rows == 0:
             kept.append(place)
         count += 1
-    return (kept, count) if count else None
+    return _Cuts(kept, [min(rows, count - at * rows) for at in range(len(kept))])
+
+
+def _parts(
+    path: Path, layout: Layout | None, cuts: _Cuts, size: int
+) -> Iterator[tuple[Shard, int]]:
+    """Yields the parts of a file, and the bytes of each.
+
+    Args:
+        size: bytes of the file.
+    """
+    if not cuts.places:
+        yield Shard(path), size
+        return
+    begins = [0, *(place.offset for place in cuts.places[1:])]
+    ends = [*begins[1:], size]
+    for at, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        start = cuts.places[at] if at else None
+        yield Shard(path, layout, start, cuts.counts[at]), end - begin

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from headline.bundle import load_bundle, manifest_sha256
 from headline.errors import BundleError, ClusterError
+from headline.formats.options import CorpusFormat
 from headline.generation.generator import Generator
 from headline.settings.base import Device
 from headline.settings.commands import FormatConfig, GenerateConfig
@@ -79,6 +80,14 @@ class ShardSettings:
         bundle = load_bundle(self.model_dir)
         self.check_model()
         return Generator.from_bundle(bundle, self.search, self.device)
+
+    def corpus_format(self, **told: Any) -> CorpusFormat:
+        """Returns how the files are read.
+
+        Args:
+            told: the functions of a ``CorpusFormat`` that get lines.
+        """
+        return CorpusFormat(**self.form.to_dict(), **told)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all that decides about the output, ready for JSON."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from headline.cluster.output import Outcome, OutputFolder
-from headline.cluster.plan import Plan, ShardJob, plan
+from headline.cluster.plan import Plan, ShardJob, plan, stamp_of
+from headline.cluster.plan_file import from_bytes, head_of, run_id, to_bytes
 from headline.cluster.settings import ShardSettings
 from headline.errors import ClusterError, CorpusError, HeadlineError, WorkerError
 from headline.formats.options import CorpusFormat
@@ -29,27 +30,36 @@ MOST_FAILURES = 3  # of one shard; then the run stops
 AGAIN = (CorpusError, WorkerError)  # may be gone at the next try
 
 
-@dataclass
+@dataclass(frozen=True)
 class ShardRun:
     """A run: its plan, its settings, and the folder of its output."""
 
     plan: Plan
     settings: ShardSettings
-    output_dir: Path
+    folder: OutputFolder
 
     @property
     def worker(self) -> "ShardWorker":
         """A worker for this run, without a model yet; it can be pickled."""
-        return ShardWorker(self.settings, self.output_dir)
+        return ShardWorker(self.settings, self.folder)
+
+    def start(self) -> None:
+        """Takes the mark of a finished run away, if a shard of it is missing."""
+        if self.left():
+            self.folder.reopen()
 
     def left(self) -> list[ShardJob]:
         """Returns the shards whose output is not complete yet."""
-        done = OutputFolder(self.output_dir).finished(self.plan.jobs)
+        done = self.folder.finished(self.plan.jobs)
         return [job for job in self.plan.jobs if job.name not in done]
+
+    def is_complete(self) -> bool:
+        """Tells whether each shard has its output; fast while some have not."""
+        return self.folder.may_be_complete(self.plan.jobs) and not self.left()
 
     def finish(self) -> dict[str, Any]:
         """Writes the manifest and ``_SUCCESS``; see ``OutputFolder.finish``."""
-        return OutputFolder(self.output_dir).finish(self.plan)
+        return self.folder.finish(self.plan)
 
 
 def open_run(
@@ -57,25 +67,51 @@ def open_run(
     settings: ShardSettings,
     output_dir: Path,
     rows_per_shard: int,
+    how: CorpusFormat | None = None,
 ) -> ShardRun:
     """Plans a run, or goes on with the one that the folder holds.
 
+    Args:
+        how: how the files are read, with functions that get what was detected; if left
+            out, as the settings say.
+
     Raises:
-        ClusterError: the folder holds a run with another model, settings or files.
+        ClusterError: the folder holds other files, or a run with another model,
+            settings or files.
         CorpusError: a file cannot be read.
+        HeadlineError: the folder cannot be written.
     """
-    return ShardRun(plan(files, settings, rows_per_shard), settings, output_dir)
+    stamps = [(path, stamp_of(path)) for path in files]
+    head = head_of(stamps, settings, rows_per_shard)
+    folder = OutputFolder(output_dir, run_id(head))
+    content = folder.plan()
+    if content is None:
+        folder.check_empty()
+        how = how or settings.corpus_format()
+        planned = plan(files, how, rows_per_shard, settings.output.lines)
+        folder.keep_plan(to_bytes(planned, head))
+        content = folder.plan() or b""  # of another process that began at once, perhaps
+    planned = from_bytes(content, files, head, output_dir)
+    return ShardRun(planned, settings, folder)
 
 
 class ShardWorker:
     """Runs shards one after another, and keeps the model loaded.
 
     It pickles as folder and settings; the copy loads the model itself.
+
+    Args:
+        generator: if the model is loaded already.
     """
 
-    def __init__(self, settings: ShardSettings, output_dir: Path) -> None:
-        self.settings, self.output_dir = settings, output_dir
-        self._generator: Generator | None = None
+    def __init__(
+        self,
+        settings: ShardSettings,
+        folder: OutputFolder,
+        generator: Generator | None = None,
+    ) -> None:
+        self.settings, self.folder = settings, folder
+        self._generator = generator
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_generator": None}
@@ -87,13 +123,17 @@ class ShardWorker:
             self._generator = self.settings.generator()
         return self._generator
 
+    def load(self) -> None:
+        """Loads the model now, so that processes that are forked share it."""
+        _ = self.generator
+
     def run(self, job: ShardJob) -> Outcome:
         """Writes the output of one shard; see ``run_shard``."""
-        return run_shard(job, self.settings, self.output_dir, self.generator)
+        return run_shard(job, self.settings, self.folder, self.generator)
 
 
 def run_shard(
-    job: ShardJob, settings: ShardSettings, output_dir: Path, generator: Generator
+    job: ShardJob, settings: ShardSettings, folder: OutputFolder, generator: Generator
 ) -> Outcome:
     """Writes the output of one shard and its record, complete or not at all.
 
@@ -102,23 +142,22 @@ def run_shard(
         CorpusError: the input cannot be read.
         HeadlineError: the output cannot be written.
     """
-    begin = time.monotonic()
-    folder, tally = OutputFolder(output_dir), _Tally()
+    begin, tally = time.monotonic(), _Tally()
     job.check_input()
     with blas_threads(1), folder.writing(job.name) as scratch:
         with _text(scratch) as sink:
-            task = tally.task(settings)
-            write_headlines(generator, [job.shard], sink, task)
+            write_headlines(generator, [job.shard], sink, tally.task(settings))
         job.check_input()
         settings.check_model()
         outcome = Outcome(
-            job.name,
-            tally.rows,
-            tally.rejects,
-            round(time.monotonic() - begin, 3),
-            sha256(scratch),
-            scratch.stat().st_size,
-            tuple(tally.told),
+            name=job.name,
+            rows=tally.rows,
+            rejects=tally.rejects,
+            seconds=round(time.monotonic() - begin, 3),
+            sha256=sha256(scratch),
+            size=scratch.stat().st_size,
+            run=folder.run,
+            told=tuple(tally.told),
         )
         folder.keep(outcome)
     return outcome
@@ -147,7 +186,7 @@ class _Tally:
 
     def task(self, settings: ShardSettings) -> Task:
         """Returns how the rows are read and written, so that they are counted."""
-        form = CorpusFormat(**settings.form.to_dict(), tell=self._tell)
+        form = settings.corpus_format(tell=self._tell, note=self._tell)
         output = settings.output
         return Task(
             form,

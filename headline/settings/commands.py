@@ -8,6 +8,7 @@ from headline.settings.base import Config, Range, setting
 MOST_WORKERS = 1024
 
 _FILES, _OUTPUT, _MACHINE = "Input files", "Output", "Machine"
+_SHARDS = "Many articles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,4 +98,19 @@ class MachineConfig(Config):
         unit="processes",
         range=Range(low=1, high=MOST_WORKERS),
         default_text="one per core; 1 on a GPU",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardsConfig(Config):
+    """How many articles are split into shards, with ``--output-dir``."""
+
+    section = "shards"
+
+    rows_per_shard: int = setting(
+        10_000,
+        "Articles of each output file; a killed worker loses the work on one file.",
+        group=_SHARDS,
+        unit="rows",
+        range=Range(low=1),
     )

@@ -109,17 +109,20 @@ def tidy(folder: Path, names: Iterable[str] = ()) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Makes the folder if it is missing, and keeps other writers out of it.
 
     The operating system releases the lock however the process ends. A folder that is
     empty at the end is removed.
 
+    Args:
+        name: of the file that is locked; writers with other names are not kept out.
+
     Raises:
         LockedError: another process is writing there.
         HeadlineError: the operating system refused.
     """
-    path = folder / LOCK
+    path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = _locked_file(path)

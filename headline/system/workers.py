@@ -172,6 +172,78 @@ class Workers(Generic[Chunk, Result]):
             raise
 
 
+class Crew(Generic[Chunk, Result]):
+    """Runs a function in processes, each of which is replaced if it is killed.
+
+    Unlike ``Workers``, it gives each process one part at a time, and yields results as
+    they come. It suits parts of seconds or minutes.
+
+    Args:
+        work: maps a part to its result; see ``Workers``.
+        count: number of processes.
+        forks: see ``Workers``.
+    """
+
+    def __init__(
+        self, work: Callable[[Chunk], Result], count: int, forks: bool = True
+    ) -> None:
+        self._work, self._count = work, count
+        self._may_fork = forks
+        self._pool: list[_Worker] = []
+        weakref.finalize(self, _end, os.getpid(), self._pool)
+
+    def run(self, parts: deque[Chunk]) -> Iterator[tuple[Chunk, Result | Exception]]:
+        """Yields each part with its result, or the error that it ended with.
+
+        Args:
+            parts: what is to be done; the caller may put a part back into it. A part
+                whose process was killed comes with a WorkerError.
+        """
+        busy: dict[_Worker, Chunk] = {}
+        try:
+            while parts or busy:
+                self._hand_out(parts, busy)
+                for worker in self._ready(busy):
+                    yield busy.pop(worker), self._outcome(worker)
+        finally:
+            _end(os.getpid(), self._pool)
+
+    def _hand_out(self, parts: deque[Chunk], busy: dict[_Worker, Chunk]) -> None:
+        """Gives parts to idle processes, and starts some if there are too few."""
+        idle = [worker for worker in self._pool if worker not in busy]
+        while parts and len(busy) < self._count:
+            worker = idle.pop() if idle else self._started()
+            with suppress(WorkerError):  # it is dead, as its end of the pipe will tell
+                worker.send(pickle.dumps(parts[0]))
+            busy[worker] = parts.popleft()
+
+    def _started(self) -> _Worker:
+        forks = self._may_fork and start_method() == "fork"
+        with _signals_held():
+            worker = _started(forks, self._work, self._pool)
+            self._pool.append(worker)
+        if not forks:
+            with suppress(WorkerError):
+                worker.send(pickle.dumps(self._work))
+        return worker
+
+    def _ready(self, busy: dict[_Worker, Chunk]) -> list[_Worker]:
+        from multiprocessing.connection import wait
+
+        ready = wait([worker.connection for worker in busy])
+        return [worker for worker in busy if worker.connection in ready]
+
+    def _outcome(self, worker: _Worker) -> Result | Exception:
+        try:
+            _, value = pickle.loads(worker.receive())  # noqa: S301  from our process
+        except WorkerError as error:
+            self._pool.remove(worker)
+            _end(os.getpid(), [worker])
+            return error
+        outcome: Result | Exception = value
+        return outcome
+
+
 def spread(
     work: Callable[[Chunk], Result], parts: Iterable[Chunk], count: int, few: int
 ) -> Iterator[Result]:

@@ -23,10 +23,17 @@ GROUPS = {
     "find-lr": ["Output", "Starting point", "Training time", "Machine", "Network"],
     "evaluate": ["Model", "Output", "Search", "Random headlines", "Input files"],
     "score": ["Model", "Output", "Input files", "Machine"],
-    "generate": ["Model", "Output", "Input files", "Search", "Machine"],
+    "generate": [
+        "Model",
+        "Output",
+        "Many articles",
+        "Input files",
+        "Search",
+        "Machine",
+    ],
     "serve": ["Model", "Address", "Machine", "Search", "Random headlines"],
 }
-SMALL = ("info", "completion")  # they have no settings
+SMALL = ("cat", "info", "completion")  # they have no settings
 # Settings that do something else in one command, and whose help says so there.
 OWN_HELP = {("find-lr", "max_minutes"), ("score", "shortlist")}
 SPEED = re.compile(r"[\d,.]+ articles/s")
