@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     "--shard",
     metavar="I/N",
     group="Many articles",
+    advanced=True,
     help="With --output-dir, do only part I of N, counted from 0, in an array job. The"
     " last part that ends completes OUT.",
 )

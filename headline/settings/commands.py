@@ -108,7 +108,7 @@ class ShardsConfig(Config):
     section = "shards"
 
     rows_per_shard: int = setting(
-        10_000,
+        10_240,  # a multiple of the windows that are sorted by length
         "Articles of each output file; a killed worker loses the work on one file.",
         group=_SHARDS,
         unit="rows",

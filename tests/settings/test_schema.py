@@ -12,7 +12,12 @@ from headline.formats.tables import CorpusFormat
 from headline.generation.files import Task
 from headline.settings.base import Config, Kind, Level, Range, Setting, offered, schema
 from headline.settings.clean import CleanConfig
-from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.commands import (
+    FormatConfig,
+    GenerateConfig,
+    MachineConfig,
+    ShardsConfig,
+)
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, PresetConfig
@@ -33,6 +38,7 @@ KINDS: list[type[Config]] = [
     FormatConfig,
     GenerateConfig,
     MachineConfig,
+    ShardsConfig,
     ServeConfig,
     TopicsConfig,
     StyleConfig,

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from headline.errors import ConfigError, WorkerError
-from headline.system.workers import AHEAD, Workers, cores, start_method
+from headline.system.workers import AHEAD, Crew, Workers, cores, start_method
 
 pytestmark = pytest.mark.forks
 
@@ -275,3 +276,58 @@ def _state(pid: int) -> str:
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True
     )
     return done.stdout.strip()[:1] or "Z"
+
+
+# --- Crew -----------------------------------------------------------------------------
+
+
+def die_at_5(part: int) -> int:
+    time.sleep(0.05)
+    if part == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def test_a_crew_does_each_part_and_replaces_those_that_are_killed(
+    started: list[str],
+) -> None:
+    done: dict[int, int | Exception] = dict(Crew(die_at_5, 2).run(deque(range(10))))
+
+    assert done.keys() == {*range(10)}
+    assert isinstance(done.pop(5), WorkerError)
+    assert all(isinstance(pid, int) for pid in done.values())
+    assert len(set(done.values())) == len(started) == 3
+    assert os.getpid() not in done.values()
+
+
+def test_a_crew_takes_up_what_is_put_back() -> None:
+    parts, tries = deque([5, 6]), 0
+    for part, _ in Crew(die_at_5, 1).run(parts):
+        if part == 5 and tries < 3:
+            tries += 1
+            parts.appendleft(part)
+    assert tries == 3
+
+
+def test_a_crew_tells_the_error_of_a_part_and_goes_on() -> None:
+    done = dict(Crew(fail, 2).run(deque(range(4))))
+    assert {type(error) for error in done.values()} == {ConfigError}
+    assert [str(done[part]) for part in range(4)] == [
+        f"part {part} is wrong" for part in range(4)
+    ]
+
+
+def test_a_crew_is_gone_when_the_caller_stops(started: list[str]) -> None:
+    running = Crew(die_at_5, 2).run(deque(range(4)))
+    _, pid = next(running)
+    running.close()  # type: ignore[attr-defined]
+    assert isinstance(pid, int)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_crew_is_spawned_beside_other_threads() -> None:
+    with another_thread():
+        done = dict(Crew(Adder(10).add, 2).run(deque(range(3))))
+    results = {part: found[0] for part, found in done.items() if type(found) is tuple}
+    assert results == {0: 10, 1: 11, 2: 12}
