@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headline.cli.options import argument, command, story_options
-from headline.cli.paths import FOLDER
+from headline.cli.paths import SHARDS
 from headline.system.streams import utf8_stdout
 
 
 @command("cat")
-@argument("output_dir", type=FOLDER, required=True, metavar="OUT")
+@argument("output_dir", type=SHARDS, required=True, metavar="OUT")
 @argument("names", nargs=-1, metavar="[FILE]...")
 @story_options
 def cat(output_dir: Path, names: Sequence[str]) -> None:

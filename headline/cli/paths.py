@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from headline.errors import HeadlineError
+from headline.system.storage import StoredPath, is_address, place_of
 
 STREAM = "-"  # stdin or stdout
 
@@ -19,11 +20,12 @@ class UserPath(click.Path):
 
     Args:
         no_stream: why ``-`` is not allowed; "" if it means a stream.
+        stores: whether it may be an address such as ``s3://bucket/news.csv``.
     """
 
-    def __init__(self, no_stream: str = "", **kind: Any) -> None:
+    def __init__(self, no_stream: str = "", stores: bool = False, **kind: Any) -> None:
         super().__init__(path_type=Path, allow_dash=not no_stream, **kind)
-        self._no_stream = no_stream
+        self._no_stream, self._stores = no_stream, stores
 
     def convert(
         self,
@@ -32,6 +34,11 @@ class UserPath(click.Path):
         ctx: click.Context | None,
     ) -> Any:
         text = os.fspath(value)
+        if self._stores and is_address(text):
+            place = place_of(text)
+            if isinstance(place, StoredPath):
+                return self._at_store(place)
+            value = text = str(place)  # of file://
         if text == STREAM and self._no_stream:
             raise HeadlineError(f"{STREAM} {self._no_stream}")
         if text != STREAM and Path(text) == Path(STREAM):
@@ -39,6 +46,11 @@ class UserPath(click.Path):
         if text.startswith("~") and not os.path.lexists(text):
             text = os.path.expanduser(text)
         return super().convert(text, param, ctx)
+
+    def _at_store(self, path: Path) -> Path:
+        if self.exists and "*" not in str(path) and not path.exists():
+            raise HeadlineError(f"there is no file {path}")
+        return path
 
 
 class OutputFile(UserPath):
@@ -62,7 +74,7 @@ class InputPath(UserPath):
     """A file, or a folder that is read as one corpus."""
 
     def __init__(self, no_stream: str = "") -> None:
-        super().__init__(no_stream, exists=True)
+        super().__init__(no_stream, stores=True, exists=True)
         self.name = "file"  # in messages and help
 
 
@@ -73,7 +85,9 @@ COMPARED = UserPath(READ_ONCE, exists=True)
 CONFIG = UserPath("is stdin: name a file", exists=True, dir_okay=False)
 LOG = UserPath("is stdout, which carries the result: name a file", dir_okay=False)
 SHARDS = UserPath(
-    "is stdout, and shards are files: name a folder, such as ./-", file_okay=False
+    "is stdout, and shards are files: name a folder, such as ./-",
+    stores=True,
+    file_okay=False,
 )
 FOLDER = UserPath("is no folder: name one, such as ./-", file_okay=False)
 OUTPUT = OutputFile()

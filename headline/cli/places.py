@@ -19,6 +19,7 @@ from headline.system.outputs import (
     is_stdout,
     same_file,
 )
+from headline.system.storage import matching
 
 MODEL = "a file of the model"
 STDIN = Path("-")
@@ -161,8 +162,10 @@ def sources(files: Sequence[Path]) -> Sequence[Path]:
     """Returns the files to read; empty for stdin, which ``-`` means.
 
     Raises:
-        HeadlineError: stdin is given together with other files.
+        HeadlineError: stdin is given together with other files, or there is no file
+            that a pattern means.
     """
+    files = [found for file in files for found in matching(file)]
     if STDIN not in files:
         return files
     if len(files) > 1:

@@ -51,7 +51,7 @@ def refuse_sharded(
                 f"--{name} does not go with --output-dir, which gets a file for each "
                 "shard; `headline cat` joins them"
             )
-    if not files:
+    if not files or Path("-") in files:
         raise click.UsageError("--output-dir needs FILES: stdin has no shards")
 
 
@@ -75,13 +75,14 @@ def write_shards(
         HeadlineError: the run cannot go on.
     """
     from headline.bundle import manifest_sha256
-    from headline.cli.places import check_shards
+    from headline.cli.places import check_shards, sources
     from headline.cluster.local import WHOLE, Part, run_here
     from headline.cluster.settings import ShardSettings
     from headline.cluster.shards import open_run
     from headline.system.workers import cores
 
     part = WHOLE if shard is None else Part.parse(shard)
+    files = sources(files)
     check_shards(output_dir, model_dir, files)
     machine = asked.over(MachineConfig())
     bundle = loaded(model_dir)

@@ -2,13 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from headline.cluster.output import Outcome
 from headline.cluster.plan import ShardJob
 from headline.cluster.shards import Failures, ShardRun, ShardWorker
 from headline.errors import ConfigError
 from headline.system.folders import LOCK, locked
+from headline.system.storage import StoredPath
 from headline.system.workers import Crew
 
 CountShard = Callable[[ShardJob, Outcome], None]  # called when a shard is complete
@@ -74,7 +77,7 @@ def run_here(
         LockedError: another process of this machine does the same.
         HeadlineError: see ``Failures.add``.
     """
-    with locked(run.folder.path, part.lock):
+    with _alone(run.folder.path, part):
         run.start()
         for job, outcome in _run(worker, part.of(run.left()), workers):
             count_shard(job, outcome)
@@ -82,6 +85,13 @@ def run_here(
             return False
         run.finish()
         return True
+
+
+def _alone(folder: Path, part: Part) -> AbstractContextManager[None]:
+    """Keeps out processes that would do the same; a store has no locks."""
+    if isinstance(folder, StoredPath):
+        return nullcontext()
+    return locked(folder, part.lock)
 
 
 def _run(

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from headline.cluster import plan_file
 from headline.cluster.plan import Plan, ShardJob
 from headline.errors import ClusterError
-from headline.system.storage import Folder, LocalFolder
+from headline.system.storage import folder_at
 
 MANIFEST, SUCCESS = "manifest.json", "_SUCCESS"
 RECORDS = "_shards"  # folder of the records
@@ -61,7 +61,7 @@ class OutputFolder:
 
     def __init__(self, path: Path, run: str) -> None:
         self.path, self.run = path, run
-        self._folder: Folder = LocalFolder(path)
+        self._folder = folder_at(path)
 
     def plan(self) -> bytes | None:
         """Returns the plan that the folder holds; None if there is none."""

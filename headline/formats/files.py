@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from headline.errors import CorpusError
+from headline.system.storage import StoredPath
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -84,8 +85,7 @@ class InputFile:
     def _open(self) -> None:
         with blame(self.path):
             self._file = self.path.open("rb", buffering=0)
-            mode = os.fstat(self._file.fileno()).st_mode
-        self.is_regular = stat.S_ISREG(mode)
+            self.is_regular = stat.S_ISREG(self._status().st_mode)
         self._place = 0
 
     def close(self) -> None:
@@ -112,7 +112,12 @@ class InputFile:
     @property
     def size(self) -> int:
         """The size of a regular file in bytes."""
-        return os.fstat(self._file.fileno()).st_size
+        return self._status().st_size
+
+    def _status(self) -> os.stat_result:
+        if isinstance(self.path, StoredPath):  # it has no descriptor
+            return self.path.stat()
+        return os.fstat(self._file.fileno())
 
     def read_at(self, place: int, buffer: memoryview) -> int:
         """Reads bytes at an offset into a buffer; returns how many, 0 at the end."""

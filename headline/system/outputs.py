@@ -11,6 +11,7 @@ from typing import BinaryIO, TextIO, cast
 from headline.errors import HeadlineError
 from headline.system.compression import compressed_text, named_compression
 from headline.system.files import replacing_text
+from headline.system.storage import StoredPath
 from headline.system.streams import Result, flush_stdout, utf8_stdout
 
 STDOUT = Path("-")
@@ -181,6 +182,8 @@ def _is_kept(path: Path) -> bool:
 
 def _identity(path: Path) -> Identity | None:
     """Returns a value that all names of a file share; None for the null device."""
+    if isinstance(path, StoredPath):
+        return str(path)
     try:
         found = os.fstat(1) if path == STDOUT else path.stat()
     except OSError:
