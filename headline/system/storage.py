@@ -28,7 +28,10 @@ else:
 SIGN = "://"  # between the kind of a store and the rest of an address
 LOCAL = "file", "local"  # fsspec's names of local files
 # Errors that libraries of stores raise without a number.
-NUMBERS = {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES}
+NUMBERS: dict[type[Exception], int] = {
+    FileNotFoundError: errno.ENOENT,
+    PermissionError: errno.EACCES,
+}
 
 
 class StoredPath(_Path):
