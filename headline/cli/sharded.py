@@ -96,13 +96,13 @@ def write_shards(
     )
     rows = asked.over(ShardsConfig()).rows_per_shard
     how = corpus_format(settings.form)
-    with timed("planned the shards"):
-        run = open_run(files, settings, output_dir, rows, how)
-    worker = run.worker
     on_cpu = machine.device == "cpu"
+    workers = machine.workers or (cores() if on_cpu else 1)
+    with timed("planned the shards"):
+        run = open_run(files, settings, output_dir, rows, how, workers)
+    worker = run.worker
     if on_cpu:
         worker.load()  # before the processes start, which share it
-    workers = machine.workers or (cores() if on_cpu else 1)
     with timed("wrote the shards"), shard_meter(run) as count_shard:
         is_complete = run_here(run, worker, workers, count_shard, part)
     tell_end(run, is_complete)

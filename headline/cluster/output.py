@@ -151,6 +151,8 @@ class OutputFolder:
             for name in ("rows", "rejects", "seconds", "size")
         }
         manifest = {"format": FORMAT, "run": self.run, **totals, "shards": shards}
+        self._folder.tidy(done)
+        self._folder.tidy([f"{name}.json" for name in done], RECORDS)
         self._write_json(MANIFEST, manifest)
         self._folder.write(SUCCESS, b"")
         return manifest

@@ -6,6 +6,7 @@ The same files give the same plan on every machine.
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from headline.formats.registry import FileFormat, content_format_of, is_text
 from headline.formats.tables import open_table, total_bytes
 from headline.generation.inputs import Shard
 from headline.system.compression import named_compression
+from headline.system.workers import spread
+
+LARGE = 50_000_000  # bytes; for less, other processes do not pay off
 
 
 class Stamp(NamedTuple):
@@ -85,34 +89,55 @@ class Plan:
     jobs: tuple[ShardJob, ...]
 
 
-def plan(
-    files: Sequence[Path], how: CorpusFormat, rows_per_shard: int, lines: bool
-) -> Plan:
+class Splitting(NamedTuple):
+    """How files are read and split.
+
+    Attributes:
+        how: how the files are read.
+        rows: the most rows of a shard.
+        lines: each line of a text file is an article.
+    """
+
+    how: CorpusFormat
+    rows: int
+    lines: bool
+
+
+def plan(files: Sequence[Path], splitting: Splitting, workers: int = 1) -> Plan:
     """Splits files into shards.
 
     CSV, TSV, JSON Lines and lines of text are split before a record. Compressed files,
     other formats, and a text that is one article stay whole.
 
     Args:
-        how: how the files are read.
-        lines: each line of a text file is an article.
+        workers: number of processes, which read a file each if the files are large.
 
     Raises:
         CorpusError: a file cannot be read.
     """
     planned: list[PlannedFile] = []
     jobs: list[ShardJob] = []
-    for number, path in enumerate(files):
-        stamp = stamp_of(path)
-        format, layout, cuts = _cuts(path, how, rows_per_shard, lines)
-        shape = format.shape(layout) if layout and format.is_table else ("text",)
-        is_known = layout is not None and layout.own is None
-        kept = layout if is_known else None
-        planned.append(PlannedFile(path, stamp, format.writes, shape, kept))
-        for part, (shard, size) in enumerate(_parts(path, layout, cuts, stamp.size)):
-            name = _name(path, format.writes, number, part)
-            jobs.append(ShardJob(len(jobs), number, name, shard, size, stamp))
+    count = workers if total_bytes(files) > LARGE else 1
+    found = spread(partial(_split, splitting), files, count, few=1)
+    for number, (file, parts) in enumerate(found):
+        planned.append(file)
+        for part, (shard, size) in enumerate(parts):
+            name = _name(file.path, file.writes, number, part)
+            jobs.append(ShardJob(len(jobs), number, name, shard, size, file.stamp))
     return Plan(tuple(planned), tuple(jobs))
+
+
+def _split(
+    splitting: Splitting, path: Path
+) -> tuple[PlannedFile, list[tuple[Shard, int]]]:
+    """Returns what a file's outputs have in common, and each part with its bytes."""
+    stamp = stamp_of(path)
+    format, layout, cuts = _cuts(path, splitting)
+    shape = format.shape(layout) if layout and format.is_table else ("text",)
+    is_known = layout is not None and layout.own is None
+    kept = layout if is_known else None
+    file = PlannedFile(path, stamp, format.writes, shape, kept)
+    return file, [*_parts(path, layout, cuts, stamp.size)]
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -142,10 +167,9 @@ class _Cuts(NamedTuple):
 WHOLE = _Cuts((), ())
 
 
-def _cuts(
-    path: Path, how: CorpusFormat, rows: int, lines: bool
-) -> tuple[FileFormat, Layout | None, _Cuts]:
+def _cuts(path: Path, splitting: Splitting) -> tuple[FileFormat, Layout | None, _Cuts]:
     """Returns the format of a file, how it is written, and where its parts begin."""
+    how, rows, lines = splitting
     if not is_text(path):
         with open_table(path, how) as table:
             # In Parquet, for example, rows have places, but none in the bytes.

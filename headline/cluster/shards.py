@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from headline.cluster.output import Outcome, OutputFolder
-from headline.cluster.plan import Plan, ShardJob, plan, stamp_of
+from headline.cluster.plan import Plan, ShardJob, Splitting, plan, stamp_of
 from headline.cluster.plan_file import from_bytes, head_of, run_id, to_bytes
 from headline.cluster.settings import ShardSettings
 from headline.errors import ClusterError, CorpusError, HeadlineError, WorkerError
@@ -68,12 +68,14 @@ def open_run(
     output_dir: Path,
     rows_per_shard: int,
     how: CorpusFormat | None = None,
+    workers: int = 1,
 ) -> ShardRun:
     """Plans a run, or goes on with the one that the folder holds.
 
     Args:
         how: how the files are read, with functions that get what was detected; if left
             out, as the settings say.
+        workers: number of processes that plan.
 
     Raises:
         ClusterError: the folder holds other files, or a run with another model,
@@ -88,8 +90,8 @@ def open_run(
     if content is None:
         folder.check_empty()
         how = how or settings.corpus_format()
-        planned = plan(files, how, rows_per_shard, settings.output.lines)
-        folder.keep_plan(to_bytes(planned, head))
+        splitting = Splitting(how, rows_per_shard, settings.output.lines)
+        folder.keep_plan(to_bytes(plan(files, splitting, workers), head))
         content = folder.plan() or b""  # of another process that began at once, perhaps
     planned = from_bytes(content, files, head, output_dir)
     return ShardRun(planned, settings, folder)

@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,6 +85,7 @@ def _take_after(old: Path, new: Path) -> None:
 # was left behind.
 
 MOST_BYTES = 120  # a longer file name is shortened in the scratch folder's name
+ENDING_LENGTH = 8
 ENDING = re.compile(r"[a-z0-9_]{8}")  # the ending that tempfile adds to a prefix
 
 
@@ -95,7 +96,7 @@ def _scratch_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be made.
     """
-    _clear_scratch(path)
+    clear_scratch(path.parent, [path.name])
     while True:
         prefix = _scratch_prefix(path.name)
         with (
@@ -120,13 +121,18 @@ def _scratch_prefix(name: str) -> str:
     return f".{name}."
 
 
-def _clear_scratch(path: Path) -> None:
-    """Removes scratch folders of killed runs beside ``path``, not those in use."""
-    prefix = _scratch_prefix(path.name)
+def clear_scratch(folder: Path, names: Iterable[str]) -> None:
+    """Removes scratch folders that killed runs left, not those in use.
+
+    Args:
+        names: of the files that were written in the folder.
+    """
+    contents = {_scratch_prefix(name): name for name in names}
     with suppress(OSError):
-        for name in os.listdir(path.parent):
-            if name.startswith(prefix) and ENDING.fullmatch(name, len(prefix)):
-                _remove_abandoned(path.parent / name, path.name)
+        for name in os.listdir(folder):
+            prefix, ending = name[:-ENDING_LENGTH], name[-ENDING_LENGTH:]
+            if prefix in contents and ENDING.fullmatch(ending):
+                _remove_abandoned(folder / name, contents[prefix])
 
 
 def _remove_abandoned(folder: Path, content: str) -> None:

@@ -8,14 +8,14 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from headline.errors import HeadlineError
-from headline.system.files import replacing
+from headline.system.files import clear_scratch, replacing
 from headline.system.packages import optional
 
 if TYPE_CHECKING:
@@ -222,6 +222,9 @@ class Folder(Protocol):
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
 
+    def tidy(self, names: Iterable[str], under: str = "") -> None:
+        """Removes what killed processes left of files with these names."""
+
 
 def folder_at(path: Path) -> Folder:
     """Returns the folder of a path, which need not be there yet."""
@@ -273,6 +276,9 @@ class LocalFolder:
     def remove(self, name: str) -> None:
         with _named("write", self._path):
             (self._path / name).unlink(missing_ok=True)
+
+    def tidy(self, names: Iterable[str], under: str = "") -> None:
+        clear_scratch(self._path / under, names)
 
 
 class StoredFolder:
@@ -326,3 +332,6 @@ class StoredFolder:
                 store.rm_file(place)
             except FileNotFoundError:
                 return
+
+    def tidy(self, names: Iterable[str], under: str = "") -> None:
+        """Does nothing: a store keeps no part of a file."""

@@ -16,6 +16,7 @@ from headline.cluster import plan as plan_module
 from headline.cluster import shards
 from headline.cluster.local import Part
 from headline.cluster.output import MANIFEST, SUCCESS
+from headline.cluster.plan import Splitting
 from headline.cluster.plan_file import from_bytes, head_of, to_bytes
 from headline.cluster.settings import ShardSettings
 from headline.cluster.shards import MOST_FAILURES, Failures, ShardRun
@@ -26,6 +27,7 @@ from headline.errors import (
     HeadlineError,
     WorkerError,
 )
+from headline.formats.options import CorpusFormat
 from headline.generation.files import write_headlines
 from headline.settings.commands import GenerateConfig
 from tests.cluster.running import (
@@ -254,13 +256,26 @@ def test_a_plan_is_read_as_it_was_written(
     stamps = [(path, plan_module.stamp_of(path))]
     head = head_of(stamps, settings, 2)
 
-    made = plan_module.plan([path], settings.corpus_format(), 2, lines=True)
+    splitting = Splitting(settings.corpus_format(), 2, True)
+    made = plan_module.plan([path], splitting)
     content = to_bytes(made, head)
 
     assert from_bytes(content, [path], head, tmp_path) == made
-    assert to_bytes(
-        plan_module.plan([path], settings.corpus_format(), 2, True), head
-    ) == (content)
+    assert to_bytes(plan_module.plan([path], splitting), head) == content
+
+
+@pytest.mark.forks
+def test_processes_plan_large_files_as_one_does(
+    tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write(tmp_path / name, "".join(FILES[name])) for name in FILES]
+    splitting = Splitting(CorpusFormat(), 2, True)
+    expected = plan_module.plan(paths, splitting, 2)
+    assert started == []
+
+    monkeypatch.setattr(plan_module, "LARGE", 100)
+    assert plan_module.plan(paths, splitting, 2) == expected
+    assert len(started) == 2
 
 
 def test_a_run_goes_on_under_another_path_of_the_files(
