@@ -20,6 +20,7 @@ import click
 
 from tests.benchmarks import (
     bulk,
+    cluster,
     cold,
     gpu,
     growth,
@@ -39,6 +40,7 @@ THEMES: Mapping[str, Callable[[Subject], Iterable[Row]]] = {
     "bulk": bulk.measure,
     "single": single.measure,
     "serve": serve.measure,
+    "cluster": cluster.measure,
     "growth": growth.measure,
     "prepare": preparing.measure,
     "training": training.measure,

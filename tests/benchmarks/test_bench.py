@@ -239,6 +239,15 @@ def test_a_server_is_measured_with_clients_and_with_too_many(folder: Path) -> No
     assert rows["… its growth after a tenth of them"]["unit"] == "%"
 
 
+def test_shards_are_measured_beside_a_plain_file(folder: Path) -> None:
+    *rates, start, plan, _, shard, search, share = measured(folder, "cluster")
+
+    check_ratios(rates)
+    assert len(rates) == 4 and start["unit"] == "s"
+    assert min(row["value"] for row in (*rates, start, plan, shard, search)) > 0
+    assert share["unit"] == "%" and share["value"] > 0
+
+
 def test_single_articles_come_out(folder: Path) -> None:
     middle, slow = measured(folder, "single")
     assert 0 < middle["value"] <= slow["value"]
