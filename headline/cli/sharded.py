@@ -11,7 +11,7 @@ from headline.cli.asked import Asked
 from headline.cli.effects import Rule
 from headline.cli.models import corpus_format, loaded
 from headline.cli.output import count_up, telling_some
-from headline.cli.story import tell, timed
+from headline.cli.story import detail, tell, timed
 from headline.settings.base import schema
 from headline.settings.commands import (
     FormatConfig,
@@ -22,9 +22,11 @@ from headline.settings.commands import (
 from headline.settings.search import DecodeConfig
 
 if TYPE_CHECKING:
+    from headline.bundle import Bundle
     from headline.cluster.local import CountShard
     from headline.cluster.output import Outcome
     from headline.cluster.plan import ShardJob
+    from headline.cluster.settings import ShardSettings
     from headline.cluster.shards import ShardRun
 
 FindSearch = Callable[[DecodeConfig], DecodeConfig]  # from those of the model
@@ -94,6 +96,7 @@ def write_shards(
         asked.over(GenerateConfig()),
         machine.device,
     )
+    check_search(bundle, settings)
     rows = asked.over(ShardsConfig()).rows_per_shard
     how = corpus_format(settings.form)
     on_cpu = machine.device == "cpu"
@@ -108,6 +111,18 @@ def write_shards(
     tell_end(run, is_complete)
 
 
+def check_search(bundle: "Bundle", settings: "ShardSettings") -> None:
+    """Checks that the search can be satisfied, before large files are planned.
+
+    Raises:
+        ConfigError: settings contradict each other, or the model lacks something.
+    """
+    from headline.generation.generator import Generator
+
+    if settings.device == "cpu":  # otherwise this would load Keras
+        Generator.from_bundle(bundle, settings.search).check(settings.search)
+
+
 @contextmanager
 def shard_meter(run: "ShardRun") -> "Iterator[CountShard]":
     """Yields a function that shows the progress of a run, in bytes of its input."""
@@ -115,7 +130,9 @@ def shard_meter(run: "ShardRun") -> "Iterator[CountShard]":
 
     done, tell_row = count_up(), telling_some()
     told: set[str] = set()
-    total = sum(job.size for job in run.left())
+    left = run.left()
+    total = sum(job.size for job in left)
+    detail(f"{len(left):,} of {len(run.plan.jobs):,} shards are left")
     with Meter("generate", "B", tell, total) as meter:
 
         def count_shard(job: "ShardJob", outcome: "Outcome") -> None:

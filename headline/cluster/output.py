@@ -62,6 +62,10 @@ class OutputFolder:
     def __init__(self, path: Path, run: str) -> None:
         self.path, self.run = path, run
         self._folder = folder_at(path)
+        self._known: dict[str, Outcome] = {}  # read before; a record does not change
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": {}}  # workers do not need it
 
     def plan(self) -> bytes | None:
         """Returns the plan that the folder holds; None if there is none."""
@@ -97,28 +101,33 @@ class OutputFolder:
         text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
         self._folder.write(name, text.encode())
 
+    def has_outputs(self) -> bool:
+        """Tells whether a shard of any run has been written."""
+        return bool(self._folder.sizes(RECORDS))
+
     def finished(self, jobs: Sequence[ShardJob]) -> dict[str, Outcome]:
         """Returns the outcomes of those jobs whose output is complete, by name."""
         sizes, records = self._folder.sizes(), self._folder.sizes(RECORDS)
-        names = [job.name for job in jobs if job.name in sizes]
-        known = [name for name in names if f"{name}.json" in records]
-        outcomes = ((name, self._outcome(name)) for name in known)
-        return {
-            name: outcome
-            for name, outcome in outcomes
-            if outcome is not None
-            and (outcome.size, outcome.run) == (sizes[name], self.run)
-        }
+        done: dict[str, Outcome] = {}
+        for name in (job.name for job in jobs if job.name in sizes):
+            outcome = self._known.get(name)
+            if outcome is None and f"{name}.json" in records:
+                outcome = self._outcome(name)
+            if outcome is not None and outcome.size == sizes[name]:
+                done[name] = outcome
+        self._known = done
+        return done
 
     def _outcome(self, name: str) -> Outcome | None:
-        """Returns the record of a shard; None if it is damaged."""
+        """Returns the record of a shard; None if damaged or of another run."""
         content = self._folder.read(f"{RECORDS}/{name}.json")
         try:
             values = json.loads(content or b"")
             named = {one.name: values[one.name] for one in fields(Outcome)[:-1]}
-            return Outcome(**named)
+            outcome = Outcome(**named)
         except (ValueError, KeyError, TypeError):
             return None
+        return outcome if outcome.run == self.run else None
 
     def may_be_complete(self, jobs: Sequence[ShardJob]) -> bool:
         """Tells whether there is an output of each job, by one look at the folder."""
@@ -140,8 +149,14 @@ class OutputFolder:
         """Writes the manifest and, last, ``_SUCCESS``; returns the manifest.
 
         Raises:
-            ClusterError: a shard is missing, or its rows are not those of the plan.
+            ClusterError: a shard is missing, its rows are not those of the plan, or
+                another run has begun in the folder.
         """
+        if plan_file.run_in(self.plan() or b"") != self.run:
+            raise ClusterError(
+                f"{self.path}: another run has begun there meanwhile; give each run an "
+                "--output-dir of its own"
+            )
         done = self.finished(plan.jobs)
         for job in plan.jobs:
             _check(job, done.get(job.name), self.path)

@@ -45,6 +45,14 @@ def run_id(head: Head) -> str:
     return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def run_in(content: bytes) -> str | None:
+    """Returns the ``run_id`` of a plan; None if it is damaged."""
+    try:
+        return run_id(json.loads(content)["run"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def to_bytes(plan: Plan, head: Head) -> bytes:
     """Returns the content of the file."""
     files = [

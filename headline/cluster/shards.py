@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from headline.cluster.output import Outcome, OutputFolder
 from headline.cluster.plan import Plan, ShardJob, Splitting, plan, stamp_of
-from headline.cluster.plan_file import from_bytes, head_of, run_id, to_bytes
+from headline.cluster.plan_file import from_bytes, head_of, run_id, run_in, to_bytes
 from headline.cluster.settings import ShardSettings
 from headline.errors import ClusterError, CorpusError, HeadlineError, WorkerError
 from headline.formats.options import CorpusFormat
@@ -89,12 +89,16 @@ def open_run(
     content = folder.plan()
     if content is None:
         folder.check_empty()
-        how = how or settings.corpus_format()
-        splitting = Splitting(how, rows_per_shard, settings.output.lines)
+    # A run that has written nothing, such as one with a wrong option, is forgotten.
+    if run_in(content or b"") != folder.run and not folder.has_outputs():
+        splitting = Splitting(
+            how or settings.corpus_format(), rows_per_shard, settings.output.lines
+        )
         folder.keep_plan(to_bytes(plan(files, splitting, workers), head))
-        content = folder.plan() or b""  # of another process that began at once, perhaps
-    planned = from_bytes(content, files, head, output_dir)
-    return ShardRun(planned, settings, folder)
+        content = folder.plan()  # of another process that began at once, perhaps
+    return ShardRun(
+        from_bytes(content or b"", files, head, output_dir), settings, folder
+    )
 
 
 class ShardWorker:

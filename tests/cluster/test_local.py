@@ -186,6 +186,8 @@ def test_a_second_command_in_the_folder_is_refused(
         (["--output-dir", "o", "--shard", "2/2"], "the last one is 1/2"),
         (["--output-dir", "o", "--rows-per-shard", "0"], "--rows-per-shard"),
         (["--output-dir", "-"], "- is stdout"),
+        (["--output-dir", "o", "--styles"], "this model has no headline styles yet"),
+        (["--output-dir", "o", "--seed", "3"], "--seed has no effect"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

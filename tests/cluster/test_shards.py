@@ -324,6 +324,38 @@ def test_another_run_in_the_folder_is_refused_and_says_what_differs(
     assert "headlines of another model" in refused(own)
 
 
+def test_a_run_that_has_written_nothing_is_forgotten(
+    tmp_path: Path, table: Path, settings: ShardSettings
+) -> None:
+    out = tmp_path / "out"
+    wrong = replace(settings, output=GenerateConfig(headline_column="content"))
+    with pytest.raises(CorpusError, match="there is a column 'content' already"):
+        run_all(opened([table], wrong, out))
+
+    run_all(opened([table], settings, out))
+
+    assert joined(out) == plain([table], settings)
+
+
+def test_two_runs_that_begin_at_once_are_not_mixed(
+    tmp_path: Path, table: Path, settings: ShardSettings
+) -> None:
+    out = tmp_path / "out"
+    other = replace(settings, search=settings.search.changed({"beam_size": 3}))
+    first = opened([table], settings, out)
+    second = opened([table], other, out)
+    worker = first.worker
+    for job in first.left():
+        worker.run(job)
+
+    with pytest.raises(ClusterError, match="another run has begun there"):
+        first.finish()
+
+    assert second.left() == [*second.plan.jobs]  # those of the first do not count
+    run_all(second)
+    assert joined(out) == plain([table], other)
+
+
 def test_a_folder_with_other_files_is_refused(
     tmp_path: Path, table: Path, settings: ShardSettings
 ) -> None:
