@@ -15,11 +15,13 @@ from click.testing import CliRunner
 from headline.cli.main import main
 from headline.cluster.local import Part, run_here
 from headline.cluster.output import SUCCESS
+from headline.cluster.settings import ShardSettings
 from headline.errors import LockedError
 from headline.system.folders import locked
 from tests.cluster.running import model, opened, settings_of
 from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs, write_pairs
+from tests.system.test_workers import another_thread
 from tests.trained import TRAINED
 
 ROWS = 40  # of a shard; one takes a tenth of a second
@@ -174,6 +176,37 @@ def test_a_second_command_in_the_folder_is_refused(
         count = lambda job, outcome: done.append(job.name)  # noqa: E731
         assert not run_here(begun, begun.worker, 1, count, Part(0, 3))
         assert done == [begun.plan.jobs[0].name, begun.plan.jobs[3].name]
+
+
+@pytest.mark.forks
+def test_processes_that_cannot_be_forked_load_the_model_themselves(
+    tmp_path: Path, articles: Path, expected: bytes, started: list[str]
+) -> None:
+    settings = ShardSettings.of(TRAINED)
+    begun = opened([articles], settings, tmp_path / "out", 200)
+    worker = begun.worker
+    worker.load()
+
+    with another_thread():
+        assert run_here(begun, worker, 2, lambda *_: None)
+
+    assert started == ["spawn", "spawn"]
+    assert cat(tmp_path / "out") == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the processes")
+def test_ctrl_c_ends_the_command_and_its_workers(
+    tmp_path: Path, articles: Path
+) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(command(articles, out), stderr=subprocess.PIPE) as process:
+        waited(lambda: len(outputs(out)) >= 1)
+        workers = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT and told == b""
+    assert workers and not any(map(alive, workers))
+    assert 1 <= len(outputs(out)) < SHARDS and not (out / SUCCESS).exists()
 
 
 @pytest.mark.parametrize(
