@@ -74,6 +74,21 @@ def waited(for_what: Callable[[], object]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the processes")
+def test_a_shard_whose_worker_is_killed_is_done_by_another(
+    tmp_path: Path, articles: Path, expected: bytes
+) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(command(articles, out), stderr=subprocess.PIPE) as process:
+        waited(lambda: len(outputs(out)) >= 2)
+        for pid in children(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        _, told = process.communicate(timeout=100)
+    assert process.returncode == 0
+    assert told.decode() == f"{out} is complete: {SHARDS} shards\n"
+    assert cat(out) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the processes")
 def test_a_killed_worker_is_replaced_and_a_killed_command_goes_on(
     tmp_path: Path, articles: Path, expected: bytes
 ) -> None:

@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,10 @@ from headline.errors import (
 )
 from headline.formats.options import CorpusFormat
 from headline.generation.files import write_headlines
+from headline.generation.generator import Generator
+from headline.generation.headlines import Headline
 from headline.settings.commands import GenerateConfig
+from headline.system.blas import _libraries, blas_threads
 from tests.cluster.running import (
     COPYING,
     HAN,
@@ -396,7 +399,9 @@ def test_the_parts_of_an_array_job_do_each_shard_once_and_the_last_one_finishes(
     for number in (2, 0, 1):
         run = opened([table], settings, tmp_path / "out", 1)
         worker = run.worker
-        for job in Part.parse(f"{number}/3").of(run.left()):
+        part = Part.parse(f"{number}/3").of(run.left())
+        assert 2 <= len(part) <= 3  # of 7
+        for job in part:
             assert not run.is_complete()
             done.append(worker.run(job).name)
     assert run.is_complete()
@@ -446,6 +451,57 @@ def test_two_workers_may_run_the_same_shard_at_once(
 
 
 # --- what goes wrong ------------------------------------------------------------------
+
+
+def test_the_end_of_a_run_removes_what_killed_workers_left(
+    tmp_path: Path, table: Path, settings: ShardSettings
+) -> None:
+    out = tmp_path / "out"
+    run = opened([table], settings, out)
+    name = run.plan.jobs[1].name
+    left = [out / f".{name}.abcdefgh", out / "_shards" / f".{name}.json.abcdefgh"]
+    other = out / ".other.abcdefgh"
+
+    def leave() -> None:
+        for folder in (*left, other):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    worker = run.worker
+    for job in run.left():
+        worker.run(job)
+    leave()
+
+    run.finish()
+
+    assert not any(folder.exists() for folder in left) and other.exists()
+
+
+class Spy(Generator):
+    """Looks at the threads of NumPy's matrix products while it works."""
+
+    threads: ClassVar[list[int]] = []
+
+    def generate(self, *args: Any, **more: Any) -> list[list[Headline]]:
+        self.threads.append(max(one.get_num_threads() for one in _libraries()))
+        return super().generate(*args, **more)
+
+
+def test_a_worker_uses_one_thread(
+    tmp_path: Path, table: Path, settings: ShardSettings
+) -> None:
+    spy = Spy.load(settings.model_dir)
+    with blas_threads(2):
+        if not _libraries() or _libraries()[0].get_num_threads() < 2:
+            pytest.skip("NumPy has one thread only")
+    before = [one.get_num_threads() for one in _libraries()]
+    for library in _libraries():
+        library.set_num_threads(2)
+    try:
+        run_all(opened([table], settings, tmp_path / "out"), spy)
+    finally:
+        for library, number in zip(_libraries(), before, strict=True):
+            library.set_num_threads(number)
+    assert Spy.threads and set(Spy.threads) == {1}
 
 
 class Crash(BaseException):
