@@ -72,12 +72,13 @@ class OutputFolder:
         return self._folder.read(plan_file.NAME)
 
     def check_empty(self) -> None:
-        """Checks that no other files are there.
+        """Checks that no other files are there, except locks.
 
         Raises:
             ClusterError: there are some.
         """
-        if names := self._folder.sizes():
+        names = [name for name in self._folder.sizes() if not name.startswith(".")]
+        if names:
             raise ClusterError(
                 f"{self.path} holds other files, such as {min(names)}: choose an empty "
                 "or a new --output-dir"

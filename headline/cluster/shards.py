@@ -8,7 +8,7 @@ import io
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,7 +24,10 @@ from headline.generation.generator import Generator
 from headline.system.blas import blas_threads
 from headline.system.compression import compressed_text, named_compression
 from headline.system.files import sha256
+from headline.system.folders import in_turn
+from headline.system.storage import StoredPath
 
+PLANNING = ".planning"  # the name of a lock
 MOST_TOLD = 20  # lines about rows that one shard reports
 MOST_FAILURES = 3  # of one shard; then the run stops
 AGAIN = (CorpusError, WorkerError)  # may be gone at the next try
@@ -86,19 +89,33 @@ def open_run(
     stamps = [(path, stamp_of(path)) for path in files]
     head = head_of(stamps, settings, rows_per_shard)
     folder = OutputFolder(output_dir, run_id(head))
+    splitting = Splitting(
+        how or settings.corpus_format(), rows_per_shard, settings.output.lines
+    )
+    with _planning(output_dir):
+        if _needs_plan(folder):
+            folder.keep_plan(to_bytes(plan(files, splitting, workers), head))
+        content = folder.plan() or b""
+    return ShardRun(from_bytes(content, files, head, output_dir), settings, folder)
+
+
+def _planning(output_dir: Path) -> AbstractContextManager[None]:
+    """Lets one task of an array job plan, while the others wait for its plan."""
+    if isinstance(output_dir, StoredPath):  # it has no locks: each makes the same plan
+        return nullcontext()
+    return in_turn(output_dir, PLANNING)
+
+
+def _needs_plan(folder: OutputFolder) -> bool:
+    """Tells whether a folder needs a plan of its run.
+
+    A run that has written nothing, such as one with a wrong option, is forgotten.
+    """
     content = folder.plan()
     if content is None:
         folder.check_empty()
-    # A run that has written nothing, such as one with a wrong option, is forgotten.
-    if run_in(content or b"") != folder.run and not folder.has_outputs():
-        splitting = Splitting(
-            how or settings.corpus_format(), rows_per_shard, settings.output.lines
-        )
-        folder.keep_plan(to_bytes(plan(files, splitting, workers), head))
-        content = folder.plan()  # of another process that began at once, perhaps
-    return ShardRun(
-        from_bytes(content or b"", files, head, output_dir), settings, folder
-    )
+        return True
+    return run_in(content) != folder.run and not folder.has_outputs()
 
 
 class ShardWorker:

@@ -1,5 +1,6 @@
 """Atomic writes (a file is complete or absent), JSON, checksums."""
 
+import errno
 import hashlib
 import json
 import os
@@ -84,6 +85,8 @@ def _take_after(old: Path, new: Path) -> None:
 # folder stays locked until its owner ends, even by a crash; so a folder without a lock
 # was left behind.
 
+# What a file system says that has no locks, such as Lustre without the option flock.
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 MOST_BYTES = 120  # a longer file name is shortened in the scratch folder's name
 ENDING_LENGTH = 8
 ENDING = re.compile(r"[a-z0-9_]{8}")  # the ending that tempfile adds to a prefix
@@ -163,17 +166,26 @@ def lock(descriptor: int, waits: bool) -> bool:
         waits: whether to wait for a process that holds the lock.
     """
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        take_lock(descriptor, waits)
     except OSError:  # another process holds it, or the file system has no locks
         return False
     return True
+
+
+def take_lock(descriptor: int, waits: bool) -> None:
+    """Does the same as ``lock``.
+
+    Raises:
+        OSError: another process holds it; or its number is one of ``NO_LOCKS``.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
 
 
 # --- writing and reading --------------------------------------------------------------

@@ -8,19 +8,21 @@ they find one complete set of files.
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TypeVar
 
 from headline.errors import HeadlineError, LockedError
-from headline.system.files import lock, sync_file, sync_folder
+from headline.system.files import NO_LOCKS, sync_file, sync_folder, take_lock
 
 Content = TypeVar("Content")
 
 NEXT = ".next"
 LOCK = ".lock"
+AGAIN = 0.2  # seconds until a lock is tried again
 SCRATCH = ".new."  # prefix of the names of scratch folders
 
 
@@ -142,16 +144,41 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
             _remove_if_empty(folder)
 
 
+@contextmanager
+def in_turn(folder: Path, name: str) -> Iterator[None]:
+    """Does what ``locked`` does, but waits for other processes.
+
+    Raises:
+        HeadlineError: the operating system refused.
+    """
+    while True:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(folder, name))
+            except LockedError:
+                time.sleep(AGAIN)
+                continue
+            yield
+            return
+
+
 def _remove_if_empty(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
 
 
 def _locked_file(path: Path) -> IO[bytes] | None:
-    """Opens and locks a file; None if another process has locked it."""
+    """Opens and locks a file; None if another process has locked it.
+
+    On a file system without locks, the file is only opened.
+    """
     while True:
         stream = path.open("ab")
-        if not lock(stream.fileno(), waits=False):
+        try:
+            take_lock(stream.fileno(), waits=False)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                return stream
             stream.close()
             return None
         # Its owner may have removed the file between open and lock.

@@ -1,9 +1,13 @@
 """Shards: joined they are what one process writes, whatever happens on the way."""
 
+import errno
+import fcntl
 import json
 import os
 import pickle
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,9 +18,9 @@ from hypothesis import strategies as st
 
 from headline.cluster import plan as plan_module
 from headline.cluster import shards
-from headline.cluster.local import Part
+from headline.cluster.local import Part, run_here
 from headline.cluster.output import MANIFEST, SUCCESS
-from headline.cluster.plan import Splitting
+from headline.cluster.plan import Plan, Splitting
 from headline.cluster.plan_file import from_bytes, head_of, to_bytes
 from headline.cluster.settings import ShardSettings
 from headline.cluster.shards import MOST_FAILURES, Failures, ShardRun
@@ -325,6 +329,48 @@ def test_another_run_in_the_folder_is_refused_and_says_what_differs(
     run_all(opened([table], own_again := changed, out))
     assert own_again.model != own.model
     assert "headlines of another model" in refused(own)
+
+
+def test_tasks_that_begin_at_once_wait_for_the_plan_of_the_first(
+    tmp_path: Path,
+    table: Path,
+    settings: ShardSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned: list[int] = []
+
+    def planning(*args: Any) -> Plan:
+        planned.append(1)
+        time.sleep(0.3)  # so that the others come meanwhile
+        return plan_module.plan(*args)
+
+    monkeypatch.setattr(shards, "plan", planning)
+    out = tmp_path / "out"
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(opened, [table], settings, out) for _ in range(4)]
+        runs = [one.result() for one in asked]
+
+    assert planned == [1]
+    assert len({run.plan for run in runs}) == 1
+    assert [path.name for path in out.iterdir()] == ["_plan.json"]
+
+
+@pytest.mark.forks
+def test_a_file_system_without_locks_will_do(
+    tmp_path: Path,
+    table: Path,
+    settings: ShardSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    run = opened([table], settings, tmp_path / "out")
+    assert run_here(run, run.worker, 1, lambda *_: None)
+
+    assert joined(tmp_path / "out") == plain([table], settings)
 
 
 def test_a_run_that_has_written_nothing_is_forgotten(
