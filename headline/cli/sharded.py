@@ -111,18 +111,6 @@ def write_shards(
     tell_end(run, is_complete)
 
 
-def check_search(bundle: "Bundle", settings: "ShardSettings") -> None:
-    """Checks that the search can be satisfied, before large files are planned.
-
-    Raises:
-        ConfigError: settings contradict each other, or the model lacks something.
-    """
-    from headline.generation.generator import Generator
-
-    if settings.device == "cpu":  # otherwise this would load Keras
-        Generator.from_bundle(bundle, settings.search).check(settings.search)
-
-
 @contextmanager
 def shard_meter(run: "ShardRun") -> "Iterator[CountShard]":
     """Yields a function that shows the progress of a run, in bytes of its input."""
@@ -155,3 +143,15 @@ def tell_end(run: "ShardRun", is_complete: bool) -> None:
             f"this part is done; {run.folder.path} still lacks {len(run.left()):,} of "
             f"{total:,} shards, which other parts write"
         )
+
+
+def check_search(bundle: "Bundle", settings: "ShardSettings") -> None:
+    """Checks that the search can be satisfied, before large files are planned.
+
+    Raises:
+        ConfigError: settings contradict each other, or the model lacks something.
+    """
+    from headline.generation.generator import Generator
+
+    if settings.device == "cpu":  # otherwise this would load Keras
+        Generator.from_bundle(bundle, settings.search).check(settings.search)
