@@ -71,6 +71,20 @@ def generator_of(
     return make_generator(bundle, search, machine.device, machine.workers)
 
 
+def check_search(
+    bundle: "Bundle", search: DecodeConfig, machine: MachineConfig
+) -> None:
+    """Checks that a model can do a search, before large files are read.
+
+    Raises:
+        ConfigError: settings contradict each other, or the model lacks something.
+    """
+    from headline.generation.generator import Generator
+
+    if machine.device == "cpu":  # otherwise this would load Keras
+        Generator.from_bundle(bundle, search).check(search)
+
+
 def corpus_format(
     form: FormatConfig, tell: Callable[[str], None] | None = None
 ) -> "CorpusFormat":

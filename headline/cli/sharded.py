@@ -9,7 +9,7 @@ import click
 
 from headline.cli.asked import Asked
 from headline.cli.effects import Rule
-from headline.cli.models import corpus_format, loaded
+from headline.cli.models import check_search, corpus_format, loaded
 from headline.cli.output import count_up, telling_some
 from headline.cli.story import detail, tell, timed
 from headline.settings.base import schema
@@ -22,11 +22,9 @@ from headline.settings.commands import (
 from headline.settings.search import DecodeConfig
 
 if TYPE_CHECKING:
-    from headline.bundle import Bundle
     from headline.cluster.local import CountShard
     from headline.cluster.output import Outcome
     from headline.cluster.plan import ShardJob
-    from headline.cluster.settings import ShardSettings
     from headline.cluster.shards import ShardRun
 
 FindSearch = Callable[[DecodeConfig], DecodeConfig]  # from those of the model
@@ -96,7 +94,7 @@ def write_shards(
         asked.over(GenerateConfig()),
         machine.device,
     )
-    check_search(bundle, settings)
+    check_search(bundle, settings.search, machine)
     rows = asked.over(ShardsConfig()).rows_per_shard
     how = corpus_format(settings.form)
     on_cpu = machine.device == "cpu"
@@ -143,15 +141,3 @@ def tell_end(run: "ShardRun", is_complete: bool) -> None:
             f"this part is done; {run.folder.path} still lacks {len(run.left()):,} of "
             f"{total:,} shards, which other parts write"
         )
-
-
-def check_search(bundle: "Bundle", settings: "ShardSettings") -> None:
-    """Checks that the search can be satisfied, before large files are planned.
-
-    Raises:
-        ConfigError: settings contradict each other, or the model lacks something.
-    """
-    from headline.generation.generator import Generator
-
-    if settings.device == "cpu":  # otherwise this would load Keras
-        Generator.from_bundle(bundle, settings.search).check(settings.search)
