@@ -17,7 +17,13 @@ from headline.cluster.output import Outcome, OutputFolder
 from headline.cluster.plan import Plan, ShardJob, Splitting, plan, stamp_of
 from headline.cluster.plan_file import from_bytes, head_of, run_id, run_in, to_bytes
 from headline.cluster.settings import ShardSettings
-from headline.errors import ClusterError, CorpusError, HeadlineError, WorkerError
+from headline.errors import (
+    ClusterError,
+    CorpusError,
+    HeadlineError,
+    WorkerError,
+    refusal,
+)
 from headline.formats.options import CorpusFormat
 from headline.generation.files import Task, write_headlines
 from headline.generation.generator import Generator
@@ -241,10 +247,11 @@ class Failures:
         """Takes a failure; returns if the shard shall be tried again.
 
         Raises:
-            HeadlineError: trying again does not help, such as on a full disk.
+            HeadlineError, OSError: trying again does not help, such as on a full disk.
             ClusterError: it is the last failure that is allowed.
         """
-        if isinstance(error, HeadlineError) and not isinstance(error, AGAIN):
+        is_told = isinstance(error, HeadlineError) and not isinstance(error, AGAIN)
+        if is_told or refusal(error) is not None:
             raise error
         self._count[job.name] += 1
         if self._count[job.name] >= MOST_FAILURES:

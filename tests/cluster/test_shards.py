@@ -680,3 +680,6 @@ def test_a_shard_is_tried_three_times(
         failures.add(one, WorkerError("killed"))
     with pytest.raises(HeadlineError, match="cannot write out: No space left"):
         Failures().add(one, HeadlineError("cannot write out: No space left"))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left"):  # of the scratch of a store
+        Failures().add(one, full)
