@@ -79,6 +79,10 @@ class WorkerError(HeadlineError):
     """A worker process died before its work was done."""
 
 
+class ClusterError(HeadlineError):
+    """A run over shards cannot start, or cannot go on: trying again does not help."""
+
+
 def refusal(error: BaseException) -> str | None:
     """Returns in one line what the operating system refused; None for other errors.
 

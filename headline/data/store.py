@@ -8,6 +8,7 @@ pair.
 """
 
 import csv
+import io
 import warnings
 from collections import Counter
 from collections.abc import (
@@ -22,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -512,6 +513,17 @@ def replacing_topics(
 # --- writing -----------------------------------------------------------------------
 
 
+def rows_as_csv(rows: Iterable[Iterable[object]]) -> NDArray[np.uint8]:
+    """Returns rows as the tables of a dataset have them, as bytes without a header."""
+    stream = io.StringIO(newline="")
+    write = csv_table(stream, ())
+    begin = stream.tell()  # after an empty header
+    for row in rows:
+        write(row)
+    stream.seek(begin)
+    return np.frombuffer(stream.read().encode(), np.uint8)
+
+
 class Draft:
     """A dataset that is being written.
 
@@ -524,6 +536,7 @@ class Draft:
     def __init__(self, folder: Path, stack: ExitStack, splits: Sequence[str]) -> None:
         self.folder, self.splits = folder, splits
         self._stack = stack
+        self._streams: dict[str, TextIO] = {}
         self._reject = self._table(REJECTS, "file", "row", "reason", "excerpt")
         self._texts = {
             split: self._table(text_file(split), "title", "content")
@@ -533,7 +546,16 @@ class Draft:
     def _table(self, name: str, *header: str) -> Callable[[Iterable[object]], object]:
         path = self.folder / name
         stream = path.open("w", encoding="utf-8", newline="")
-        return csv_table(self._stack.enter_context(stream), header)
+        self._streams[name] = self._stack.enter_context(stream)
+        return csv_table(stream, header)
+
+    def append_rows(self, name: str, rows: bytes) -> None:
+        """Appends rows that ``rows_as_csv`` made to a table of text.
+
+        Args:
+            name: the name of the file.
+        """
+        self._streams[name].write(rows.decode())
 
     def keep_text(self, split: str, pair: Pair) -> None:
         """Writes a pair of a held-out split as text."""
