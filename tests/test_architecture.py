@@ -29,6 +29,7 @@ ROOMS = [
     "training",
     "api",
     "serving",
+    "cluster",
     "cli",
 ]
 

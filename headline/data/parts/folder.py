@@ -35,6 +35,10 @@ from headline.text.tokenizer import Tokenizer, load_tokenizer
 
 SUFFIX = ".parts"  # of the working folder, after the name of DATA_DIR
 BEGUN = "begun.json"
+LOCK = ".lock"  # suffix of the lock of a pass with one task
+EXPECTED = (
+    "expected.json"  # in the folder of the last pass: data.json, before it is in place
+)
 FORMAT = 1
 # The folders of the passes.
 (
@@ -135,11 +139,18 @@ class Work:
                 "that folder to begin anew"
             )
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether the dataset is complete."""
+        return self.path(JOIN).exists()
+
     def clear(self) -> None:
         """Removes what finished passes have left, but not that all is done."""
         for path in self.folder.iterdir():
             if path.is_dir() and path.name != JOIN:
                 shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix == LOCK:
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Removes the folder."""

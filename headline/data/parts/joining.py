@@ -8,7 +8,7 @@ from headline.data.findings import choices, removals
 from headline.data.parts.blocks import BlockFile
 from headline.data.parts.comparing import choice_of
 from headline.data.parts.encoding import add_tallies, ids_of, sample_of
-from headline.data.parts.folder import IDS, JOIN, TALLY, Work
+from headline.data.parts.folder import EXPECTED, IDS, JOIN, TALLY, Work
 from headline.data.parts.tallying import Tallies
 from headline.data.profile import PairSample, Profile, characters_of, rare_of
 from headline.data.report import summarise
@@ -17,10 +17,13 @@ from headline.data.store import (
     REJECTS,
     SPLITS,
     Draft,
+    is_prepared,
+    outline,
     replacing_dataset,
     text_file,
 )
-from headline.system.files import write_json
+from headline.errors import DataError
+from headline.system.files import read_json, write_json
 
 
 def join(
@@ -44,7 +47,20 @@ def join(
         if job.page is not None:
             draft.write_report(job.page(_profile(work, tallies, summary)))
         content = draft.finish(work.tokenizer, summary)
-    write_json(work.path(JOIN), {"sha256": content["sha256"]})
+        # A process that is killed before the next line leaves the whole dataset.
+        write_json(work.path(JOIN).with_name(EXPECTED), content)
+    write_json(work.path(JOIN), {})
+
+
+def is_joined(work: Work) -> bool:
+    """Tells whether DATA_DIR has the dataset; notes it if a killed process has not."""
+    expected = work.path(JOIN).with_name(EXPECTED)
+    if not is_prepared(work.job.data_dir) or not expected.exists():
+        return False
+    if outline(work.job.data_dir).summary != read_json(expected, DataError):
+        return False
+    write_json(work.path(JOIN), {})
+    return True
 
 
 def _cleaning(work: Work, tallies: Tallies) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from headline.data.parts.folder import (
     VOCAB,
     Work,
 )
-from headline.data.parts.joining import join
+from headline.data.parts.joining import is_joined, join
 from headline.data.parts.plan import cut
 from headline.data.parts.sampling import learn_rules, sample_part
 from headline.data.parts.tallying import tally_part
@@ -119,7 +119,7 @@ def open_work(work: Work) -> bool:
     """
     work.begin()
     prepared = is_prepared(work.job.data_dir)
-    if 0 in work.done(JOIN):
+    if work.is_joined or is_joined(work):
         if prepared:
             return True
         raise DataError(

@@ -1,0 +1,1 @@
+"""Runs over shards: many articles in many processes, on one machine or on many."""
