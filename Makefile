@@ -63,8 +63,8 @@ generate: $(INSTALLED) ## write headlines for ARTICLES with MODEL
 # What takes long is left to `make stress`. Those that fork run by themselves: they use
 # several cores, and need no other threads. Among some TESTS there may be none (5).
 test: $(INSTALLED) ## run the test suite
-	$(PYTEST) $(TESTS) -m 'not slow and not forks and not browser' $(SIDE_BY_SIDE)
-	$(PYTEST) $(TESTS) -m 'not slow and forks' || test $$? = 5
+	$(PYTEST) $(TESTS) -m 'not slow and not forks and not browser and not cluster' $(SIDE_BY_SIDE)
+	$(PYTEST) $(TESTS) -m 'not slow and forks and not cluster' || test $$? = 5
 
 test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,jax,serve,dev]'
