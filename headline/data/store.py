@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.corpus import Pair
+from headline.data.mapped import chunks, lengths_of
 from headline.errors import ConfigError, DataError
 from headline.formats.tables import CorpusFormat, open_table
 from headline.formats.writing import csv_table
@@ -62,8 +63,6 @@ SPLITS = ("train", "valid", "test")  # of the pairs
 CLEANING = "cleaning"  # in data.json: what was removed, if anything was to be
 UNPAIRED = "unpaired"  # the split of pseudo-pairs, which only some datasets have
 SIDES = ("source", "target")
-
-COUNTED = 1 << 20  # ids that are counted at a time
 
 # Exceptions that NumPy raises if a file is not an array.
 DAMAGES = OSError, ValueError, TypeError, EOFError, TokenError, SyntaxError, Warning
@@ -142,8 +141,8 @@ class Side:
     def counts(self, vocab_size: int) -> NDArray[np.int64]:
         """Returns the number of occurrences of each id below V, shape ``(V,)``."""
         counts = np.zeros(vocab_size + 1, np.int64)
-        for begin in range(0, len(self.ids), COUNTED):
-            ids = self.ids[begin : begin + COUNTED].astype(np.int32)
+        for chunk in chunks(self.ids):
+            ids = chunk.astype(np.int32)
             if self.new_ids is not None:
                 ids = _translate(ids, self.new_ids)
             known = np.minimum(ids, vocab_size)
@@ -442,7 +441,7 @@ def _open_side(data_dir: Path, split: str, side: str) -> Side:
         and len(offsets) > 0
         and offsets[0] == 0
         and offsets[-1] == len(ids)
-        and bool((np.diff(offsets) > 0).all())
+        and all((lengths > 0).all() for lengths in lengths_of(offsets))
     )
     if not whole:
         raise DataError(f"{path} is damaged: its offsets do not fit the ids")
