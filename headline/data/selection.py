@@ -310,9 +310,9 @@ def _mark_twins(
     members = np.flatnonzero(grouped & (verdicts == STAYS))
     order = members[np.lexsort((members, splits[members], groups[members]))]
     twins: list[Twins] = []
-    begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    for group in np.split(order, begins[1:]):
-        for twin in _twins(group, headlines, splits, config):
+    begins = np.flatnonzero(np.diff(groups[order], prepend=-1)).tolist()
+    for begin, end in pairwise([*begins, len(order)]):
+        for twin in _twins(order[begin:end], headlines, splits, config):
             verdicts[twin.dropped] = IS_TWIN
             if len(twins) < wanted:
                 twins.append(twin)

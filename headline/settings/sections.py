@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from headline.settings.base import Config, Setting, offered
 from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.engine import EngineConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PresetConfig
@@ -26,6 +27,7 @@ _KINDS: tuple[type[Config], ...] = (
     GenerateConfig,
     StyleConfig,
     MachineConfig,
+    EngineConfig,
     ServeConfig,
     TopicsConfig,
 )

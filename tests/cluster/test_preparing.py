@@ -1,6 +1,7 @@
 """``prepare`` in shares: the same bytes as one process, whatever dies on the way."""
 
 import os
+import random
 import shutil
 import signal
 from collections.abc import Iterator
@@ -206,6 +207,34 @@ def test_kill_while_the_dataset_is_put_in_place(
     assert (work.job.data_dir / DATA).exists() is is_there
 
     assert run_share(work, WHOLE, HERE)
+    assert files(work.job.data_dir) == expected
+
+
+def _run_in_two(work: Work) -> None:
+    run_share(work, WHOLE, How(workers=2))
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    job = dirty_job(tmp_path, 700)
+    expected = prepared(job)
+    rng = random.Random()
+    work = Work(replace(job, data_dir=tmp_path / "data"), rows=40)
+
+    kills, before = 0, finished_tasks(work)
+    while True:
+        running = process(_run_in_two, work)
+        running.join(rng.uniform(0.5, 4))
+        if running.exitcode is not None:
+            break
+        running.kill()
+        running.join()
+        kills += 1
+        now = finished_tasks(work)
+        assert before.items() <= now.items()
+        before = now
+
+    assert running.exitcode == 0 and kills
     assert files(work.job.data_dir) == expected
 
 

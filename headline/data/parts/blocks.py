@@ -5,8 +5,10 @@ and a mark. It holds no objects of Python, so reading it runs nothing.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -133,9 +135,12 @@ class BlockFile:
 
     def _array(self, place: Sequence[Any]) -> Array:
         offset, kind, *shape = place
-        if 0 in shape:  # nothing that could be mapped
-            return np.zeros(shape, kind)
-        return np.memmap(self._path, kind, "r", offset, tuple(shape))
+        count = math.prod(shape)
+        return np.frombuffer(self._mapped, kind, count, offset).reshape(shape)
+
+    @cached_property
+    def _mapped(self) -> Array:
+        return np.memmap(self._path, np.uint8, "r")
 
 
 def _index_of(stream: BinaryIO) -> bytes:

@@ -45,13 +45,26 @@ Entries = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
 
+class _Files(dict[int, BlockFile]):
+    """The counts of the parts, each opened once."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self._work = work
+
+    def __missing__(self, part: int) -> BlockFile:
+        self[part] = BlockFile(self._work.path(COUNT, part))
+        return self[part]
+
+
 # --- duplicates -----------------------------------------------------------------------
 
 
 def find_duplicates(work: Work, bucket: int) -> None:
     """Writes the entries of a bucket that repeat an earlier one of their kind."""
+    files = _Files(work)
     found = [
-        _repeats(*_bucket(work, DIGESTS, bucket, is_pairs))
+        _repeats(*_bucket(work, files, DIGESTS, bucket, is_pairs))
         for is_pairs in (True, False)
     ]
     # Articles without headlines come after the pairs, so the entries are in order.
@@ -59,7 +72,7 @@ def find_duplicates(work: Work, bucket: int) -> None:
 
 
 def _bucket(
-    work: Work, name: str, bucket: int, is_pairs: bool | None = None
+    work: Work, files: "_Files", name: str, bucket: int, is_pairs: bool | None = None
 ) -> tuple[Keys, Entries]:
     """Returns the keys of a bucket and their entries, in the order of entries.
 
@@ -69,8 +82,7 @@ def _bucket(
     keys, entries = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     for part in work.plan.parts:
         if is_pairs in (None, part.is_pairs):
-            found = BlockFile(work.path(COUNT, part.index))
-            some, of_part = keys_of_bucket(found, name, bucket)
+            some, of_part = keys_of_bucket(files[part.index], name, bucket)
             keys.append(some)
             entries.append(of_part + work.totals.firsts[part.index])
     return np.concatenate(keys), np.concatenate(entries)
@@ -100,7 +112,7 @@ class _Comparison:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._files: dict[int, BlockFile] = {}
+        self._files = _Files(work)
 
     @cached_property
     def duplicates(self) -> Entries:
@@ -108,9 +120,10 @@ class _Comparison:
 
     def bucket(self, name: str, bucket: int) -> tuple[Keys, Entries]:
         """Returns the keys of pairs that are no duplicates."""
-        keys, entries = _bucket(self._work, name, bucket)
-        new = ~np.isin(entries, self.duplicates, assume_unique=True)
-        return keys[new], entries[new]
+        keys, entries = _bucket(self._work, self._files, name, bucket)
+        places = np.searchsorted(self.duplicates, entries)
+        follows = np.append(self.duplicates, -1)[places]
+        return keys[follows != entries], entries[follows != entries]
 
     def at(self, name: str, entries: Entries) -> Array:
         """Returns a column of some entries."""
@@ -121,16 +134,11 @@ class _Comparison:
         for places in np.split(order, begins[1:]) if len(order) else ():
             part = int(parts[places[0]])
             of_part = entries[places] - self._work.totals.firsts[part]
-            values = self._file(part).at(name, of_part)
+            values = self._files[part].at(name, of_part)
             if found is None:
                 found = np.zeros((len(entries), *values.shape[1:]), values.dtype)
             found[places] = values
         return np.zeros(0, np.uint8) if found is None else found
-
-    def _file(self, part: int) -> BlockFile:
-        if part not in self._files:
-            self._files[part] = BlockFile(self._work.path(COUNT, part))
-        return self._files[part]
 
 
 def find_candidates(work: Work, bucket: int) -> None:
