@@ -118,7 +118,7 @@ def _run_pass(work: Work, one: Pass, share: Share, how: How) -> bool:
     """Runs a pass; returns whether it is complete."""
     patience = _Patience(how.stall)
     while left := one.left(work):
-        if work.is_joined:
+        if work.was_joined:
             return False
         if len(left) == one.count(work) == 1:
             with _claimed(work.folder / f"{one.name}{LOCK}") as is_ours:

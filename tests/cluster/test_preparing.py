@@ -265,6 +265,21 @@ def test_finished_preparation_is_not_begun_again(tmp_path: Path) -> None:
     assert {path.name for path in work.folder.iterdir()} == {"begun.json", JOIN}
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_finished_dataset_that_is_gone_is_not_taken_for_complete(
+    tmp_path: Path, replaced: bool
+) -> None:
+    job = dirty_job(tmp_path, 60)
+    work = Work(replace(job, data_dir=tmp_path / "data", overwrite=True), rows=60)
+    assert run_share(work, WHOLE, HERE)
+    shutil.rmtree(work.job.data_dir)
+    if replaced:
+        prepare(replace(work.job, config=PrepareConfig(min_count=1)))
+
+    with pytest.raises(DataError, match=r"no longer in .*data: remove it"):
+        run_share(Work(work.job, rows=60), WHOLE, HERE)
+
+
 # --- what is refused ------------------------------------------------------------------
 
 

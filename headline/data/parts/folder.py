@@ -140,8 +140,8 @@ class Work:
             )
 
     @property
-    def is_joined(self) -> bool:
-        """Whether the dataset is complete."""
+    def was_joined(self) -> bool:
+        """Whether the dataset was completed."""
         return self.path(JOIN).exists()
 
     def clear(self) -> None:

@@ -53,14 +53,24 @@ def join(
 
 
 def is_joined(work: Work) -> bool:
-    """Tells whether DATA_DIR has the dataset; notes it if a killed process has not."""
+    """Tells whether DATA_DIR has the dataset; notes it if a killed process has not.
+
+    Raises:
+        DataError: DATA_DIR has had the dataset, but has it no longer.
+    """
     expected = work.path(JOIN).with_name(EXPECTED)
-    if not is_prepared(work.job.data_dir) or not expected.exists():
-        return False
-    if outline(work.job.data_dir).summary != read_json(expected, DataError):
-        return False
-    write_json(work.path(JOIN), {})
-    return True
+    data_dir = work.job.data_dir
+    is_there = expected.exists() and is_prepared(data_dir)
+    if is_there and outline(data_dir).summary == read_json(expected, DataError):
+        if not work.was_joined:
+            write_json(work.path(JOIN), {})
+        return True
+    if work.was_joined:
+        raise DataError(
+            f"{work.folder} is of a dataset that is no longer in {data_dir}: remove it "
+            "to prepare the dataset again"
+        )
+    return False
 
 
 def _cleaning(work: Work, tallies: Tallies) -> dict[str, Any]:

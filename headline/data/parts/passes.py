@@ -118,15 +118,9 @@ def open_work(work: Work) -> bool:
         HeadlineError: the working folder cannot be written.
     """
     work.begin()
-    prepared = is_prepared(work.job.data_dir)
-    if work.is_joined or is_joined(work):
-        if prepared:
-            return True
-        raise DataError(
-            f"{work.folder} is of a dataset that is no longer in {work.job.data_dir}: "
-            "remove it to prepare the dataset again"
-        )
-    if prepared and not work.job.overwrite:
+    if is_joined(work):
+        return True
+    if is_prepared(work.job.data_dir) and not work.job.overwrite:
         raise DataError(
             f"{work.job.data_dir} holds a prepared corpus: choose another DATA_DIR, "
             "or give --overwrite"
