@@ -16,7 +16,7 @@ import headline.system.files as files_of_system
 from headline.cluster.preparing import How, Share, run_share
 from headline.data.job import Job
 from headline.data.parts import blocks, joining
-from headline.data.parts.folder import JOIN, Work
+from headline.data.parts.folder import JOIN, PLAN, Work
 from headline.data.parts.passes import PASSES, passes_of
 from headline.data.prepare import prepare
 from headline.data.store import DATA, UNPAIRED
@@ -160,6 +160,8 @@ def process(target: Any, *arguments: Any) -> Any:
 
 def finished_tasks(work: Work) -> dict[str, int]:
     """Returns when each finished task was written."""
+    if not work.done(PLAN):
+        return {}
     return {
         f"{one.name}/{task}": work.path(one.name, task).stat().st_mtime_ns
         for one in passes_of(work)
@@ -210,7 +212,8 @@ def test_kill_while_the_dataset_is_put_in_place(
     assert files(work.job.data_dir) == expected
 
 
-def _run_in_two(work: Work) -> None:
+def _run_in_two(work: Work, begun: Any) -> None:
+    begun.set()
     run_share(work, WHOLE, How(workers=2))
 
 
@@ -221,20 +224,19 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None
     rng = random.Random()
     work = Work(replace(job, data_dir=tmp_path / "data"), rows=40)
 
-    kills, before = 0, finished_tasks(work)
-    while True:
-        running = process(_run_in_two, work)
-        running.join(rng.uniform(0.5, 4))
-        if running.exitcode is not None:
-            break
+    before = finished_tasks(work)
+    for _ in range(12):
+        begun = get_context("spawn").Event()
+        running = process(_run_in_two, work, begun)
+        assert begun.wait(120)
+        running.join(rng.uniform(0, 2))
         running.kill()
         running.join()
-        kills += 1
-        now = finished_tasks(work)
-        assert before.items() <= now.items()
+        now = {} if work.was_joined else finished_tasks(work)
+        assert work.was_joined or before.items() <= now.items()
         before = now
+    assert run_share(work, WHOLE, HERE)
 
-    assert running.exitcode == 0 and kills
     assert files(work.job.data_dir) == expected
 
 
@@ -371,6 +373,7 @@ def test_dataset_that_is_there_is_replaced_only_when_told_to(tmp_path: Path) -> 
     expected = prepared(job)
     with pytest.raises(DataError, match="--overwrite"):
         run_share(Work(job, rows=60), WHOLE, HERE)
+    assert not finished_tasks(Work(job, rows=60))  # refused before any work
     shutil.rmtree(job.data_dir)
     prepare(replace(job, config=PrepareConfig(min_count=1), unpaired=()))
 
