@@ -13,6 +13,7 @@ from headline.generation.files import Task
 from headline.settings.base import Config, Kind, Level, Range, Setting, offered, schema
 from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.engine import EngineConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, PresetConfig
@@ -33,6 +34,7 @@ KINDS: list[type[Config]] = [
     FormatConfig,
     GenerateConfig,
     MachineConfig,
+    EngineConfig,
     ServeConfig,
     TopicsConfig,
     StyleConfig,

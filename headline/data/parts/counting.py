@@ -138,6 +138,8 @@ class _Entries:
     def spool(self, lexicon: Lexicon) -> dict[str, Array]:
         """Returns both sides of the pairs, as numbers of a lexicon."""
         numbers = lexicon.numbers(self._pairs.pieces)
+        if numbers.max(initial=0) <= np.iinfo(np.uint16).max:  # as of all characters
+            numbers = numbers.astype(np.uint16)
         block: dict[str, Array] = {}
         for name, side in zip(SIDES, self._pairs.sides, strict=True):
             texts = reordered(side, self._order)
