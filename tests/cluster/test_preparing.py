@@ -1,5 +1,6 @@
 """``prepare`` in shares: the same bytes as one process, whatever dies on the way."""
 
+import errno
 import os
 import random
 import shutil
@@ -20,7 +21,14 @@ from headline.data.parts.folder import JOIN, PLAN, Work
 from headline.data.parts.passes import PASSES, passes_of
 from headline.data.prepare import prepare
 from headline.data.store import DATA, UNPAIRED
-from headline.errors import ClusterError, ConfigError, CorpusError, DataError
+from headline.errors import (
+    ClusterError,
+    ConfigError,
+    CorpusError,
+    DataError,
+    HeadlineError,
+)
+from headline.formats.tables import CorpusFormat
 from headline.settings.clean import CleanConfig
 from headline.settings.prepare import PrepareConfig
 from tests.data.dirty_jobs import dirty_job
@@ -393,6 +401,46 @@ def test_corpus_without_a_usable_pair_is_refused(tmp_path: Path) -> None:
         run_share(Work(job), WHOLE, HERE)
 
     assert str(shared.value) == str(single.value)
+
+
+def test_full_disk_is_one_line_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = dirty_job(tmp_path, 60)
+    expected = prepared(job)
+    work = Work(replace(job, data_dir=tmp_path / "data"), rows=60)
+    flush, written = blocks.BlockWriter.flush, []
+
+    def full(self: Any) -> None:
+        written.append(self)
+        if len(written) > 9:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(self)
+
+    monkeypatch.setattr(blocks.BlockWriter, "flush", full)
+    with pytest.raises(HeadlineError, match=r"cannot write .*: No space left"):
+        run_share(work, WHOLE, HERE)
+    monkeypatch.setattr(blocks.BlockWriter, "flush", flush)
+    before = finished_tasks(work)
+    scratch = [path for path in work.folder.rglob(".*") if path.is_dir()]
+    assert before and not scratch
+
+    assert run_share(work, WHOLE, HERE)
+    assert files(work.job.data_dir) == expected
+
+
+def test_strict_stops_at_the_row_at_which_one_process_stops(tmp_path: Path) -> None:
+    job = dirty_job(tmp_path, 60, format=CorpusFormat(strict=True))
+    with job.files[1].open("ab") as stream:
+        stream.write("标题,正文\xff,多\n".encode("latin-1", "replace"))
+
+    with pytest.raises(CorpusError) as single:
+        prepare(job)
+    with pytest.raises(CorpusError) as shared:
+        run_share(Work(job, rows=20), WHOLE, HERE)
+
+    assert str(shared.value) == str(single.value)
+    assert "without --strict" in str(shared.value)
 
 
 def test_damaged_file_of_a_task_is_named(begun: Work) -> None:

@@ -2,19 +2,21 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headline.cluster.preparing import How, Share, run_share
+from headline.cluster.preparing import Advance, How, Share, run_share
 from headline.cluster.preparing_on_ray import prepare_on_ray
 from headline.data.parts.folder import COUNT, Work
 from headline.data.prepare import prepare
 from headline.errors import ClusterError
-from tests.cluster.test_preparing import finished_tasks
+from tests.cluster.test_preparing import finished_tasks, process
 from tests.data.dirty_jobs import dirty_job
 from tests.data.test_prepare import files
 
@@ -22,20 +24,22 @@ ray: Any = pytest.importorskip("ray", reason="needs pip install 'headline[ray]'"
 pytestmark = pytest.mark.cluster
 
 HOW = How(stall=120.0)
+# Workers see the modules of the tests.
+ENVIRONMENT = {"env_vars": {"PYTHONPATH": str(Path(__file__).parents[2])}}
+CONNECTED = {
+    "logging_level": "ERROR",
+    "log_to_driver": False,
+    "runtime_env": ENVIRONMENT,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """A cluster with two CPUs, whose workers see the modules of the tests."""
-    root = str(Path(__file__).parents[2])
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        logging_level="ERROR",
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": root}},
-    )
+    """A cluster with two CPUs, unless this process is connected to one already."""
+    if ray.is_initialized():
+        yield
+        return
+    ray.init(address="local", num_cpus=2, include_dashboard=False, **CONNECTED)
     yield
     ray.shutdown()
 
@@ -97,6 +101,60 @@ def test_task_of_a_killed_worker_runs_again(tmp_path: Path) -> None:
     prepare_on_ray(work, "auto", HOW)
 
     assert (tmp_path / "killed").exists()
+    assert files(work.job.data_dir) == files(job.data_dir)
+
+
+def _with_a_dying_node(work: Work) -> None:
+    """Prepares on two nodes, of which one is killed when the first part is counted."""
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = nodes.add_node(num_cpus=1)
+    ray.init(address=nodes.address, **CONNECTED)
+
+    @contextmanager
+    def killing(name: str, _: int) -> Iterator[Advance]:
+        def advance(_: int) -> None:
+            if name == COUNT and node in nodes.list_all_nodes():
+                nodes.remove_node(node, allow_graceful=False)
+
+        yield advance
+
+    prepare_on_ray(work, "auto", replace(HOW, meters=killing))
+    assert node not in nodes.list_all_nodes()
+
+
+def test_tasks_of_a_killed_node_run_elsewhere(tmp_path: Path) -> None:
+    job = dirty_job(tmp_path, 150)
+    prepare(job)
+    work = Work(replace(job, data_dir=tmp_path / "data"), rows=60)
+
+    run = process(_with_a_dying_node, work)
+    run.join(300)
+
+    assert run.exitcode == 0
+    assert files(work.job.data_dir) == files(job.data_dir)
+
+
+def _drive(work: Work, address: str) -> None:
+    ray.init(address=address, **CONNECTED)
+    prepare_on_ray(work, "auto", HOW)
+
+
+def test_after_a_killed_driver_the_same_command_goes_on(tmp_path: Path) -> None:
+    job = dirty_job(tmp_path, 150)
+    prepare(job)
+    work = Work(replace(job, data_dir=tmp_path / "data"), rows=40)
+
+    driver = process(_drive, work, ray.get_runtime_context().gcs_address)
+    end = time.monotonic() + 120
+    while len(work.done(COUNT)) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    driver.kill()
+    driver.join()
+    assert work.done(COUNT) and not work.was_joined
+    prepare_on_ray(Work(work.job, rows=40), "auto", HOW)
+
     assert files(work.job.data_dir) == files(job.data_dir)
 
 
