@@ -108,7 +108,7 @@ def _with_a_dying_node(work: Work) -> None:
     """Prepares on two nodes, of which one is killed when the first part is counted."""
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    nodes: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     node = nodes.add_node(num_cpus=1)
     ray.init(address=nodes.address, **CONNECTED)
 
@@ -120,8 +120,12 @@ def _with_a_dying_node(work: Work) -> None:
 
         yield advance
 
-    prepare_on_ray(work, "auto", replace(HOW, meters=killing))
-    assert node not in nodes.list_all_nodes()
+    try:
+        prepare_on_ray(work, "auto", replace(HOW, meters=killing))
+        assert node not in nodes.list_all_nodes()
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
 
 
 def test_tasks_of_a_killed_node_run_elsewhere(tmp_path: Path) -> None:
