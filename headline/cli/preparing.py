@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 GROUP = "Large corpora"
 RAY = "ray"
-ABOUT = {
+OWN_HELP = {
     "on": "Run in processes of this machine, or as tasks of a Ray cluster. All files"
     " must be at the same places on each node.",
-    "address": "Ray cluster: HOST:PORT, auto for the one that runs here, or local to"
-    " start one on this machine.",
     "stall_minutes": "With --shard or --on ray, stop if no task is finished for so"
     " long.",
 }
@@ -31,8 +29,9 @@ ABOUT = {
 
 def engine_settings() -> Part:
     """Returns the settings of clusters that ``prepare`` takes."""
-    about = {name: {"help": text, "group": GROUP} for name, text in ABOUT.items()}
-    return part(EngineConfig, only=(*ABOUT,), about=about)
+    about: dict[str, dict[str, Any]] = {"address": {"group": GROUP}}
+    about |= {name: {"help": text, "group": GROUP} for name, text in OWN_HELP.items()}
+    return part(EngineConfig, only=(*about,), about=about)
 
 
 def share_options() -> Decorator[Any]:
