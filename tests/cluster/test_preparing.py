@@ -3,8 +3,11 @@
 import errno
 import os
 import random
+import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import get_context
@@ -20,7 +23,7 @@ from headline.data.parts import blocks, joining
 from headline.data.parts.folder import JOIN, PLAN, Work
 from headline.data.parts.passes import PASSES, passes_of
 from headline.data.prepare import prepare
-from headline.data.store import DATA, UNPAIRED
+from headline.data.store import DATA, UNPAIRED, open_dataset
 from headline.errors import (
     ClusterError,
     ConfigError,
@@ -31,7 +34,8 @@ from headline.errors import (
 from headline.formats.tables import CorpusFormat
 from headline.settings.clean import CleanConfig
 from headline.settings.prepare import PrepareConfig
-from tests.data.dirty_jobs import dirty_job
+from tests.corpora import write_pairs
+from tests.data.dirty_jobs import dirty_job, dirty_pairs
 from tests.data.test_prepare import files, mixed_job
 
 HERE = How()
@@ -261,6 +265,36 @@ def test_shares_side_by_side_wait_for_each_other(tmp_path: Path) -> None:
 
     assert [one.exitcode for one in started] == [0, 0, 0]
     assert files(work.job.data_dir) == expected
+
+
+def test_script_for_slurm_runs_as_it_stands(tmp_path: Path) -> None:
+    """Two tasks at the same time, as two of its 64."""
+    root = Path(__file__).parents[2]
+    page = (root / "headline" / "cluster" / "preparing.md").read_text("utf-8")
+    (script,) = re.findall(r"```sh\n(#!/bin/bash\n.*?)```", page, re.DOTALL)
+    (tmp_path / "archive").mkdir()
+    for name in ("1.csv", "2.csv"):
+        write_pairs(tmp_path / "archive" / name, [(b, a) for a, b in dirty_pairs(80)])
+    (tmp_path / "headline").write_text(f'exec {sys.executable} -m headline "$@"\n')
+    (tmp_path / "headline").chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    tasks = [
+        subprocess.Popen(
+            ["bash", "-ec", script.replace("/64", "/2")],
+            cwd=tmp_path,
+            env=os.environ
+            | {"PATH": path, "PYTHONPATH": str(root), "SLURM_ARRAY_TASK_ID": number},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in "01"
+    ]
+
+    told = [task.communicate(timeout=120)[0] for task in tasks]
+
+    assert [task.returncode for task in tasks] == [0, 0]
+    assert told == ["prepared/archive\n"] * 2
+    assert open_dataset(tmp_path / "prepared" / "archive").splits["train"]
 
 
 def test_finished_preparation_is_not_begun_again(tmp_path: Path) -> None:
