@@ -477,6 +477,25 @@ def test_strict_stops_at_the_row_at_which_one_process_stops(tmp_path: Path) -> N
     assert "without --strict" in str(shared.value)
 
 
+def test_unreadable_rows_are_listed_and_not_told_again_and_again(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    form = CorpusFormat(delimiter="tab", tell=told.append, note=told.append)
+    job = dirty_job(tmp_path, 60, format=form, unpaired=())
+    for path in job.files:
+        text = path.read_text("utf-8").replace(",", "\t")
+        path.write_text(f"{text}一\t二\t三\n", "utf-8")
+    prepare(job)
+    assert len(told) >= 2
+    told.clear()
+
+    work = Work(replace(job, data_dir=tmp_path / "data"), rows=60)
+    assert run_share(work, WHOLE, HERE) and not told
+
+    assert files(work.job.data_dir) == files(job.data_dir)
+
+
 def test_damaged_file_of_a_task_is_named(begun: Work) -> None:
     run_share(begun, Share(1, 2), HERE)
     run_share(begun, Share(0, 2), HERE)

@@ -62,10 +62,14 @@ class Work:
     job: Job
     rows: int = ROWS
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves out what has been read of the folder, and how to tell of rows."""
+    def __post_init__(self) -> None:
+        # Several passes read a row, and each process that does would tell of it.
         form = replace(self.job.format, tell=None, note=None, detail=None)
-        return {"job": replace(self.job, format=form), "rows": self.rows}
+        object.__setattr__(self, "job", replace(self.job, format=form))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out what has been read of the folder."""
+        return {"job": self.job, "rows": self.rows}
 
     @property
     def folder(self) -> Path:
