@@ -16,10 +16,18 @@ from headline.cli.options import (
     settings_options,
 )
 from headline.cli.paths import CORPUS, FOLDER
+from headline.cli.preparing import (
+    check_sharing,
+    engine_settings,
+    prepare_shared,
+    share_options,
+    sharing_rules,
+)
 from headline.cli.story import tell, timed
 from headline.errors import ConfigError
 from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, MachineConfig
+from headline.settings.engine import EngineConfig
 from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
 
 
@@ -60,6 +68,7 @@ from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
     group="Input files",
     help="Articles without headlines, to train on before the pairs. Repeatable.",
 )
+@share_options()
 @settings_options(
     part(FormatConfig),
     part(PrepareConfig),
@@ -69,6 +78,7 @@ from headline.settings.prepare import MOST_WEIGHT, PrepareConfig
         only=("workers",),
         about={"workers": {"default_text": "one per core"}},
     ),
+    engine_settings(),
 )
 def prepare(
     asked: Asked,
@@ -78,6 +88,8 @@ def prepare(
     unpaired: Sequence[Path],
     overwrite: bool,
     dry_run: bool,
+    shard: str | None,
+    no_wait: bool,
 ) -> None:
     """Turn a corpus of articles and headlines into a dataset.
 
@@ -102,14 +114,19 @@ def prepare(
         headline prepare a.csv.gz b.jsonl -o prepared/both --encoding gb18030
         headline prepare a.csv b.csv --weight b.csv=0.3 -o prepared/weighted
         headline prepare news.csv --unpaired archive.csv -o prepared/more
+        headline prepare archive/*.csv -o prepared/large --on ray
+        headline prepare archive/*.csv -o prepared/large --shard 0/64
     """
     config, form = asked.over(PrepareConfig()), asked.over(FormatConfig())
     cleaning, machine = asked.over(CleanConfig()), asked.over(MachineConfig())
+    engine = asked.over(EngineConfig())
     if asked.printing:
-        return asked.show(config, form, cleaning, machine)
-    refuse_idle(asked, [*format_rules([*files, *unpaired]), *cleaning_rules(cleaning)])
+        return asked.show(config, form, cleaning, machine, engine)
+    rules = [*format_rules([*files, *unpaired]), *cleaning_rules(cleaning)]
+    refuse_idle(asked, [*rules, *sharing_rules(shard, engine)])
     if dry_run and overwrite:
         raise click.UsageError("--overwrite has no effect: --dry-run replaces nothing")
+    shared = check_sharing(shard, no_wait, dry_run, engine)
     from headline.cli.places import check_preparation
     from headline.data.prepare import Job
     from headline.data.prepare import prepare as prepare_corpus
@@ -134,6 +151,9 @@ def prepare(
         page=render,
         dry_run=dry_run,
     )
+    if shared:
+        made = prepare_shared(job, asked, shard, no_wait)
+        return None if made is None else click.echo(made)
     size = total_bytes([*files, *unpaired])
     with (
         timed("read the corpus" if dry_run else "prepared the dataset"),

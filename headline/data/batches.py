@@ -1,32 +1,54 @@
 """Batches of an epoch: the choice and order of pairs, and padding to few shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from headline.data.store import Corpus, Places, Split
+from headline.data.mapped import chunks, lengths_of
+from headline.data.store import Corpus, Offsets, Places, Split
 from headline.text.ids import BOS, EOS, PAD, Ids, pad
 from headline.text.tokenizer import Tokenizer
+
+Indices = NDArray[np.unsignedinteger[Any]]  # of pairs, in as few bytes as they need
+Buckets = NDArray[np.integer[Any]]  # of all pairs, shape ``(pairs,)``
 
 # Lengths are padded to multiples of these, so that few shapes must be compiled.
 SOURCE_STEP = 16
 TARGET_STEP = 4
 
 
-def buckets_of(split: Split) -> Places:
+def buckets_of(split: Split) -> Buckets:
     """Returns the bucket number of each pair, shape ``(pairs,)``.
 
     The pairs of a bucket are padded to the same widths. Neighbouring buckets differ
     little: target lengths rise in one source width and fall in the next.
     """
-    source = (split.source.lengths() - 1) // SOURCE_STEP
-    target = split.target.lengths() // TARGET_STEP  # EOS adds one token
-    most = int(target.max(initial=0))
-    turned: Places = np.where(source % 2, most - target, target)
-    return source * (most + 1) + turned
+    highest = [
+        (int(source.max()), int(target.max())) for source, target in _steps(split)
+    ]
+    longest, most = np.max(highest, axis=0, initial=0).tolist() if highest else (0, 0)
+    buckets = np.zeros(len(split), np.min_scalar_type((longest + 1) * (most + 1)))
+    begin = 0
+    for source, target in _steps(split):
+        turned = np.where(source % 2, most - target, target)
+        end = begin + len(source)
+        buckets[begin:end] = source * (most + 1) + turned
+        begin = end
+    return buckets
 
 
-def epoch_places(corpora: Sequence[Corpus], seed: int, epoch: int) -> Places:
+def _steps(split: Split) -> Iterator[tuple[Offsets, Offsets]]:
+    """Yields the lengths of both sides in steps, without the last one, in chunks."""
+    sides = (lengths_of(side.offsets) for side in (split.source, split.target))
+    for source, target in zip(*sides, strict=True):
+        # EOS adds one token to a target.
+        yield (source - 1) // SOURCE_STEP, target // TARGET_STEP
+
+
+def epoch_places(corpora: Sequence[Corpus], seed: int, epoch: int) -> Indices:
     """Chooses the pairs of an epoch by the weights of their files.
 
     With a weight of 2.3, every pair is used twice and 30% of the pairs once more. The
@@ -40,33 +62,49 @@ def epoch_places(corpora: Sequence[Corpus], seed: int, epoch: int) -> Places:
     Returns:
         indices of pairs in the split, ``epoch_pairs`` of each file.
     """
-    begins = np.cumsum([0, *(corpus.pairs for corpus in corpora)])
-    parts = [
-        begin + _places_of_one(corpus, np.random.default_rng((seed, number, 1)), epoch)
-        for number, (corpus, begin) in enumerate(zip(corpora, begins, strict=False))
-    ]
-    return np.concatenate(parts)
+    places = np.zeros(
+        sum(corpus.epoch_pairs for corpus in corpora),
+        place_type(sum(corpus.pairs for corpus in corpora)),
+    )
+    begin = first = 0
+    for number, corpus in enumerate(corpora):
+        end = begin + corpus.epoch_pairs
+        generator = np.random.default_rng((seed, number, 1))
+        _choose_of_one(places[begin:end], corpus, generator, epoch)
+        places[begin:end] += places.dtype.type(first)
+        begin, first = end, first + corpus.pairs
+    return places
 
 
-def _places_of_one(
-    corpus: Corpus, generator: np.random.Generator, epoch: int
-) -> Places:
-    rounds = int(corpus.weight)
-    rest = corpus.epoch_pairs - rounds * corpus.pairs
-    every = np.repeat(np.arange(corpus.pairs), rounds)
-    if not rest:
-        return every
-    turn = (epoch * rest + np.arange(rest)) % corpus.pairs
-    return np.concatenate([every, generator.permutation(corpus.pairs)[turn]])
+def _choose_of_one(
+    chosen: Indices, corpus: Corpus, generator: np.random.Generator, epoch: int
+) -> None:
+    """Writes the indices of the pairs of a file into ``chosen``."""
+    rounds, pairs = int(corpus.weight), corpus.pairs
+    every = np.arange(pairs, dtype=chosen.dtype)
+    for turn in range(rounds):
+        chosen[turn : rounds * pairs : rounds] = every
+    rest = chosen[rounds * pairs :]
+    if len(rest):
+        generator.shuffle(every)
+        begin = epoch * len(rest) % pairs
+        some = every[begin : begin + len(rest)]
+        rest[: len(some)] = some
+        rest[len(some) :] = every[: len(rest) - len(some)]
+
+
+def place_type(pairs: int) -> type[np.unsignedinteger[Any]]:
+    """Returns the type of the indices of so many pairs: as few bytes as they need."""
+    return np.uint32 if pairs <= np.iinfo(np.uint32).max else np.uint64
 
 
 def plan_batches(
-    buckets: Places,
+    buckets: Buckets,
     batch_size: int,
     seed: int,
     epoch: int,
     corpora: Sequence[Corpus] = (),
-) -> list[Places]:
+) -> "Plan":
     """Plans the batches of an epoch and their order.
 
     A batch has pairs of one bucket, so there is little padding. The pairs within a
@@ -84,15 +122,69 @@ def plan_batches(
         pair once, or as often as the weights of the corpora say.
     """
     generator = np.random.default_rng((seed, epoch))
-    seen = epoch_places(corpora, seed, epoch) if corpora else np.arange(len(buckets))
-    shuffled = seen[generator.permutation(len(seen))]
+    if corpora:
+        seen = epoch_places(corpora, seed, epoch)
+    else:
+        seen = np.arange(len(buckets), dtype=place_type(len(buckets)))
+    generator.shuffle(seen)  # as an index by ``permutation``, in half of the memory
+    order = generator.permutation(-(-len(seen) // batch_size))
+    return Plan(sorted_by(buckets, seen), batch_size, order)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Sequence[Places]):
+    """The batches of an epoch, in their order; each has the indices of its pairs.
+
+    Args:
+        pairs: the indices of the pairs, batch after batch.
+        size: number of pairs in a batch; the last one may have fewer.
+        order: the place of each batch in ``pairs``, shape ``(batches,)``.
+    """
+
+    pairs: Indices
+    size: int
+    order: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, index: int) -> Places: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Places]: ...
+
+    def __getitem__(self, index: int | slice) -> Places | list[Places]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        begin = int(self.order[index]) * self.size
+        return self.pairs[begin : begin + self.size].astype(np.intp)
+
+
+def sorted_by(buckets: Buckets, places: Indices) -> Indices:
+    """Sorts indices by their buckets; those of a bucket keep their order.
+
+    A counting sort in chunks: sorting all at once would take 24 bytes for each index.
+    """
+    if not len(places):
+        return places
     # NumPy sorts 16-bit numbers by radix sort, and bucket numbers nearly always fit.
-    small = buckets.astype(np.min_scalar_type(buckets.max(initial=0)))
-    ordered = shuffled[np.argsort(small[shuffled], kind="stable")]
-    cuts = range(batch_size, len(ordered), batch_size)
-    batches = np.split(ordered, list(cuts)) if len(ordered) else []
-    order = generator.permutation(len(batches))
-    return [batches[index] for index in order]
+    small = buckets.astype(np.min_scalar_type(buckets.max()), copy=False)
+    last = int(small.max())
+    counts = sum(
+        np.bincount(small[some], minlength=last + 1) for some in chunks(places)
+    )
+    nexts = np.cumsum(counts) - counts  # where the next one of each bucket goes
+    ordered = np.empty_like(places)
+    for some in chunks(places):
+        keys = small[some]
+        order = np.argsort(keys, kind="stable")
+        of_each = np.bincount(keys, minlength=last + 1)
+        # The rank of each one among those of its bucket in this chunk.
+        ranks = np.arange(len(some)) - np.repeat(np.cumsum(of_each) - of_each, of_each)
+        ordered[nexts[keys[order]] + ranks] = some[order]
+        nexts += of_each
+    return ordered
 
 
 def make_batch(

@@ -6,7 +6,7 @@ texts of the held-out splits wait in files, and are written in the order of the 
 """
 
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -178,16 +178,18 @@ class CleaningPass:
             if number in blocks:
                 for (block, row), pair in places.items():
                     if block == number:
-                        found[pair] = self._pair([one[row] for one in rows.texts])
+                        texts = [one[row] for one in rows.texts]
+                        found[pair] = cleaned_pair(self.cleaner, texts)
         return found
 
-    def _pair(self, texts: list[str]) -> Pair:
-        """Cleans the texts of a row: a headline, if there is one, and an article."""
-        *targets, source = map(normalise, texts)
-        if not targets:
-            return Pair(self.cleaner.clean_articles([source]).columns[0][0], "")
-        ((target,), (source,)) = self.cleaner.clean_pairs(targets, [source]).columns
-        return Pair(source, target)
+
+def cleaned_pair(cleaner: Cleaner, texts: Sequence[str]) -> Pair:
+    """Cleans the texts of a row: a headline, if there is one, and an article."""
+    *targets, source = map(normalise, texts)
+    if not targets:
+        return Pair(cleaner.clean_articles([source]).columns[0][0], "")
+    ((target,), (source,)) = cleaner.clean_pairs(targets, [source]).columns
+    return Pair(source, target)
 
 
 def _loaded(stream: BinaryIO) -> Iterator[Any]:
@@ -216,3 +218,5 @@ def _discount(counts: Counts, chosen: Selection, longest: int) -> None:
     of_pairs = gone[gone["split"] != ALL_SPLITS.index(UNPAIRED)]
     for side, name in enumerate(SIDES):
         counts.lengths[name].subtract(of_pairs["lengths"][:, side].tolist())
+        for length in [one for one, n in counts.lengths[name].items() if not n]:
+            del counts.lengths[name][length]  # not to be drawn in the report

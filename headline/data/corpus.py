@@ -6,6 +6,7 @@ a block to another process hardly matter per row.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -75,8 +76,8 @@ class RowReader(ABC):
         """
         before = 0
         for file, path in enumerate(self._files):
-            with open_table(path, self._format) as table:
-                columns, count = self._columns(table), 0
+            with self.opened(file) as (table, columns):
+                count = 0
                 for rows in table.blocks(columns):
                     rows.file, rows.position = file, before + table.position()
                     count += len(rows)
@@ -84,6 +85,16 @@ class RowReader(ABC):
                 before += table.position()
             if not count:
                 raise CorpusError(f"{path} has no rows")
+
+    @contextmanager
+    def opened(self, file: int) -> Iterator[tuple[Table, tuple[str, ...]]]:
+        """Yields a file, by its number, and the names of its columns to read.
+
+        Raises:
+            CorpusError: it cannot be read or lacks a column.
+        """
+        with open_table(self._files[file], self._format) as table:
+            yield table, self._columns(table)
 
     def judge(self, texts: Sequence[Sequence[str]]) -> Judged:
         """Normalises, cleans and checks the texts of ``Rows.texts``."""

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from headline.data.affixes import END, START
@@ -18,7 +19,7 @@ from headline.data.cleaner import (
 from headline.data.cleaning import Reason, Reject
 from headline.data.corpus import Pair
 from headline.data.rules import Rules
-from headline.data.selection import ALL_SPLITS, Selection
+from headline.data.selection import ALL_SPLITS, Choice
 
 EXAMPLES = 5  # of each rule and each reason
 LISTED = 100  # repeated headlines, and affixes that are kept
@@ -42,9 +43,12 @@ class Findings:
             if row in rejected:
                 continue
             self.counts[kind][rule] += 1
-            examples = self.examples[kind, rule]
-            if len(examples) < EXAMPLES:
-                examples.append((before, after))
+            self.show(kind, rule, [(before, after)])
+
+    def show(self, kind: str, rule: str, found: Iterable[tuple[str, str]]) -> None:
+        """Keeps examples of a rule if they are among its first ones."""
+        examples = self.examples[kind, rule]
+        examples.extend(islice(found, EXAMPLES - len(examples)))
 
     def total(self, *kinds: str) -> int:
         """Returns the number of removals of some kinds."""
@@ -111,13 +115,13 @@ def removals(rules: Rules, found: Findings) -> dict[str, Any]:
     }
 
 
-def wanted_texts(chosen: Selection) -> set[int]:
+def wanted_texts(chosen: Choice) -> set[int]:
     """Returns the pairs whose texts ``choices`` shows."""
     repeated = {first for first, _ in chosen.repeated[:LISTED]}
     return repeated.union(*chosen.twins[:EXAMPLES])
 
 
-def choices(chosen: Selection, texts: Mapping[int, Pair]) -> dict[str, Any]:
+def choices(chosen: Choice, texts: Mapping[int, Pair]) -> dict[str, Any]:
     """Returns what the choice among all pairs left out, ready for JSON."""
     repeated = [
         {"headline": texts[first].target, "articles": articles}

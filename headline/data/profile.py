@@ -68,15 +68,26 @@ class PairSample:
         if split not in self._begins:
             yield from blocks
             return
-        begin = int(self._begins[split])
+        first = 0
         for sides in blocks:
-            end = begin + len(sides[0].lengths)
-            first, last = np.searchsorted(self._sorted, (begin, end))
-            if first < last:
-                self._take(split, begin, self._sorted[first:last], sides)
-            begin = end
+            self.look(split, first, sides)
+            first += len(sides[0].lengths)
             yield sides
             del sides  # while the next are read
+
+    def look(self, split: str, first: int, sides: Sides) -> None:
+        """Keeps those of some pairs that were drawn.
+
+        Args:
+            first: the number of the first pair in its split.
+        """
+        if split not in self._begins:
+            return
+        begin = int(self._begins[split]) + first
+        end = begin + len(sides[0].lengths)
+        some = slice(*np.searchsorted(self._sorted, (begin, end)))
+        if len(places := self._sorted[some]):
+            self._take(split, begin, places, sides)
 
     def _take(self, split: str, begin: int, places: Any, sides: Sides) -> None:
         rows = places - begin
@@ -95,6 +106,17 @@ class PairSample:
         numbers = (side.numbers[end - length : end].tolist() for end, length in spans)
         for text in numbers:
             yield "".join([self._pieces[one] for one in text])
+
+    def taken(self) -> dict[str, Any]:
+        """Returns what has been kept so far, ready for JSON; see ``add``."""
+        shown = [(at, *pair) for at, pair in self._shown.items() if pair != _NOTHING]
+        measured = [(at, *found) for at, found in self._measured.items()]
+        return {"drawn": shown, "measured": measured}
+
+    def add(self, taken: Mapping[str, Any]) -> None:
+        """Adds what the same sample has kept of other pairs."""
+        self._shown |= {at: Drawn(*pair) for at, *pair in taken["drawn"]}
+        self._measured |= {at: Measured(*found) for at, *found in taken["measured"]}
 
     def pairs(self) -> list[Drawn]:
         """Returns the first pairs that were drawn."""

@@ -7,7 +7,7 @@ duplicates or on the number of workers.
 """
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -76,11 +76,17 @@ class RowFile:
 
 
 class Sample:
-    """The pairs with the smallest hashes, at most ``SIZE`` different ones."""
+    """The pairs with the smallest hashes, at most ``size`` different ones.
 
-    def __init__(self, size: int = SIZE) -> None:
+    Args:
+        limit: pairs whose hash is not below it are left out; ``ALL`` leaves out none.
+    """
+
+    ALL = 1 << 32
+
+    def __init__(self, size: int = SIZE, limit: int = ALL) -> None:
         self._size = size
-        self._limit = 1 << 32
+        self._limit = limit
         self._kept: dict[tuple[int, str, str], None] = {}
 
     def add(self, targets: Sequence[str], sources: Sequence[str]) -> None:
@@ -95,6 +101,17 @@ class Sample:
         if len(self._kept) > 1.5 * self._size:
             self._shrink()
 
+    def keep(self, pairs: Iterable[tuple[int, str, str]]) -> None:
+        """Adds pairs that another sample has kept."""
+        self._kept.update(dict.fromkeys(pairs))
+        if len(self._kept) > 1.5 * self._size:
+            self._shrink()
+
+    def kept(self) -> list[tuple[int, str, str]]:
+        """Returns the pairs, each with its hash first, in the order of hashes."""
+        self._shrink()
+        return sorted(self._kept)
+
     def _shrink(self) -> None:
         self._kept = dict.fromkeys(sorted(self._kept)[: self._size])
         if len(self._kept) == self._size:
@@ -103,8 +120,7 @@ class Sample:
 
     def texts(self) -> tuple[list[str], list[str]]:
         """Returns the headlines and articles, normalised and without blank ones."""
-        self._shrink()
-        ordered = sorted(self._kept)
+        ordered = self.kept()
         targets = normalise_all([target for _, target, _ in ordered])
         sources = normalise_all([source for _, _, source in ordered])
         both = [*filter(all, zip(targets, sources, strict=True))]

@@ -5,7 +5,7 @@ each pair and no texts.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +23,7 @@ from headline.data.near import (
     BANDS,
     BINS,
     PART,
+    Signatures,
     equal_keys,
     parts_of,
     similarities,
@@ -114,13 +115,12 @@ class Twins(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which pairs stay.
+class Choice:
+    """What is known of some pairs: whether they stay, and why not.
 
     Attributes:
         verdicts: STAYS, REPEATS or IS_TWIN for each pair.
         splits: the split of each pair, as its index in ALL_SPLITS.
-        places: a file of the places of the pairs, see ``PLACE``.
         repeated: for each repeated headline, the index of its first pair and the number
             of articles; the most frequent first.
         twins: the near-duplicates, each with the pair that is kept instead.
@@ -128,9 +128,25 @@ class Selection:
 
     verdicts: NDArray[np.uint8]
     splits: NDArray[np.uint8]
-    places: _Column
     repeated: Sequence[tuple[int, int]]
     twins: Sequence[Twins]
+
+    def twins_by_split(self) -> list[int]:
+        """Returns the number of near-duplicates left out of each of ALL_SPLITS."""
+        splits = self.splits[self.verdicts == IS_TWIN]
+        counts: list[int] = np.bincount(splits, minlength=len(ALL_SPLITS)).tolist()
+        return counts
+
+
+@dataclass(frozen=True)
+class Selection(Choice):
+    """Which of all pairs stay.
+
+    Attributes:
+        places: a file of the places of the pairs, see ``PLACE``.
+    """
+
+    places: _Column
 
     def kept(self, split: str) -> Mask:
         """Returns which pairs of a split stay, in their order."""
@@ -140,12 +156,6 @@ class Selection:
     def dropped(self) -> NDArray[Any]:
         """Returns the places of the pairs that are left out."""
         return self.places.at(np.flatnonzero(self.verdicts != STAYS))
-
-    def twins_by_split(self) -> list[int]:
-        """Returns the number of near-duplicates left out of each of ALL_SPLITS."""
-        splits = self.splits[self.verdicts == IS_TWIN]
-        counts: list[int] = np.bincount(splits, minlength=len(ALL_SPLITS)).tolist()
-        return counts
 
     def late_faults(self) -> Iterator[tuple[int, dict[int, Reason]]]:
         """Yields the numbers of blocks with the reasons of their rows, by index."""
@@ -159,46 +169,84 @@ class Selection:
 
 
 def select(log: PairLog, config: CleanConfig, twins: int) -> Selection:
+    """Decides which pairs stay; see ``choose``.
+
+    Args:
+        twins: the number of near-duplicates to name.
+    """
+    splits, headlines = log.splits.read(), log.headlines.read()
+    groups = joined(log.count, _alike(log, headlines))
+    found = choose(headlines, groups, splits, config, twins)
+    return Selection(found.verdicts, splits, found.repeated, found.twins, log.places)
+
+
+def choose(
+    headlines: NDArray[np.uint64],
+    groups: Groups,
+    splits: NDArray[np.uint8],
+    config: CleanConfig,
+    twins: int,
+) -> Choice:
     """Decides which pairs stay.
 
     In a group of near-duplicates, the first one of train stays, else of valid, else of
     test. So no pair changes its split, and no article has a twin in another split.
 
     Args:
+        headlines: the hash of each headline.
+        groups: for each pair, the index of its first near-duplicate, or its own.
+        splits: the split of each pair, as its index in ALL_SPLITS.
         twins: the number of near-duplicates to name.
     """
-    splits, headlines = log.splits.read(), log.headlines.read()
-    groups = _groups(log, headlines)
-    verdicts = np.zeros(log.count, np.uint8)
+    verdicts = np.zeros(len(splits), np.uint8)
     repeated = _mark_repeated(verdicts, headlines, groups, splits, config)
     found = _mark_twins(verdicts, headlines, groups, splits, config, twins)
-    return Selection(verdicts, splits, log.places, repeated, found)
+    return Choice(verdicts, splits, repeated, found)
 
 
-def _groups(log: PairLog, headlines: NDArray[np.uint64]) -> Groups:
-    """Returns the index of the first near-duplicate of each pair, or its own."""
-    parents = array("i", range(log.count))
-    for band in log.bands:
-        for one, other in equal_keys(band.read()):
-            for begin in range(0, len(one), CHUNK):
-                some = slice(begin, begin + CHUNK)
-                _merge(parents, _similar(log, headlines, one[some], other[some]))
+def joined(count: int, pairs: Iterable[tuple[int, int]]) -> Groups:
+    """Joins indices below ``count`` into groups; returns the first one of each's group.
+
+    Args:
+        pairs: each has two indices of one group.
+    """
+    parents = array("i", range(count))
+    _merge(parents, pairs)
     roots = np.frombuffer(parents, np.int32)
     while ((higher := roots[roots]) != roots).any():
         roots = higher
     return roots
 
 
+def _alike(log: PairLog, headlines: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Yields pairs of near-duplicates."""
+    for band in log.bands:
+        for one, other in equal_keys(band.read()):
+            for begin in range(0, len(one), CHUNK):
+                some = slice(begin, begin + CHUNK)
+                yield from _similar(log, headlines, one[some], other[some])
+
+
 def _similar(
     log: PairLog, headlines: NDArray[np.uint64], one: Indices, other: Indices
 ) -> Iterator[tuple[int, int]]:
-    found = similarities(log.signatures.at(one), log.signatures.at(other))
-    same = headlines[one] == headlines[other]
-    alike = found >= np.where(same, ALIKE_WITH_HEADLINE, ALIKE)
+    signatures = log.signatures.at(one), log.signatures.at(other)
+    alike = are_alike(*signatures, headlines[one] == headlines[other])
     return zip(one[alike].tolist(), other[alike].tolist(), strict=True)
 
 
-def _merge(parents: "array[int]", pairs: Iterator[tuple[int, int]]) -> None:
+def are_alike(one: Signatures, other: Signatures, same: Mask) -> Mask:
+    """Tells which articles are near-duplicates.
+
+    Args:
+        one, other: the signatures of the articles.
+        same: whether both have the same headline.
+    """
+    limits = np.where(same, ALIKE_WITH_HEADLINE, ALIKE)
+    return np.asarray(similarities(one, other) >= limits)
+
+
+def _merge(parents: "array[int]", pairs: Iterable[tuple[int, int]]) -> None:
     """Puts pairs into one group each: union-find, the smallest index is the root."""
 
     def root(index: int) -> int:
@@ -224,7 +272,7 @@ def _mark_repeated(
     if not config.max_repeats:
         return repeated
     is_pair = splits != ALL_SPLITS.index(UNPAIRED)
-    for part in _equal_runs(headlines, is_pair, config.max_repeats):
+    for part in equal_runs(headlines, is_pair, config.max_repeats):
         articles = len(np.unique(groups[part]))
         if articles > config.max_repeats:
             verdicts[part] = REPEATS
@@ -232,7 +280,7 @@ def _mark_repeated(
     return sorted(repeated, key=lambda item: (-item[1], item[0]))
 
 
-def _equal_runs(
+def equal_runs(
     keys: NDArray[np.uint64], wanted: Mask, more_than: int
 ) -> Iterator[Indices]:
     """Yields the indices of equal keys, in order, if there are more than so many."""
@@ -262,9 +310,9 @@ def _mark_twins(
     members = np.flatnonzero(grouped & (verdicts == STAYS))
     order = members[np.lexsort((members, splits[members], groups[members]))]
     twins: list[Twins] = []
-    begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    for group in np.split(order, begins[1:]):
-        for twin in _twins(group, headlines, splits, config):
+    begins = np.flatnonzero(np.diff(groups[order], prepend=-1)).tolist()
+    for begin, end in pairwise([*begins, len(order)]):
+        for twin in _twins(order[begin:end], headlines, splits, config):
             verdicts[twin.dropped] = IS_TWIN
             if len(twins) < wanted:
                 twins.append(twin)

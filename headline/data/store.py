@@ -8,6 +8,7 @@ pair.
 """
 
 import csv
+import io
 import warnings
 from collections import Counter
 from collections.abc import (
@@ -22,12 +23,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headline.data.corpus import Pair
+from headline.data.mapped import chunks, lengths_of
 from headline.errors import ConfigError, DataError
 from headline.formats.tables import CorpusFormat, open_table
 from headline.formats.writing import csv_table
@@ -61,8 +63,6 @@ SPLITS = ("train", "valid", "test")  # of the pairs
 CLEANING = "cleaning"  # in data.json: what was removed, if anything was to be
 UNPAIRED = "unpaired"  # the split of pseudo-pairs, which only some datasets have
 SIDES = ("source", "target")
-
-COUNTED = 1 << 20  # ids that are counted at a time
 
 # Exceptions that NumPy raises if a file is not an array.
 DAMAGES = OSError, ValueError, TypeError, EOFError, TokenError, SyntaxError, Warning
@@ -141,8 +141,8 @@ class Side:
     def counts(self, vocab_size: int) -> NDArray[np.int64]:
         """Returns the number of occurrences of each id below V, shape ``(V,)``."""
         counts = np.zeros(vocab_size + 1, np.int64)
-        for begin in range(0, len(self.ids), COUNTED):
-            ids = self.ids[begin : begin + COUNTED].astype(np.int32)
+        for chunk in chunks(self.ids):
+            ids = chunk.astype(np.int32)
             if self.new_ids is not None:
                 ids = _translate(ids, self.new_ids)
             known = np.minimum(ids, vocab_size)
@@ -441,7 +441,7 @@ def _open_side(data_dir: Path, split: str, side: str) -> Side:
         and len(offsets) > 0
         and offsets[0] == 0
         and offsets[-1] == len(ids)
-        and bool((np.diff(offsets) > 0).all())
+        and all((lengths > 0).all() for lengths in lengths_of(offsets))
     )
     if not whole:
         raise DataError(f"{path} is damaged: its offsets do not fit the ids")
@@ -542,6 +542,17 @@ def replacing_topics(data_dir: Path, overwrite: bool) -> Iterator[TopicsDraft]:
 # --- writing -----------------------------------------------------------------------
 
 
+def rows_as_csv(rows: Iterable[Iterable[object]]) -> NDArray[np.uint8]:
+    """Returns rows as the tables of a dataset have them, as bytes without a header."""
+    stream = io.StringIO(newline="")
+    write = csv_table(stream, ())
+    begin = stream.tell()  # after an empty header
+    for row in rows:
+        write(row)
+    stream.seek(begin)
+    return np.frombuffer(stream.read().encode(), np.uint8)
+
+
 class Draft:
     """A dataset that is being written.
 
@@ -554,6 +565,7 @@ class Draft:
     def __init__(self, folder: Path, stack: ExitStack, splits: Sequence[str]) -> None:
         self.folder, self.splits = folder, splits
         self._stack = stack
+        self._streams: dict[str, TextIO] = {}
         self._reject = self._table(REJECTS, "file", "row", "reason", "excerpt")
         self._texts = {
             split: self._table(text_file(split), "title", "content")
@@ -563,7 +575,16 @@ class Draft:
     def _table(self, name: str, *header: str) -> Callable[[Iterable[object]], object]:
         path = self.folder / name
         stream = path.open("w", encoding="utf-8", newline="")
-        return csv_table(self._stack.enter_context(stream), header)
+        self._streams[name] = self._stack.enter_context(stream)
+        return csv_table(stream, header)
+
+    def append_rows(self, name: str, rows: bytes) -> None:
+        """Appends rows that ``rows_as_csv`` made to a table of text.
+
+        Args:
+            name: the name of the file.
+        """
+        self._streams[name].write(rows.decode())
 
     def keep_text(self, split: str, pair: Pair) -> None:
         """Writes a pair of a held-out split as text."""

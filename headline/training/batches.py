@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.data.batches import buckets_of, make_batch, plan_batches
+from headline.data.batches import Plan, buckets_of, make_batch, plan_batches
 from headline.data.store import Dataset
 from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES
 from headline.network.shapes import rung
@@ -70,7 +70,7 @@ class Batches(keras.utils.PyDataset):
         pairs = self.config.batch_size * self.parts
         return Shortlist.of(self.split.target, vocab_size, frequent, pairs)
 
-    def _plan_epoch(self) -> list[NDArray[np.intp]]:
+    def _plan_epoch(self) -> Plan:
         size, seed = self.config.batch_size * self.parts, self.config.seed
         epoch, corpora = self.epoch or 0, self.split.corpora
         return plan_batches(self._buckets, size, seed, epoch, corpora)

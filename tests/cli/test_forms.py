@@ -36,6 +36,7 @@ GROUPS = {
 SMALL = ("cat", "info", "completion")  # they have no settings
 # Settings that do something else in one command, and whose help says so there.
 OWN_HELP = {("find-lr", "max_minutes"), ("score", "shortlist")}
+OWN_HELP |= {("prepare", "on"), ("prepare", "stall_minutes")}
 SPEED = re.compile(r"[\d,.]+ articles/s")
 
 

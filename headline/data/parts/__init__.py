@@ -1,0 +1,1 @@
+"""``headline prepare`` in parts, which any processes of any machines can share."""
