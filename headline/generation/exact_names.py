@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from headline.generation.headlines import Headline
 from headline.generation.searcher import Searcher, SearchTask
-from headline.search.constraints import constraint, opening
+from headline.search.constraints import constraint
 from headline.text.names import unsupported_names
 from headline.text.normalise import normalise
 
@@ -42,8 +42,8 @@ def _wrong_names(task: SearchTask, headlines: Sequence[Headline]) -> list[str]:
     """Returns the names of headlines that the article lacks and nobody asked for."""
     if not task.config.exact_names:
         return []
-    asked = (opening(task.config.prefix), *map(normalise, task.config.must_include))
-    known = "\n".join((task.source.whole, *asked))
+    asked = [task.config.prefix, *task.config.must_include]
+    known = "\n".join([task.source.whole, *map(normalise, filter(None, asked))])
     names = (unsupported_names(one.text, known) for one in headlines)
     return [*dict.fromkeys(name.text for several in names for name in several)]
 

@@ -54,7 +54,7 @@ def unsupported_names(headline: str, article: str) -> list[Name]:
         {
             (begin, end)
             for begin, end in (
-                *_tagged_names(headline),
+                *_tagged_names(headline, article),
                 *_foreign_names(headline, article),
             )
             if not _is_supported(headline[begin:end], article)
@@ -79,13 +79,13 @@ def _outermost(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 # --- which words are names ------------------------------------------------------------
 
 
-def _tagged_names(headline: str) -> Iterator[tuple[int, int]]:
+def _tagged_names(headline: str, article: str) -> Iterator[tuple[int, int]]:
     """Yields the words that are names, and those that the dictionary lacks.
 
     Of a word that it lacks, the dictionary leaves single characters.
     """
     rest: list[Word] = []
-    for word in (*tagged(headline), _LAST):
+    for word in (*tagged(headline, article), _LAST):
         if rest and (len(word.text) != 1 or word.begin != rest[-1].end):
             if _is_unknown_name("".join(one.text for one in rest)):
                 yield rest[0].begin, rest[-1].end
