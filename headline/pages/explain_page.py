@@ -30,7 +30,7 @@ from headline.pages.heat_map import (
 )
 from headline.pages.rendering import fill, pieces
 from headline.system.outputs import output_stream
-from headline.text.unsupported import Support, Unsupported
+from headline.text.unsupported import Article, Unsupported
 
 STRONG = 1 / 8  # of a headline's greatest weight: smaller weights are not shown
 
@@ -119,7 +119,7 @@ def section(number: int, explanation: Explanation) -> Iterator[str]:
 def _article(number: int, explanation: Explanation) -> ArticleView:
     if not explanation.headlines:
         return ArticleView(number=number)
-    support = Support.of("".join(explanation.source) + explanation.unread)
+    facts = Article.of("".join(explanation.source) + explanation.unread)
     return ArticleView(
         number=number,
         kind=kind_of(explanation.pointer),
@@ -127,7 +127,7 @@ def _article(number: int, explanation: Explanation) -> ArticleView:
         source=_source(explanation),
         unread=explanation.unread,
         candidates=[
-            _candidate(one, explanation, support) for one in explanation.headlines
+            _candidate(one, explanation, facts) for one in explanation.headlines
         ],
     )
 
@@ -140,11 +140,11 @@ def _source(explanation: Explanation) -> list[tuple[str, int | None]]:
 
 
 def _candidate(
-    headline: ExplainedHeadline, explanation: Explanation, support: Support
+    headline: ExplainedHeadline, explanation: Explanation, facts: Article
 ) -> CandidateView:
     pointer, source = explanation.pointer, explanation.source
     texts = [token.text for token in headline.tokens]
-    lacking = support.lacking("".join(texts))
+    lacking = facts.lacking("".join(texts))
     marks = _marks(texts, lacking)
     return CandidateView(
         text=headline.text,

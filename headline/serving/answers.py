@@ -10,7 +10,7 @@ import numpy as np
 from headline.generation.explain import ExplainedHeadline, Explanation, Token
 from headline.generation.headlines import Headline
 from headline.text.source import Source
-from headline.text.unsupported import Support, Unsupported
+from headline.text.unsupported import Article, Unsupported
 
 DIGITS = 4  # of a score, as ``generate --with-scores`` writes it
 MOST_PLACES = 5  # of the article that one token of a headline is explained by
@@ -24,7 +24,7 @@ def to_json(value: Any) -> bytes:
 
 def headlines_of(source: Source, headlines: Sequence[Headline]) -> dict[str, Any]:
     """Returns the answer for an article: its headlines, or why there are none."""
-    known = Support.of(source.whole)
+    known = Article.of(source.whole)
     answer: dict[str, Any] = {
         "headlines": [headline_fields(one, known) for one in headlines]
     }
@@ -33,7 +33,7 @@ def headlines_of(source: Source, headlines: Sequence[Headline]) -> dict[str, Any
     return answer
 
 
-def headline_fields(headline: Headline, known: Support) -> dict[str, Any]:
+def headline_fields(headline: Headline, known: Article) -> dict[str, Any]:
     """Returns everything that is told about a headline.
 
     Args:
@@ -44,7 +44,7 @@ def headline_fields(headline: Headline, known: Support) -> dict[str, Any]:
 
 
 def _plain_fields(
-    headline: Headline | ExplainedHeadline, known: Support
+    headline: Headline | ExplainedHeadline, known: Article
 ) -> dict[str, Any]:
     return {
         "text": headline.text,
@@ -65,7 +65,7 @@ def score_fields(score: float) -> dict[str, Any]:
 
 def explanation_fields(source: Source, explanation: Explanation) -> dict[str, Any]:
     """Returns where the tokens of headlines come from."""
-    known = Support.of(source.whole)
+    known = Article.of(source.whole)
     return {
         "source": explanation.source,
         "unread": explanation.unread,
@@ -74,7 +74,7 @@ def explanation_fields(source: Source, explanation: Explanation) -> dict[str, An
     }
 
 
-def _explained(headline: ExplainedHeadline, known: Support) -> dict[str, Any]:
+def _explained(headline: ExplainedHeadline, known: Article) -> dict[str, Any]:
     # The last token ends the headline and has no text.
     tokens = [_token(one) for one in headline.tokens[:-1]]
     return _plain_fields(headline, known) | {"tokens": tokens}

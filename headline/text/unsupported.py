@@ -21,22 +21,22 @@ class Unsupported(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Support:
-    """An article as what supports headlines."""
+class Article:
+    """What an article has."""
 
-    article: str  # the whole of it, normalised
+    text: str  # the whole of it, normalised
     runs: frozenset[str]  # its numbers and Latin words
 
     @classmethod
-    def of(cls, article: str) -> Self:
-        """Collects what a normalised article has."""
-        return cls(article, frozenset(runs(article)))
+    def of(cls, text: str) -> Self:
+        """Reads a normalised article."""
+        return cls(text, frozenset(runs(text)))
 
     def lacking(self, headline: str) -> list[Unsupported]:
         """Returns what a normalised headline has and the article lacks, in order."""
         names = (
             Unsupported(name.text, name.begin, name.end, "name", name.in_pieces)
-            for name in unsupported_names(headline, self.article)
+            for name in unsupported_names(headline, self.text)
         )
         others = (
             Unsupported(run, begin, end, kind_of(run))

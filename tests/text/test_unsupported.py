@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from headline.text.names import unsupported_names
 from headline.text.normalise import normalise
 from headline.text.spans import runs
-from headline.text.unsupported import Support
+from headline.text.unsupported import Article
 
 texts = st.text("在东京大阪5月AB😀，", max_size=12).map(normalise)
 
 
 def test_parts_have_their_kind_and_place() -> None:
-    found = Support.of("在东京有5人").lacking("😀在大阪有6人、AB和5人")
+    found = Article.of("在东京有5人").lacking("😀在大阪有6人、AB和5人")
 
     assert [(one.text, one.begin, one.kind) for one in found] == [
         ("😀", 0, "symbol"),
@@ -24,7 +24,7 @@ def test_parts_have_their_kind_and_place() -> None:
 
 @given(texts, texts)
 def test_they_are_the_runs_and_the_names_in_order(headline: str, article: str) -> None:
-    found = Support.of(article).lacking(headline)
+    found = Article.of(article).lacking(headline)
 
     assert [one for one in found if one.kind != "name"] == [
         one for one in found if one.text in set(runs(headline)) - set(runs(article))
@@ -38,4 +38,4 @@ def test_they_are_the_runs_and_the_names_in_order(headline: str, article: str) -
 
 @given(texts)
 def test_an_article_supports_itself(article: str) -> None:
-    assert Support.of(article).lacking(article) == []
+    assert Article.of(article).lacking(article) == []
