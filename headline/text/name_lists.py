@@ -79,6 +79,7 @@ KIND_OF_PLACE = re.compile(
 )
 # An abbreviation of an organisation: 人社部, 亚投行.
 SHORT_ORGANISATION = re.compile("[一-鿿]{2,3}(?:部|局|委|协|院|署|投行)")
+ORGANISATION_ENDS = frozenset("部局委行会院署所织")
 # Words that jieba takes for names: 三国, 驻港, 大桥.
 ORDINARY_FORM = re.compile(
     "^[一两二三四五六七八九十百多各数全半](?:大|个)?[国州省市区县地城]$"
@@ -89,8 +90,8 @@ ORDINARY_FORM = re.compile(
 # Of two or more characters; from headlines, where jieba took them for names.
 _WORDS = """
     习言道 海关 东北局 美军基地 斯诺克 开新局 叶子 欢度 城市 新春 重镇 中断 惠及
-    外国 波及 上岗 上市 海归 美丽 冰封 加大力度 高中生 北方地区 新建 全国联网 喜迁新居 大国
-    高清 交易所 新格局 合龙 陆海空 全国公安 商业银行 大关 庆典 团组织 大洲 欢庆
+    外国 波及 上岗 上市 海归 美丽 冰封 加大力度 高中生 北方地区 新建 全国联网 喜迁新居
+    大国 高清 交易所 新格局 合龙 陆海空 全国公安 商业银行 大关 庆典 团组织 大洲 欢庆
     高潮 湖泊 沿海地区 周边地区 庆回归 高水平 最新进展 新进展 重大进展 中东部
     国际经贸 粤海 苏醒 云集 黄金档 福利 开河 海洋生物 拱桥 国际联运 深渊 南北 六度
     公立医院 上市公司 江河湖海 四海 泽国 关联 联合政府 德国联邦 美国联邦 北南 漫山

@@ -6,7 +6,7 @@ rules and lists below were made from headlines of TV news and wire stories.
 
 The article is not tagged: it has a name if it has these characters in a row. A short
 form is supported by what it stands for: 美海军 by 美国海军, 鲁 by 山东, 得州 by
-得克萨斯州, 中国 by 我国.
+得克萨斯州, 人社部 by 人力资源和社会保障部, 中国 by 我国.
 """
 
 import re
@@ -23,6 +23,7 @@ from headline.text.name_lists import (
     KINDS,
     ORDINARY,
     ORDINARY_FORM,
+    ORGANISATION_ENDS,
     PLACES,
     SHORT_ORGANISATION,
     STATE,
@@ -158,7 +159,7 @@ def _is_made_of(run: str, article: str) -> bool:
 def _is_supported(name: str, article: str) -> bool:
     if name in article or any(full in article for full in ALSO.get(name, ())):
         return True
-    forms = (_is_state, _is_joined, _is_longer, _is_two_places)
+    forms = (_is_state, _is_abbreviation, _is_joined, _is_longer, _is_two_places)
     return any(supports(name, article) for supports in forms)
 
 
@@ -166,6 +167,17 @@ def _is_state(name: str, article: str) -> bool:
     """Tells whether a name is short for one such as 得克萨斯州: 得州."""
     state = STATE.fullmatch(name)
     return bool(state and re.search(f"{state[1]}[一-鿿]{{1,5}}州", article))
+
+
+def _is_abbreviation(name: str, article: str) -> bool:
+    """Tells whether a name is short for an organisation of the article: 人社部.
+
+    Its characters must follow each other at short distances, as they do in
+    人力资源和社会保障部.
+    """
+    if name[-1] not in ORGANISATION_ENDS:
+        return False
+    return re.search("[一-鿿]{0,4}".join(name), article) is not None
 
 
 def _is_joined(name: str, article: str) -> bool:
