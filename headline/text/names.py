@@ -127,8 +127,9 @@ def _foreign_names(headline: str, article: str) -> Iterator[tuple[int, int]]:
         if _is_made_of(found[0], article):
             continue
         begin = found.start()
-        if begin and headline[begin - 1 : begin + 1] in article:
-            begin += 1  # its first character ends another name: 哈马斯
+        before = headline[begin - 1 : begin + 1] if begin else ""
+        if before and (before in article or len(tagged(before)) == 1):
+            begin += 1  # its first character ends another word: 印尼雅加达
         begin += _place_length(headline[begin : found.end()], article)
         name = headline[begin : found.end()]
         if FOREIGN.fullmatch(name) and not _is_made_of(name, article):
