@@ -84,10 +84,11 @@ def evaluate(
     length of the references; and the references. ROUGE (F1), BLEU and chrF count
     characters and go to 100. "unsupported numbers %" and "unsupported Latin %" are the
     shares of headlines with a number or a Latin word that the article lacks; 12 is not
-    in 2012. ± is half of the 95% interval by bootstrap. With --compare, a
-    second table has the ROUGE of the model minus that of `other`; a difference with p
-    below 0.05 is hardly chance. If headlines in all styles are asked for, further
-    tables say how many have their style.
+    in 2012. "unsupported names %" is that of names of people, places and organisations
+    that the article lacks or has in pieces only. ± is half of the 95% interval by
+    bootstrap. With --compare, a second table has the ROUGE of the model minus that of
+    `other`; a difference with p below 0.05 is hardly chance. If headlines in all styles
+    are asked for, further tables say how many have their style.
 
     \b
     Example:

@@ -12,6 +12,7 @@ from math import fsum
 from statistics import fmean
 from typing import Self
 
+from headline.text.names import unsupported_names
 from headline.text.spans import numbers_and_words
 
 
@@ -91,8 +92,9 @@ def longest_common_subsequence(first: str, second: str) -> int:
 
 @dataclass(frozen=True)
 class Facts:
-    """Characters, bigrams, numbers and Latin words of an article."""
+    """What a headline is compared with: an article and what it consists of."""
 
+    article: str
     characters: frozenset[str]
     bigrams: frozenset[str]
     numbers: frozenset[str]
@@ -103,14 +105,15 @@ class Facts:
         """Collects them from a whole normalised article."""
         text = _characters(article)
         runs = map(frozenset, numbers_and_words(article))
-        return cls(frozenset(text), frozenset(_ngrams(text, 2)), *runs)
+        return cls(article, frozenset(text), frozenset(_ngrams(text, 2)), *runs)
 
 
 @dataclass(frozen=True)
 class Marks:
     """The counts of one headline; ``rates`` aggregates many.
 
-    A number or a Latin word is unsupported if it is not a whole run of the article.
+    A number or a Latin word is unsupported if it is not a whole run of the article, a
+    name if ``headline.text.names`` finds no support for it.
     """
 
     rouge: Rouge
@@ -120,6 +123,7 @@ class Marks:
     copied_bigrams: int
     unsupported_numbers: tuple[str, ...]
     unsupported_latin: tuple[str, ...]
+    unsupported_names: tuple[str, ...]
     repeated_bigrams: bool  # some bigram occurs twice
     exact: bool  # equal to the reference, character for character
 
@@ -137,6 +141,7 @@ class Marks:
             "copy_rate_bigrams": (100.0 * self.copied_bigrams, self.bigrams),
             "unsupported_numbers": (100.0 * bool(self.unsupported_numbers), 1.0),
             "unsupported_latin": (100.0 * bool(self.unsupported_latin), 1.0),
+            "unsupported_names": (100.0 * bool(self.unsupported_names), 1.0),
             "repeated_bigrams": (100.0 * self.repeated_bigrams, 1.0),
             "exact": (100.0 * self.exact, 1.0),
         }
@@ -155,6 +160,9 @@ def mark(headline: str, reference: str, facts: Facts) -> Marks:
         copied_bigrams=sum(bigram in facts.bigrams for bigram in bigrams),
         unsupported_numbers=_without(numbers, facts.numbers),
         unsupported_latin=_without(words, facts.latin_words),
+        unsupported_names=tuple(
+            name.text for name in unsupported_names(headline, facts.article)
+        ),
         repeated_bigrams=len(set(bigrams)) < len(bigrams),
         exact=text == _characters(reference),
     )

@@ -27,6 +27,7 @@ COLUMNS = (
     "rouge_l",
     "unsupported_numbers",
     "unsupported_latin",
+    "unsupported_names",
     "article",
 )
 READ = ("reference", "headline", "article")
@@ -54,8 +55,8 @@ def excerpt(pair: Pair) -> Pair:
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """Writes a row for each article: its headlines, and the metrics of the best one.
 
-    Further headlines are in the columns ``headline_2`` and so on. Unsupported numbers
-    and Latin words are separated by spaces.
+    Further headlines are in the columns ``headline_2`` and so on. Unsupported
+    numbers, Latin words and names are separated by spaces.
     """
     most = max(len(prediction.headlines) for prediction in predictions)
     more = [f"headline_{rank}" for rank in range(2, most + 1)]
@@ -77,6 +78,7 @@ def _cells(prediction: Prediction) -> list[object]:
         *marks.rouge.to_dict().values(),
         " ".join(marks.unsupported_numbers),
         " ".join(marks.unsupported_latin),
+        " ".join(marks.unsupported_names),
         prediction.pair.source,
     ]
 

@@ -19,6 +19,7 @@ LABELS = {
     "copy_rate_bigrams": "bigrams copied %",
     "unsupported_numbers": "unsupported numbers %",
     "unsupported_latin": "unsupported Latin %",
+    "unsupported_names": "unsupported names %",
     "repeated_bigrams": "repeated bigrams %",
     "exact": "exact matches %",
 }

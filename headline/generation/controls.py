@@ -17,7 +17,7 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "by_chance",
 }
 # Settings that the older form does not know: a row may well have such columns.
-NEWER = frozenset({"style", "styles"})
+NEWER = frozenset({"style", "styles", "exact_names"})
 OLDER_FORM = (
     'the options of an article are now written {"text": "...", "options": {"prefix":'
     ' "..."}}; without the key "options", as here, they work in this version only'

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from headline.network.styles.catalogue import Styles
 
 
+# A less likely token is one that the model was unsure about. On the valid splits of TV
+# news and wire stories these are 4% and 6% of the characters; 66% and 70% of them are
+# not in the editor's headline in this order (of the others 41% and 51%).
+UNSURE = 0.3
+
+
 @dataclass(frozen=True)
 class Token:
     """A token of a headline, and where it comes from."""
@@ -38,6 +44,11 @@ class Token:
     def is_copied(self) -> bool:
         """Whether at least half of the probability comes from copying."""
         return self.copy_share >= 0.5
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the model was unsure about it; EOS does not count."""
+        return bool(self.text) and self.probability < UNSURE
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from headline.bundle import Bundle, load_bundle
 from headline.engines.base import Engine, StyleEngine
 from headline.errors import ConfigError
+from headline.generation import exact_names
 from headline.generation.batching import WINDOW, batches_by_length, windows
 from headline.generation.headlines import BLANK, Headline
 from headline.generation.searcher import Searcher, SearchTask
@@ -145,7 +146,8 @@ class Generator:
                 results[place] = [Headline("", 0.0, error=str(error))]
         searched = 0
         for places in self._batches(tasks):
-            found = self._searcher.search([tasks[place] for place in places])
+            batch = [tasks[place] for place in places]
+            found = exact_names.search(self._searcher, batch)
             for place, headlines in zip(places, found, strict=True):
                 results[place] = headlines or [BLANK]
             advance(len(places))

@@ -7,14 +7,19 @@ Its script shades an article for the character that is pointed at, tapped or foc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
 
 import numpy as np
 
 from headline.engines.base import Floats
 from headline.errors import HeadlineError
-from headline.generation.explain import ExplainedHeadline, Explanation, Token
+from headline.generation.explain import (
+    UNSURE,
+    ExplainedHeadline,
+    Explanation,
+    Token,
+)
 from headline.pages.heat_map import (
     HeatMap,
     heat_map,
@@ -25,6 +30,7 @@ from headline.pages.heat_map import (
 )
 from headline.pages.rendering import fill, pieces
 from headline.system.outputs import output_stream
+from headline.text.unsupported import Article, Unsupported
 
 STRONG = 1 / 8  # of a headline's greatest weight: smaller weights are not shown
 
@@ -52,6 +58,7 @@ class CandidateView:
     style: str  # its name or number; "" without one
     score: str
     shades: str  # of the article, for the whole headline
+    lacking: str  # what the article lacks, or has in pieces only; "" if nothing
     tokens: Sequence[TokenView]
     map: HeatMap
 
@@ -82,7 +89,9 @@ def explanation_page(
     """
     _check_folder(path)
     with output_stream(path) as stream:
-        page = fill("explain.html", pointer=pointer, articles=HOLE)
+        page = fill(
+            "explain.html", pointer=pointer, articles=HOLE, unsure=percent(UNSURE)
+        )
         before, after = page.split(HOLE)
         stream.write(before)
         numbers = count(1)
@@ -110,13 +119,16 @@ def section(number: int, explanation: Explanation) -> Iterator[str]:
 def _article(number: int, explanation: Explanation) -> ArticleView:
     if not explanation.headlines:
         return ArticleView(number=number)
+    facts = Article.of("".join(explanation.source) + explanation.unread)
     return ArticleView(
         number=number,
         kind=kind_of(explanation.pointer),
         headline=explanation.headlines[0].text,
         source=_source(explanation),
         unread=explanation.unread,
-        candidates=[_candidate(one, explanation) for one in explanation.headlines],
+        candidates=[
+            _candidate(one, explanation, facts) for one in explanation.headlines
+        ],
     )
 
 
@@ -127,29 +139,57 @@ def _source(explanation: Explanation) -> list[tuple[str, int | None]]:
     return [(text, shades.get(place)) for place, text in enumerate(explanation.source)]
 
 
-def _candidate(headline: ExplainedHeadline, explanation: Explanation) -> CandidateView:
+def _candidate(
+    headline: ExplainedHeadline, explanation: Explanation, facts: Article
+) -> CandidateView:
     pointer, source = explanation.pointer, explanation.source
+    texts = [token.text for token in headline.tokens]
+    lacking = facts.lacking("".join(texts))
+    marks = _marks(texts, lacking)
     return CandidateView(
         text=headline.text,
         style=headline.style or "",
         score=f"{headline.score:.2f}",
         shades=_pairs(shades_of(_whole(headline, pointer), len(source))),
-        tokens=[_token(token, pointer) for token in headline.tokens],
+        lacking=", ".join(map(_told, lacking)),
+        tokens=[
+            _token(token, pointer, mark)
+            for token, mark in zip(headline.tokens, marks, strict=True)
+        ],
         map=heat_map(headline.tokens, source),
     )
 
 
-def _token(token: Token, pointer: bool) -> TokenView:
+def _marks(texts: Sequence[str], lacking: Sequence[Unsupported]) -> list[str]:
+    """Returns the class of each token that belongs to what the article lacks, or ""."""
+    ends = [*accumulate(map(len, texts))]
+    return [
+        "lacking"
+        if any(one.begin < end and end - len(text) < one.end for one in lacking)
+        else ""
+        for text, end in zip(texts, ends, strict=True)
+    ]
+
+
+def _told(one: Unsupported) -> str:
+    return f"{one.text} (in pieces only)" if one.in_pieces else one.text
+
+
+def _token(token: Token, pointer: bool, mark: str) -> TokenView:
+    """Describes a token; ``mark`` is a class, or ""."""
     shown = visible(token.text)
     numbered = pointer and bool(token.text)
     title = f"{shown}  probability {percent(token.probability)}"
     if numbered:
         title += f", P(copy) {percent(token.copy_share)}"
+    unsure = "unsure" if token.is_unsure else ""
+    end = "" if token.text else "end"
+    kinds = filter(None, (kind_of(token.is_copied), end, unsure, mark))
     return TokenView(
         text=token.text,
         shown=shown,
         title=title,
-        kind=kind_of(token.is_copied) + ("" if token.text else " end"),
+        kind=" ".join(kinds),
         share=round(100 * token.copy_share),
         numbered=numbered,
         shades=_pairs(shades_of(token.weights)),

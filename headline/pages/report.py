@@ -50,6 +50,7 @@ RATES = {
     "copy_rate_bigrams": "Bigrams from the article",
     "unsupported_numbers": "Headlines with a number that the article lacks",
     "unsupported_latin": "Headlines with a Latin word that the article lacks",
+    "unsupported_names": "Headlines with a name that the article lacks",
     "repeated_bigrams": "Headlines with a bigram twice",
     "exact": "Headlines that are the reference",
 }

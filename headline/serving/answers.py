@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from headline.generation.explain import ExplainedHeadline, Explanation, Token
 from headline.generation.headlines import Headline
 from headline.text.source import Source
-from headline.text.spans import runs, spans
+from headline.text.unsupported import Article, Unsupported
 
 DIGITS = 4  # of a score, as ``generate --with-scores`` writes it
 MOST_PLACES = 5  # of the article that one token of a headline is explained by
@@ -24,7 +24,7 @@ def to_json(value: Any) -> bytes:
 
 def headlines_of(source: Source, headlines: Sequence[Headline]) -> dict[str, Any]:
     """Returns the answer for an article: its headlines, or why there are none."""
-    known = frozenset(runs(source.whole))
+    known = Article.of(source.whole)
     answer: dict[str, Any] = {
         "headlines": [headline_fields(one, known) for one in headlines]
     }
@@ -33,34 +33,29 @@ def headlines_of(source: Source, headlines: Sequence[Headline]) -> dict[str, Any
     return answer
 
 
-def headline_fields(headline: Headline, known: frozenset[str]) -> dict[str, Any]:
+def headline_fields(headline: Headline, known: Article) -> dict[str, Any]:
     """Returns everything that is told about a headline.
 
     Args:
-        known: the numbers and Latin words of the article.
+        known: what the article has.
     """
     fields = _plain_fields(headline, known)
     return fields if headline.style is None else fields | {"style": headline.style}
 
 
 def _plain_fields(
-    headline: Headline | ExplainedHeadline, known: frozenset[str]
+    headline: Headline | ExplainedHeadline, known: Article
 ) -> dict[str, Any]:
     return {
         "text": headline.text,
         "score": round(headline.score, DIGITS),
-        "unsupported": [*unsupported(headline.text, known)],
+        "unsupported": [_unsupported(one) for one in known.lacking(headline.text)],
     }
 
 
-def unsupported(text: str, known: frozenset[str]) -> Iterator[dict[str, Any]]:
-    """Yields the numbers and Latin words of a headline that its article lacks.
-
-    ``start`` and ``end`` count code points.
-    """
-    for begin, end in spans(text):
-        if text[begin:end] not in known:
-            yield {"text": text[begin:end], "start": begin, "end": end}
+def _unsupported(one: Unsupported) -> dict[str, Any]:
+    fields: dict[str, Any] = {"text": one.text, "start": one.begin, "end": one.end}
+    return fields | {"kind": one.kind, "in_pieces": one.in_pieces}
 
 
 def score_fields(score: float) -> dict[str, Any]:
@@ -70,7 +65,7 @@ def score_fields(score: float) -> dict[str, Any]:
 
 def explanation_fields(source: Source, explanation: Explanation) -> dict[str, Any]:
     """Returns where the tokens of headlines come from."""
-    known = frozenset(runs(source.whole))
+    known = Article.of(source.whole)
     return {
         "source": explanation.source,
         "unread": explanation.unread,
@@ -79,7 +74,7 @@ def explanation_fields(source: Source, explanation: Explanation) -> dict[str, An
     }
 
 
-def _explained(headline: ExplainedHeadline, known: frozenset[str]) -> dict[str, Any]:
+def _explained(headline: ExplainedHeadline, known: Article) -> dict[str, Any]:
     # The last token ends the headline and has no text.
     tokens = [_token(one) for one in headline.tokens[:-1]]
     return _plain_fields(headline, known) | {"tokens": tokens}
@@ -96,5 +91,6 @@ def _token(token: Token) -> dict[str, Any]:
         "probability": round(token.probability, DIGITS),
         "copy_share": round(token.copy_share, DIGITS),
         "copied": token.is_copied,
+        "unsure": token.is_unsure,
         "places": places,
     }

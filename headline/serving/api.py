@@ -29,17 +29,23 @@ from headline.serving.schemas import options_schema
 from headline.serving.service import Service, unless_gone
 from headline.serving.streaming import LineStream
 from headline.settings.search import DecodeConfig
+from headline.text.unsupported import Kind
 
 REFUSED = described(400, 401, 408, 413, 415, 422, 429, 500, 503)
 PLAIN = described(400, 401, 500, 503)
 
 
 class Unsupported(BaseModel):
-    """A number or Latin word of a headline that its article lacks."""
+    """A number, Latin word or name of a headline that its article lacks."""
 
     text: str
     start: int = Field(description="First code point in the headline.")
     end: int
+    kind: Kind
+    in_pieces: bool = Field(
+        description="Whether it is a name whose characters the article has, but not in"
+        " a row."
+    )
 
 
 class FoundHeadline(BaseModel):
@@ -82,6 +88,7 @@ class ExplainedToken(BaseModel):
     probability: float
     copy_share: float = Field(description="Share of the probability due to copying.")
     copied: bool
+    unsure: bool = Field(description="Whether the model would rather write another.")
     places: list[Place]
 
 

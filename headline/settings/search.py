@@ -171,6 +171,12 @@ class DecodeConfig(Config):
         " article has exactly that one: 12 is not in 2012.",
         group=_CONTENT,
     )
+    exact_names: bool = setting(
+        True,
+        "Write a name of a person, place or organisation only if the article has it, or"
+        " what it is short for. Articles with others are searched again.",
+        group=_CONTENT,
+    )
     prefix: str = setting(
         "", "Begin each headline with this text.", group=_CONTENT, level="basic"
     )
@@ -264,6 +270,7 @@ PER_ARTICLE = (
     "target_length",
     "no_repeat_ngram_size",
     "exact_numbers",
+    "exact_names",
     "prefix",
     "must_include",
     "avoid",

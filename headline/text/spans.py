@@ -22,7 +22,7 @@ the search can follow runs character by character: see ``followed``.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 # The kind of each character, an ASCII character: patterns over kinds are short and
 # compile in 1 ms instead of 30. Digits are their own kinds.
@@ -126,14 +126,17 @@ def runs(text: str) -> list[str]:
 
 def numbers_and_words(text: str) -> tuple[list[str], list[str]]:
     """Returns the runs with a digit, codes included, and the runs of letters only."""
-    kinds = text.translate(_KINDS)
-    numbers, words = [], []
-    for begin, end in _spans(kinds):
-        if _DIGIT.search(kinds, begin, end):
-            numbers.append(text[begin:end])
-        elif _LETTER.search(kinds, begin, end):
-            words.append(text[begin:end])
-    return numbers, words
+    found = [(run, kind_of(run)) for run in runs(text)]
+    numbers = [run for run, kind in found if kind == "number"]
+    return numbers, [run for run, kind in found if kind == "latin"]
+
+
+def kind_of(run: str) -> Literal["number", "latin", "symbol"]:
+    """Returns what a run is: with a digit, of letters only, or with neither."""
+    kinds = run.translate(_KINDS)
+    if _DIGIT.search(kinds):
+        return "number"
+    return "latin" if _LETTER.search(kinds) else "symbol"
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from headline.generation.explain import UNSURE
 from tests.corpora import bracket_pairs, write_pairs
 from tests.serving.running import Running, serving
 from tests.serving.test_access import checksum
@@ -148,6 +149,28 @@ def test_an_edited_headline_is_checked_as_one_types(
     field.fill("天地")
     page.wait_for_selector("#headlines .facts .lacking", state="detached")
     assert page.locator("#headlines .facts").first.inner_text() == "2 字"
+
+
+def test_names_and_unsure_characters_are_marked(
+    server: Running, open_page: Open
+) -> None:
+    page = open_page(server)
+    assert not page.is_visible("#marks")
+    article = "石家庄海关，在中国查获三批象牙"
+    write(page, article)
+    page.locator("#headlines input").first.fill("中国海关在大阪")
+    page.wait_for_selector("#headlines .facts .lacking")
+    facts = page.locator("#headlines .facts").first.inner_text()
+    assert facts == "7 字 · 文章里没有：大阪 · 文章里只有零散的字：中国海关"
+    trace = page.locator("#headlines .trace").first
+    marked = trace.locator(".lacking").all_inner_texts()
+    assert "".join(marked) == "中国海关大阪"
+    asked = {"text": article, "headlines": ["中国海关在大阪"]}
+    tokens = server.post("/v1/explain", asked).json["headlines"][0]["tokens"]
+    unsure = [one["text"] for one in tokens if one["probability"] < UNSURE]
+    assert trace.locator(".unsure").all_inner_texts() == unsure != []
+    assert page.is_visible("#marks")
+    check_access(page)
 
 
 def test_headlines_are_copied_by_a_key_or_a_button(

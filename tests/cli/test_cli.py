@@ -44,7 +44,8 @@ SMALL = ("cat", "info", "completion")  # they have no settings, and hide no opti
 STORY = "articles articles_per_second"
 METRICS = (
     "rouge_1 rouge_2 rouge_l bleu chrf length copy_rate copy_rate_bigrams"
-    " unsupported_numbers unsupported_latin repeated_bigrams exact intervals"
+    " unsupported_numbers unsupported_latin unsupported_names repeated_bigrams exact"
+    " intervals"
 )
 ARTICLES = [article for _, article in bracket_pairs(30, seed=99)]
 

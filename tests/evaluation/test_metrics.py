@@ -213,6 +213,7 @@ def test_an_article_supports_itself_and_a_blank_one_supports_nothing(
     )
 
     assert itself.unsupported_numbers == itself.unsupported_latin == ()
+    assert itself.unsupported_names == ()
     numbers, words = numbers_and_words(headline)
     assert list(nothing.unsupported_numbers) == numbers
     assert list(nothing.unsupported_latin) == words
@@ -248,10 +249,13 @@ def test_an_exact_match_may_differ_in_white_space(headline: str, exact: bool) ->
     assert marked(headline).exact == exact
 
 
-def test_an_unsupported_number_counts_once_a_headline() -> None:
-    found = rates([marked("1月2日3号"), marked("客机"), marked("客机"), marked("AB")])
+def test_an_unsupported_number_or_name_counts_once_a_headline() -> None:
+    found = rates(
+        [marked("1月2日3号"), marked("客机"), marked("北京、东京"), marked("AB")]
+    )
 
     assert found["unsupported_numbers"] == found["unsupported_latin"] == 25
+    assert found["unsupported_names"] == 25
 
 
 def test_rates_of_no_headlines_are_none_and_blank_ones_score_nothing() -> None:

@@ -31,7 +31,7 @@ def prediction(reference: str, *headlines: str, article: str = "央行") -> Pred
 SOME = [
     prediction("央行降准", "央行", "降息", "降准"),
     prediction("外交部", "\"外,交部'", article='外交部\u3000今日,"表示"'),
-    prediction("3月GDP", "5月CPI涨0.5%", "三月", article="3月GDP"),
+    prediction("3月GDP", "5月北京CPI涨0.5%", "三月", article="3月GDP"),
 ]
 PAIRS = [one.pair for one in SOME]
 
@@ -73,6 +73,7 @@ def test_rows_hold_what_was_counted(path: Path) -> None:
         assert {name: float(row[name]) for name in scores} == scores
     assert row["unsupported_numbers"] == "5 0.5%"
     assert row["unsupported_latin"] == "CPI"
+    assert row["unsupported_names"] == "北京"
 
 
 def test_one_headline_each_needs_no_further_column(tmp_path: Path) -> None:

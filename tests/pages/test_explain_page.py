@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headline.errors import HeadlineError
-from headline.generation.explain import ExplainedHeadline, Explanation, Token
+from headline.generation.explain import (
+    UNSURE,
+    ExplainedHeadline,
+    Explanation,
+    Token,
+)
 from headline.pages.explain_page import explanation_page, section
 from headline.pages.heat_map import END
 from tests.markup import Tags, parse
@@ -158,8 +163,43 @@ def test_a_token_is_marked_by_its_greater_share(
     first, end = parse(page).of("button", "token")
     assert kind in first["class"].split() and f"P(copy) {number}%" in first["title"]
     assert "probability 50%" in first["title"]
-    assert f"央<small>{number}</small>" in page
-    assert "end" in end["class"].split() and f">{END}</button>" in page
+    assert f"<span>央</span><small>{number}</small>" in page
+    assert "end" in end["class"].split() and f">{END}</span></button>" in page
+
+
+def test_what_the_article_lacks_is_marked_and_named() -> None:
+    article = explanation(list("在东京有5人"), list("在大阪有6人"), list("有5人"))
+
+    tags = parse(shown(1, article))
+
+    marked = [attrs["data-t"] for attrs in tags.of("button", "lacking")]
+    assert marked == ["大", "阪", "6"]
+    assert tags.text.count("Not in the article: 大阪, 6") == 1
+    assert len(tags.of("p", "facts")) == 1
+
+
+def test_the_unread_rest_of_an_article_supports_a_headline() -> None:
+    article = explanation(list("在东京"), list("在大阪"), unread="，又在大阪。")
+    assert not parse(shown(1, article)).of("button", "lacking")
+
+
+def test_a_name_that_the_article_has_in_pieces_is_told_apart() -> None:
+    article = explanation(list("石家庄海关，在中国"), list("中国海关"))
+    assert "Not in the article: 中国海关 (in pieces only)" in shown(1, article)
+
+
+@pytest.mark.parametrize(
+    ("probability", "unsure"), [(UNSURE, 0), (UNSURE - 0.001, 2), (1.0, 0)]
+)
+def test_characters_that_the_model_was_unsure_about_are_marked(
+    probability: float, unsure: int
+) -> None:
+    article = explanation(["央", "行"], ["央", "行"])
+    (headline,) = article.headlines
+    tokens = tuple(replace(one, probability=probability) for one in headline.tokens)
+    article = replace(article, headlines=(replace(headline, tokens=tokens),))
+
+    assert len(parse(shown(1, article)).of("button", "unsure")) == unsure
 
 
 def test_a_model_without_pointer_shows_no_share_of_copying() -> None:

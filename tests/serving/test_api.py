@@ -97,12 +97,14 @@ def test_many_clients_at_once_get_what_they_would_get_alone(
 def test_a_headline_tells_its_score_and_what_its_article_lacks(
     server: Running, generator: Generator
 ) -> None:
-    options = {"prefix": "C919飞5天", "num_headlines": 2}
+    options = {"prefix": "C919飞5天在大阪", "num_headlines": 2}
     answer = server.post("/v1/headlines", {"text": ARTICLES[0], "options": options})
     for one in answer.json["results"][0]["headlines"]:
         assert one.keys() == {"text", "score", "unsupported"}
         lacking = [each["text"] for each in one["unsupported"]]
-        assert lacking[:2] == ["C919", "5"]
+        assert lacking[:3] == ["C919", "5", "大阪"]
+        kinds = [each["kind"] for each in one["unsupported"]]
+        assert kinds[:3] == ["number", "number", "name"]
         for each in one["unsupported"]:
             assert one["text"][each["start"] : each["end"]] == each["text"]
         (score,) = generator.score([ARTICLES[0]], [one["text"]])

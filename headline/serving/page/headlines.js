@@ -17,6 +17,7 @@ export function show(text, headlines, whenChanged) {
   changed = whenChanged;
   $("headlines").replaceChildren(...headlines.map(line));
   $("origin").hidden = true;
+  $("marks").hidden = true;
 }
 
 /** Returns the headlines as they are now. */
@@ -114,6 +115,7 @@ function take(item, explained) {
     span.textContent = token.text;
     const end = at + length(token.text);
     span.classList.toggle("copied", token.copied);
+    span.classList.toggle("unsure", token.unsure);
     span.classList.toggle("lacking", explained.unsupported.some(
       (one) => one.start < end && at < one.end));
     span.addEventListener("mouseenter", () => showSources(item.tokens, place));
@@ -131,13 +133,17 @@ function facts(item) {
   }
   if (style) known.push(say("style", style));
   item.facts.replaceChildren(known.join(" · "));
-  if (unsupported?.length) {
-    const lacking = document.createElement("span");
-    lacking.className = "lacking";
-    const words = unsupported.map((one) => one.text).join(" ");
-    lacking.textContent = say("lacking", words);
-    item.facts.append(" · ", lacking);
-  }
+  mark(item.facts, "lacking", (unsupported ?? []).filter((one) => !one.in_pieces));
+  mark(item.facts, "in_pieces", (unsupported ?? []).filter((one) => one.in_pieces));
+}
+
+/** Adds what an article lacks, if it lacks something. */
+function mark(facts, name, found) {
+  if (!found.length) return;
+  const lacking = document.createElement("span");
+  lacking.className = "lacking";
+  lacking.textContent = say(name, found.map((one) => one.text).join(" "));
+  facts.append(" · ", lacking);
 }
 
 /** Shows the article as the model reads it. */
@@ -152,6 +158,7 @@ function source(explained) {
   rest.textContent = explained.unread;
   $("source").replaceChildren(...spans, rest);
   $("origin").hidden = false;
+  $("marks").hidden = false;
 }
 
 /** Scrolls within the article only: the page stays where it is. */
