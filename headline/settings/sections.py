@@ -11,6 +11,7 @@ from headline.settings.commands import (
     MachineConfig,
     ShardsConfig,
 )
+from headline.settings.engine import EngineConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PresetConfig
@@ -32,6 +33,7 @@ _KINDS: tuple[type[Config], ...] = (
     StyleConfig,
     MachineConfig,
     ShardsConfig,
+    EngineConfig,
     ServeConfig,
     TopicsConfig,
 )
