@@ -5,6 +5,8 @@ actor that Ray restarts gets no CPU back while the others hold all of them, and 
 it would wait for ever.
 """
 
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,7 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 Report = Callable[[str], None]
 
+ANSWER = 10.0  # seconds that a cluster has to answer
 LOOK = 1.0  # seconds between two looks at the clock while nothing comes
 
 
@@ -53,13 +56,11 @@ def connected(address: str) -> Iterator[None]:
     if ray.is_initialized():  # a program has connected already
         yield
         return
+    _check_answers(address)
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except ConnectionError as error:
-        raise ClusterError(
-            f"no Ray cluster answers at the address {address}: start one with `ray "
-            "start --head`, or use --address local"
-        ) from error
+        raise _no_cluster(address) from error
     except (RuntimeError, ValueError) as error:  # such as another version of Ray
         reason = _first_line(error)
         raise ClusterError(f"cannot use the Ray cluster {address}: {reason}") from error
@@ -67,6 +68,31 @@ def connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Checks that something answers at an address; Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: nothing does.
+    """
+    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    host, found, port = named.removeprefix("ray://").rpartition(":")
+    if not found:
+        return  # Ray looks for a cluster itself
+    if not port.isdecimal():
+        raise ClusterError(f"--address is written HOST:PORT; got {named!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(named) from error
+
+
+def _no_cluster(address: str) -> ClusterError:
+    return ClusterError(
+        f"no Ray cluster answers at the address {address}: start one with `ray start "
+        "--head`, or use --address local"
+    )
 
 
 class _Actor:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import headline.cluster.ray_crew
-from headline.cluster.ray_crew import RayCrew, Wants, connected, room_for
+from headline.cluster.ray_crew import RayCrew, Wants, room_for
 from headline.errors import ClusterError, ConfigError, WorkerError
 from tests.cluster.engines import needs_ray
 
@@ -107,17 +107,3 @@ class TestRayCrew:
         monkeypatch.setattr(headline.cluster.ray_crew, "__version__", "0.0.1")
         with pytest.raises(ClusterError, match=r"and this machine has 0\.0\.1"):
             results(RayCrew(double, Wants(1), print), 1)
-
-
-@pytest.mark.cluster
-@needs_ray
-def test_no_cluster_at_an_address() -> None:
-    import ray
-
-    if ray.is_initialized():
-        pytest.skip("this process is connected already")
-    with (
-        pytest.raises(ClusterError, match="use --address local"),
-        connected("127.0.0.1:1"),
-    ):
-        pass
