@@ -1,4 +1,11 @@
-"""Headlines on a Spark cluster (``pip install 'headline[spark]'``, and Java)."""
+"""Headlines on a Spark cluster (``pip install 'headline[spark]'``, and Java).
+
+``headlines`` is for a pipeline of your own. To turn files into files, run
+
+    python -m headline.cluster.spark IN OUT -m MODEL_DIR
+
+or give this file to ``spark-submit``.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -97,3 +104,9 @@ def _kept(writer: BatchWriter) -> BatchWriter:
     Spark unpickles the function for each task, but a Python worker runs many tasks.
     """
     return writer
+
+
+if __name__ == "__main__":
+    from headline.cluster.spark_command import main
+
+    main()

@@ -27,8 +27,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     before = dict(os.environ)
     os.environ |= spark_environment(tmp_path_factory.mktemp("spark"))
-    builder = SparkSession.builder.master("local-cluster[2,1,1024]")
-    session = builder.config("spark.ui.enabled", "false").getOrCreate()
+    session = SparkSession.builder.getOrCreate()
     yield session
     session.stop()
     os.environ.clear()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+EXECUTORS = "local-cluster[2,1,1024]"  # two of one core, with 1,024 MB of memory
 STORE = 80 << 20  # bytes of a node's object store; Ray's least is 75 MB
 # Ray counts these as its own. Two nodes of one CPU each are enough for all tests.
 QUIET = {"RAY_DEDUP_LOGS": "0", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -47,6 +48,8 @@ def spark_environment(folder: Path) -> dict[str, str]:
     import pyspark
 
     return {
+        "PYSPARK_SUBMIT_ARGS": f"--master {EXECUTORS} --conf spark.ui.enabled=false"
+        " pyspark-shell",
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_HOME": str(Path(pyspark.__file__).parent),
         "SPARK_WORKER_DIR": str(folder / "work"),
