@@ -77,11 +77,12 @@ def _round(
         ClusterError: Spark gives up.
     """
     from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     tasks = context.parallelize(jobs, len(jobs)).map(partial(_run, worker))
     try:
         return list(tasks.collect())
-    except Py4JError as error:
+    except (Py4JError, PySparkException) as error:
         raise ClusterError(
             f"{_gave_up(str(error), jobs)}; finished shards stay, and the same command "
             "does what is left"

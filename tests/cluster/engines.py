@@ -39,16 +39,17 @@ def why_no_spark() -> str:
 needs_spark = pytest.mark.skipif(bool(why_no_spark()), reason=why_no_spark() or "-")
 
 
-def spark_environment(folder: Path) -> dict[str, str]:
+def spark_environment(folder: Path, master: str = EXECUTORS) -> dict[str, str]:
     """Returns the environment of programs that use Spark.
 
     Args:
         folder: gets what the executors of Spark write beside their work.
+        master: what runs the tasks.
     """
     import pyspark
 
     return {
-        "PYSPARK_SUBMIT_ARGS": f"--master {EXECUTORS} --conf spark.ui.enabled=false"
+        "PYSPARK_SUBMIT_ARGS": f"--master {master} --conf spark.ui.enabled=false"
         " pyspark-shell",
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_HOME": str(Path(pyspark.__file__).parent),

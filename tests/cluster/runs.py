@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.commands import HEADLINE
 from tests.corpora import bracket_pairs, write_pairs
@@ -13,7 +14,7 @@ from tests.trained import TRAINED
 
 ROWS = 1500
 SHARDS = 30
-PATIENCE = 120.0  # seconds that a test waits for what must come
+PATIENCE = 300.0  # seconds that a test waits for what must come
 # Every headline depends on its seed. There are no scores: articles of a shard are
 # searched in other batches than those of a whole file, so that sums are rounded
 # otherwise, and the fourth decimal of 6 of 1,500 scores differs by 1.
@@ -62,6 +63,15 @@ def wait_until(holds: Callable[[], object], what: str) -> None:
     while not holds():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.05)
+
+
+def wait_for(out: Path, shards: int, process: "subprocess.Popen[Any]") -> None:
+    """Waits until a run has so many shards; it must not have ended before."""
+    wait_until(
+        lambda: len(finished(out)) >= shards or process.poll() is not None,
+        f"{shards} shards",
+    )
+    assert process.poll() is None and not is_success(out)
 
 
 def kill(pid: int) -> None:

@@ -22,6 +22,7 @@ from tests.cluster.runs import (
     kill,
     sharded,
     single,
+    wait_for,
     wait_until,
 )
 from tests.trained import TRAINED
@@ -59,13 +60,17 @@ def command(cluster: Any, files: list[Path], out: Path, *options: str) -> list[s
     return [*sharded(files, out, *SAMPLED), *on_ray, *options]
 
 
-def start(command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+class Run(subprocess.Popen[str]):
+    """A run that is killed if its test fails."""
+
+    def __exit__(self, *problem: Any) -> None:
+        if self.poll() is None:
+            self.kill()
+        super().__exit__(*problem)
 
 
-def wait_for(out: Path, shards: int) -> None:
-    wait_until(lambda: len(finished(out)) >= shards, f"{shards} shards")
-    assert not is_success(out)
+def start(command: list[str]) -> Run:
+    return Run(command, stderr=subprocess.PIPE, text=True)
 
 
 def ended(process: subprocess.Popen[str]) -> str:
@@ -96,9 +101,9 @@ def test_killed_workers_and_a_killed_node_lose_and_repeat_nothing(
 ) -> None:
     out = tmp_path / "out"
     run = start(command(nodes, files, out, "--workers", "2"))
-    wait_for(out, moments.randint(1, 8))
+    wait_for(out, moments.randint(1, 8), run)
     kill(moments.choice(actors(nodes)))
-    wait_for(out, moments.randint(9, 15))
+    wait_for(out, moments.randint(9, 15), run)
     before = finished(out)
     # All CPUs are taken, so no actor of the node can move anywhere.
     (second,) = nodes.worker_nodes
@@ -117,7 +122,7 @@ def test_a_killed_driver_loses_nothing(
 ) -> None:
     out = tmp_path / "out"
     run = start(command(nodes, files, out))
-    wait_for(out, moments.randint(2, SHARDS - 8))
+    wait_for(out, moments.randint(2, SHARDS - 8), run)
     kill(run.pid)
     run.communicate()
     assert not is_success(out)
@@ -156,7 +161,7 @@ def test_two_runs_into_one_folder(
 ) -> None:
     out = tmp_path / "out"
     run = start(command(nodes, files, out))
-    wait_for(out, 1)
+    wait_for(out, 1, run)
     (line,) = refused(command(nodes, files, out)).splitlines()
     assert "another process" in line
     ended(run)
@@ -170,7 +175,7 @@ def test_a_model_that_changes_stops_the_run(
     words = command(nodes, files, out)
     words[words.index(str(TRAINED))] = str(model)
     run = start(words)
-    wait_for(out, 2)
+    wait_for(out, 2, run)
     manifest = model / "manifest.json"
     old = manifest.read_text("utf-8")
     manifest.write_text(old + "\n", "utf-8")

@@ -25,6 +25,7 @@ from tests.cluster.runs import (
     joined,
     kill,
     single,
+    wait_for,
     wait_until,
 )
 from tests.trained import TRAINED
@@ -46,13 +47,20 @@ def arguments(files: list[Path], out: Path) -> list[str]:
 
 
 class Run:
-    """A run that a test may kill."""
+    """A run that a test may kill; its end leaves no process."""
 
     def __init__(self, command: list[str], folder: Path) -> None:
         environment = os.environ | spark_environment(folder)
-        self.process = subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, text=True
-        )
+        self._said = folder / "said"  # a pipe might fill up
+        with self._said.open("w") as said:
+            self.process = subprocess.Popen(command, env=environment, stderr=said)
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
 
     def below(self, part: str) -> list[int]:
         """Returns its processes whose command has a part."""
@@ -61,24 +69,20 @@ class Run:
 
     def ended(self) -> str:
         """Waits for the end of a run that succeeds; returns what it said."""
-        _, said = self.process.communicate(timeout=300)
-        assert self.process.returncode == 0, said
+        code = self.process.wait(timeout=300)
+        said = self._said.read_text("utf-8", errors="replace")
+        assert code == 0, said
         return said
 
     def kill(self) -> None:
         """Kills the driver, and waits until its executors have noticed."""
         others = descendants(self.process.pid)
         kill(self.process.pid)
-        self.process.communicate()
+        self.process.wait()
         wait_until(
             lambda: not any(Path(f"/proc/{pid}").exists() for pid in others),
             "the end of the executors",
         )
-
-
-def wait_for(out: Path, shards: int) -> None:
-    wait_until(lambda: len(finished(out)) >= shards, f"{shards} shards")
-    assert not is_success(out)
 
 
 @pytest.mark.cluster
@@ -89,13 +93,13 @@ def test_killed_executors_and_a_killed_driver_lose_and_repeat_nothing(
     print(f"SEED = {SEED}")  # shown if the test fails
     moments, out = random.Random(SEED), tmp_path / "out"
     module = [sys.executable, "-m", "headline.cluster.spark", *arguments(files, out)]
-    run = Run(module, tmp_path)
-    wait_for(out, moments.randint(1, 4))
-    kill(moments.choice(run.below("pyspark.daemon")))
-    wait_for(out, moments.randint(6, 10))
-    kill(moments.choice(run.below("CoarseGrainedExecutorBackend")))
-    wait_for(out, moments.randint(12, 18))
-    run.kill()
+    with Run(module, tmp_path) as run:
+        wait_for(out, moments.randint(1, 4), run.process)
+        kill(moments.choice(run.below("pyspark.daemon")))
+        wait_for(out, moments.randint(6, 10), run.process)
+        kill(moments.choice(run.below("CoarseGrainedExecutorBackend")))
+        wait_for(out, moments.randint(12, 18), run.process)
+        run.kill()
     assert not is_success(out)
     before = finished(out)
     assert 0 < len(before) < SHARDS
@@ -103,7 +107,8 @@ def test_killed_executors_and_a_killed_driver_lose_and_repeat_nothing(
     submit = Path(spark_environment(tmp_path)["SPARK_HOME"], "bin", "spark-submit")
     program = str(headline.cluster.spark.__file__)
     words = [str(submit), "--master", EXECUTORS, program, *arguments(files, out)]
-    assert "is complete: 30 shards" in Run(words, tmp_path).ended()
+    with Run(words, tmp_path) as run:
+        assert "is complete: 30 shards" in run.ended()
 
     after = finished(out)
     assert {name: after[name] for name in before} == before  # none was done twice
