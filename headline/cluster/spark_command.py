@@ -16,6 +16,7 @@ from headline.settings.commands import FormatConfig, GenerateConfig, ShardsConfi
 from headline.settings.search import DecodeConfig, over
 from headline.settings.sections import suggestion
 from headline.settings.toml import checked, from_text, read_settings
+from headline.system.storage import StoredPath, place_of
 
 KINDS: tuple[type[Config], ...] = (
     DecodeConfig,
@@ -62,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _path(text: str) -> Path:
-    return Path(text).absolute()
+    path = place_of(text)
+    return path if isinstance(path, StoredPath) else path.absolute()
 
 
 def _write(given: argparse.Namespace) -> None:

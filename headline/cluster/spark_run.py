@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from headline.cluster.local import WHOLE, CountShard
+from headline.cluster.local import CountShard, alone
 from headline.cluster.output import Outcome
 from headline.cluster.plan import ShardJob
 from headline.cluster.shards import Failures, ShardRun, ShardWorker
 from headline.errors import ClusterError, HeadlineError
-from headline.system.folders import locked
 from headline.system.packages import optional
 
 GAVE_UP = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
@@ -57,7 +56,7 @@ def run_on_spark(run: ShardRun, context: Any, count_shard: CountShard) -> None:
         LockedError: another process of this machine writes into the same folder.
     """
     failures = Failures()
-    with locked(run.folder.path, WHOLE.lock):
+    with alone(run.folder.path):
         run.start()
         while jobs := run.left():
             for job, outcome in _round(context, run.worker, jobs):

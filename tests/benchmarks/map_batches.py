@@ -35,7 +35,7 @@ class Measured(Headlines):
             self._model += time.process_time() - begin
             return found
 
-        generator.generate = timed  # type: ignore[method-assign]
+        generator.generate = timed  # type: ignore[method-assign, assignment]
 
     def __call__(self, batch: Batch) -> Batch:
         self._begin = self._begin or time.process_time()
@@ -55,7 +55,7 @@ def spent_by(model_dir: Path, texts: Sequence[str], size: int) -> Spent:
     import ray
 
     with ray_nodes(2) as cluster:
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=cluster.address, log_to_driver=False)
         rows = [{"id": at, "content": text} for at, text in enumerate(texts)]
         dataset = ray.data.from_items(rows, override_num_blocks=8).map_batches(
             Measured,

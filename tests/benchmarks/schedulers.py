@@ -91,7 +91,7 @@ def on_ray(workers: int, shards: int, seconds: float) -> Times:
     import ray
 
     with ray_nodes(workers) as cluster:
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=cluster.address, log_to_driver=False)
         begin = time.time()
         crew = RayCrew[int, Slept](partial(sleep, seconds), Wants(workers), print)
         found = [done for _, done in crew.run(deque(range(shards)))]
