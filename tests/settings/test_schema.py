@@ -18,6 +18,7 @@ from headline.settings.commands import (
     MachineConfig,
     ShardsConfig,
 )
+from headline.settings.engine import EngineConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, PresetConfig
@@ -39,6 +40,7 @@ KINDS: list[type[Config]] = [
     GenerateConfig,
     MachineConfig,
     ShardsConfig,
+    EngineConfig,
     ServeConfig,
     TopicsConfig,
     StyleConfig,
