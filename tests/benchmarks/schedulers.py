@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import click
 
 from headline.cluster.ray_crew import RayCrew, Wants
+from headline.settings.commands import ShardsConfig
 from tests.benchmarks.rows import Row, line
 from tests.cluster.engines import ray_nodes, spark_environment
 
@@ -139,23 +140,53 @@ def scheduled(engine: str, workers: int, rounds: int, seconds: float) -> Iterato
 
 
 class Cost(NamedTuple):
-    """What a run costs, for ``hours_of``."""
+    """What a run costs, in seconds, as measured on one machine; see the table."""
 
-    rate: float  # articles a second of one worker
-    start: float  # seconds until a worker has its first article
-    between: float  # seconds between two shards
+    article: float = 2.4e-3  # the search, on one core
+    plan: float = 2.5e-6  # an article in the plan, divided by the processes that plan
+    start: float = 20.0  # until all workers have begun: 16 that Ray starts on two cores
+    between: float = 5e-3  # the scheduler and the shard itself, beside its articles
 
 
-def hours_of(articles: float, workers: int, rows: int, cost: Cost) -> float:
-    """Returns the hours of a run: computed, not measured.
+MEASURED = Cost()
+PLANNING = 4  # processes that plan
+
+
+def seconds_of(
+    articles: int, workers: int, rows: int, cost: Cost = MEASURED
+) -> tuple[float, float]:
+    """Returns the time of a run, computed, and the share of it spent on articles.
 
     Args:
         rows: of a shard.
     """
     shards = ceil(articles / rows)
-    rounds = ceil(shards / workers)  # of the worker that has most
-    each = min(rows, articles) / cost.rate + cost.between
-    return (cost.start + rounds * each) / 3600
+    most = ceil(shards / workers)  # shards of the worker that has most
+    work = min(rows, articles) * cost.article + cost.between
+    seconds = articles * cost.plan / PLANNING + cost.start + most * work
+    return seconds, articles * cost.article / (workers * seconds)
+
+
+def table(rows: int) -> str:
+    """Returns a table of computed times, in Markdown."""
+    counts = 2, 16, 64, 256
+    names = " | ".join(f"{count} workers" for count in counts)
+    lines = [f"| articles (all computed) | {names} |", "|---" * 5 + "|"]
+    for power in range(6, 10):
+        cells = []
+        for count in counts:
+            seconds, share = seconds_of(10**power, count, rows)
+            cells.append(f"{_told(seconds)} ({100 * share:.0f}%)")
+        lines.append(f"| 10^{power} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _told(seconds: float) -> str:
+    """Returns a time in minutes, hours or days."""
+    for unit, size, most in (("minutes", 60, 120), ("hours", 3600, 72)):
+        if seconds < most * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 86400:.1f} days"
 
 
 @click.command()
@@ -163,8 +194,13 @@ def hours_of(articles: float, workers: int, rows: int, cost: Cost) -> float:
 @click.option("--workers", default="16,64", show_default=True)
 @click.option("--rounds", default=6, show_default=True, help="Shards of each worker.")
 @click.option("--seconds", default=20.0, show_default=True, help="Time of a shard.")
-def main(engines: str, workers: str, rounds: int, seconds: float) -> None:
+@click.option("--table", "only_table", is_flag=True, help="Print computed times only.")
+def main(
+    engines: str, workers: str, rounds: int, seconds: float, only_table: bool
+) -> None:
     """Measure the schedulers of Ray and Spark with workers that sleep."""
+    if only_table:
+        return click.echo(table(ShardsConfig().rows_per_shard))
     for engine in engines.split(","):
         for count in map(int, workers.split(",")):
             for row in scheduled(engine, count, rounds, seconds):
