@@ -135,7 +135,7 @@ def test_settings_of_a_file_and_of_options(tmp_path: Path) -> None:
     config.write_text("[search]\nbeam_size = 2\nmax_length = 9\n[train]\nepochs = 3\n")
     values = settings_of(config, ["max-length=7", "lines=true"])
     assert values == {"beam_size": 2, "max_length": 7, "lines": True}
-    with pytest.raises(ConfigError, match=r"search\.beam_size must be at least 1"):
+    with pytest.raises(ConfigError, match=r"search\.beam_size must be 1 to 1024"):
         settings_of(None, ["beam_size=0"])
     with pytest.raises(ConfigError, match="it is written NAME=VALUE"):
         settings_of(None, ["beam_size"])
