@@ -6,7 +6,10 @@ it would wait for ever.
 """
 
 import os
+import signal
 import socket
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -57,6 +60,7 @@ def connected(address: str) -> Iterator[None]:
         yield
         return
     _check_answers(address)
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except ConnectionError as error:
@@ -65,9 +69,22 @@ def connected(address: str) -> Iterator[None]:
         reason = _first_line(error)
         raise ClusterError(f"cannot use the Ray cluster {address}: {reason}") from error
     try:
+        # Ray's own handler ends the process with code 15, not 143.
+        _on_sigterm(_leave)
         yield
     finally:
         ray.shutdown()
+        _on_sigterm(before or signal.SIG_DFL)
+
+
+def _on_sigterm(handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _leave(number: int, _: object) -> None:
+    """Ends the process, and its actors before, as a signal does."""
+    sys.exit(128 + number)
 
 
 def _check_answers(address: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,19 @@ def test_a_killed_driver_loses_nothing(
     after = finished(out)
     assert {name: after[name] for name in before} == before  # none was done twice
     check(out, known)
+
+
+def test_a_driver_that_is_stopped_ends_its_actors(
+    nodes: Any, files: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run = start(command(nodes, files, out))
+    wait_for(out, 1, run)
+    run.terminate()
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said and not is_success(out)
+    wait_until(lambda: not actors(nodes), "the end of the actors")
 
 
 def test_a_run_that_is_complete_needs_no_cluster(
