@@ -110,7 +110,7 @@ def on_spark(workers: int, shards: int, seconds: float) -> Times:
     before = dict(os.environ)
     with TemporaryDirectory() as folder:
         os.environ |= spark_environment(Path(folder), master)
-        # Named again, because the second session of a process has the Java of the first.
+        # Named again, because a second session has the Java of the first.
         session = SparkSession.builder.master(master).getOrCreate()
         context: Any = session.sparkContext
         begin = time.time()
