@@ -24,7 +24,7 @@ INSTALLED = $(VENV)/.installed
 CONSTRAINTS = $(if $(CI),--constraint .ci/constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-browser picture test-install check lint types \
+.PHONY: stress stress-share help setup demo prepare train evaluate generate test test-jax test-browser test-cluster picture test-install check lint types \
 	format bench controls clean
 
 help: ## list the targets
@@ -77,6 +77,12 @@ test-browser: $(INSTALLED) ## drive the page of `headline serve` in a headless C
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,serving-tests,dev]'
 	$(PYTEST) tests/browser -m browser
 
+# What is missing (Java, for example) skips its tests, with a line. A cluster takes all
+# cores, so that these tests run one after the other.
+test-cluster: $(INSTALLED) ## start Ray, Spark and a server of S3, kill parts of them, and compare
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[ray,spark,storage,cluster-tests,dev]'
+	$(PYTEST) tests -m 'cluster and not slow'
+
 # The picture of the page, with ARTICLES and MODEL.
 picture: $(INSTALLED) ## make the README's picture of the page of `headline serve` with MODEL
 	$(BIN)/python -m tests.browser.picture $(MODEL) $(ARTICLES) headline/serving/page.png
@@ -111,7 +117,7 @@ controls: $(INSTALLED) ## tables of what the controls of the search cost and giv
 # What takes long, and random examples, by other seeds each time.
 stress: $(INSTALLED) ## break things on purpose for hours: kills, full disks, odd inputs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,serving-tests,dev]'
-	$(PYTEST) tests -m slow $(SIDE_BY_SIDE)
+	$(PYTEST) tests -m 'slow and not cluster' $(SIDE_BY_SIDE)
 	$(PYTEST) tests -m hypothesis --hypothesis-profile stress $(SIDE_BY_SIDE)
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills

@@ -41,6 +41,7 @@ from headline.settings.commands import (
     MachineConfig,
     ShardsConfig,
 )
+from headline.settings.engine import EngineConfig
 from headline.settings.search import DecodeConfig
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     part(FormatConfig, but=("target_column",)),
     part(MachineConfig),
     part(ShardsConfig),
+    part(EngineConfig),
 )
 def generate(
     asked: Asked,
@@ -123,9 +125,12 @@ def generate(
     if asked.printing:
         search = search_of(asked, own_search(model_dir), machine)
         shards = asked.over(ShardsConfig())
-        return asked.show(wanted, search, asked.over(FormatConfig()), machine, shards)
+        engine = asked.over(EngineConfig())
+        return asked.show(
+            wanted, search, asked.over(FormatConfig()), machine, shards, engine
+        )
     refuse_sharded(files, output_dir, shard=shard, output=output, explain=explain_path)
-    refuse_idle(asked, shard_rules(output_dir))
+    refuse_idle(asked, shard_rules(asked, output_dir))
     if output_dir is not None:
         find = partial(_effective_search, asked, files, machine=machine)
         return write_shards(asked, files, model_dir, output_dir, shard, find)

@@ -93,7 +93,8 @@ def prepare_shared(
     Raises:
         HeadlineError: it cannot go on.
     """
-    from headline.cluster.preparing import How, Share, run_share
+    from headline.cluster.local import Part as ArrayPart
+    from headline.cluster.preparing import How, run_share
     from headline.cluster.preparing_on_ray import prepare_on_ray
     from headline.data.parts.folder import Work
     from headline.formats.files import check_can_be_read_again
@@ -107,7 +108,7 @@ def prepare_shared(
         if shard is None:
             prepare_on_ray(work, engine.address, how)
             return job.data_dir
-        if not run_share(work, Share.parse(shard), how):
+        if not run_share(work, ArrayPart.parse(shard), how):
             return None
     tell(f"{job.data_dir} is complete; {work.folder} is no longer needed")
     return job.data_dir

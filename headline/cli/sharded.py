@@ -19,13 +19,17 @@ from headline.settings.commands import (
     MachineConfig,
     ShardsConfig,
 )
+from headline.settings.engine import EngineConfig
 from headline.settings.search import DecodeConfig
+from headline.system.storage import StoredPath
 
 if TYPE_CHECKING:
-    from headline.cluster.local import CountShard
+    from headline.cluster.local import CountShard, Part
     from headline.cluster.output import Outcome
     from headline.cluster.plan import ShardJob
     from headline.cluster.shards import ShardRun
+
+ON_RAY = "address", "gpus_per_worker", "stall_minutes"  # settings for Ray alone
 
 FindSearch = Callable[[DecodeConfig], DecodeConfig]  # from those of the model
 
@@ -55,10 +59,16 @@ def refuse_sharded(
         raise click.UsageError("--output-dir needs FILES: stdin has no shards")
 
 
-def shard_rules(output_dir: Path | None) -> list[Rule]:
+def shard_rules(asked: Asked, output_dir: Path | None) -> list[Rule]:
     """Returns the rules for settings of runs over shards."""
-    names = [one.name for one in schema(ShardsConfig)]
-    return [(name, output_dir is not None, "--output-dir") for name in names]
+    names = ["on", *(one.name for one in schema(ShardsConfig))]
+    on_ray = asked.over(EngineConfig()).on == "ray"
+    on_gpu = asked.over(MachineConfig()).device == "gpu"
+    return [
+        *((name, output_dir is not None, "--output-dir") for name in names),
+        *((name, on_ray, "--on ray") for name in ON_RAY),
+        ("gpus_per_worker", on_gpu, "--device gpu"),
+    ]
 
 
 def write_shards(
@@ -76,7 +86,7 @@ def write_shards(
     """
     from headline.bundle import manifest_sha256
     from headline.cli.places import check_shards, sources
-    from headline.cluster.local import WHOLE, Part, run_here
+    from headline.cluster.local import WHOLE, Part
     from headline.cluster.settings import ShardSettings
     from headline.cluster.shards import open_run
     from headline.system.workers import cores
@@ -84,7 +94,13 @@ def write_shards(
     part = WHOLE if shard is None else Part.parse(shard)
     files = sources(files)
     check_shards(output_dir, model_dir, files)
-    machine = asked.over(MachineConfig())
+    engine, machine = asked.over(EngineConfig()), asked.over(MachineConfig())
+    if engine.on == "ray":
+        if shard is not None:
+            raise click.UsageError("--shard is for array jobs, not for --on ray")
+        # Actors run in other folders, and on other machines.
+        files = [*map(_absolute, files)]
+        model_dir, output_dir = model_dir.absolute(), _absolute(output_dir)
     bundle = loaded(model_dir)
     settings = ShardSettings(
         model_dir,
@@ -97,16 +113,45 @@ def write_shards(
     check_search(bundle, settings.search, machine)
     rows = asked.over(ShardsConfig()).rows_per_shard
     how = corpus_format(settings.form)
-    on_cpu = machine.device == "cpu"
-    workers = machine.workers or (cores() if on_cpu else 1)
     with timed("planned the shards"):
-        run = open_run(files, settings, output_dir, rows, how, workers)
+        run = open_run(files, settings, output_dir, rows, how, cores())
+    with timed("wrote the shards"), shard_meter(run) as count_shard:
+        if engine.on == "ray":
+            is_complete = _run_on_ray(run, engine, machine, count_shard)
+        else:
+            is_complete = _run_here(run, machine, count_shard, part)
+    tell_end(run, is_complete)
+
+
+def _absolute(path: Path) -> Path:
+    return path if isinstance(path, StoredPath) else path.absolute()
+
+
+def _run_on_ray(
+    run: "ShardRun",
+    engine: EngineConfig,
+    machine: MachineConfig,
+    count_shard: "CountShard",
+) -> bool:
+    from headline.cluster.ray_run import run_on_ray, wants_of
+
+    run_on_ray(run, engine.address, wants_of(engine, machine), count_shard, tell)
+    return True
+
+
+def _run_here(
+    run: "ShardRun", machine: MachineConfig, count_shard: "CountShard", part: "Part"
+) -> bool:
+    """Runs a part in processes of this machine; tells whether the run is complete."""
+    from headline.cluster.local import run_here
+    from headline.system.workers import cores
+
     worker = run.worker
+    on_cpu = machine.device == "cpu"
     if on_cpu:
         worker.load()  # before the processes start, which share it
-    with timed("wrote the shards"), shard_meter(run) as count_shard:
-        is_complete = run_here(run, worker, workers, count_shard, part)
-    tell_end(run, is_complete)
+    workers = machine.workers or (cores() if on_cpu else 1)
+    return run_here(run, worker, workers, count_shard, part)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from headline.system.folders import LOCK, locked
 from headline.system.storage import StoredPath
 from headline.system.workers import Crew
 
+# Yields each shard with its outcome, or the error that it ended with.
+RunAll = Callable[[deque[ShardJob]], Iterator[tuple[ShardJob, Outcome | Exception]]]
 CountShard = Callable[[ShardJob, Outcome], None]  # called when a shard is complete
 
 
@@ -77,9 +79,10 @@ def run_here(
         LockedError: another process of this machine does the same.
         HeadlineError: see ``Failures.add``.
     """
-    with _alone(run.folder.path, part):
+    with alone(run.folder.path, part):
         run.start()
-        for job, outcome in _run(worker, part.of(run.left()), workers):
+        jobs = part.of(run.left())
+        for job, outcome in outcomes(_crew(worker, workers, jobs).run, jobs):
             count_shard(job, outcome)
         if not run.is_complete():
             return False
@@ -87,22 +90,34 @@ def run_here(
         return True
 
 
-def _alone(folder: Path, part: Part) -> AbstractContextManager[None]:
+def alone(folder: Path, part: Part = WHOLE) -> AbstractContextManager[None]:
     """Keeps out processes that would do the same; a store has no locks."""
     if isinstance(folder, StoredPath):
         return nullcontext()
     return locked(folder, part.lock)
 
 
-def _run(
-    worker: ShardWorker, jobs: Sequence[ShardJob], workers: int
-) -> Iterator[tuple[ShardJob, Outcome]]:
-    """Yields each shard that is complete; tries those again that fail."""
-    queue, failures = deque(jobs), Failures()
+def _crew(
+    worker: ShardWorker, workers: int, jobs: Sequence[ShardJob]
+) -> Crew[ShardJob, Outcome]:
     # Once Keras is loaded, a fork would not survive the threads of its backend.
     on_cpu = worker.settings.device == "cpu"
-    crew = Crew[ShardJob, Outcome](worker.run, min(workers, len(jobs)), forks=on_cpu)
-    for job, outcome in crew.run(queue):
+    return Crew(worker.run, min(workers, len(jobs)), forks=on_cpu)
+
+
+def outcomes(
+    run: RunAll, jobs: Sequence[ShardJob]
+) -> Iterator[tuple[ShardJob, Outcome]]:
+    """Yields each shard that is complete; tries those again that fail.
+
+    Args:
+        run: of the processes or actors; see ``Crew.run``.
+
+    Raises:
+        HeadlineError: see ``Failures.add``.
+    """
+    queue, failures = deque(jobs), Failures()
+    for job, outcome in run(queue):
         if isinstance(outcome, Exception):
             failures.add(job, outcome)
             queue.appendleft(job)

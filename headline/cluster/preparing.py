@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from headline.cluster.local import Part
 from headline.data.parts.folder import LOCK, Work
 from headline.data.parts.passes import PASSES, Pass, open_work, passes_of
-from headline.errors import ClusterError, ConfigError, DataError
+from headline.errors import ClusterError, DataError
 from headline.system.workers import Workers
 
 LOOK = 1.0  # seconds between two looks at what others have finished
@@ -22,37 +23,6 @@ MOST_NAMED = 3  # shards in a message
 Advance = Callable[[int], None]
 # Shows the progress of a pass: gets its name and the number of tasks.
 Meters = Callable[[str, int], AbstractContextManager[Advance]]
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of the tasks; shares are counted from 0, as the indices of array jobs."""
-
-    number: int
-    shares: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Share":
-        """Reads a share such as ``0/8``.
-
-        Raises:
-            ConfigError: it has another form, or there is no such share.
-        """
-        number, _, shares = text.partition("/")
-        if not (number.isdecimal() and shares.isdecimal()):
-            raise ConfigError(f"it is written I/N, such as 0/8; got {text!r}", "shard")
-        share = cls(int(number), int(shares))
-        if share.number >= share.shares:
-            last = f"{share.shares - 1}/{share.shares}" if share.shares else "0/1"
-            raise ConfigError(
-                f"parts are counted from 0, so the last one is {last}; got {text!r}",
-                "shard",
-            )
-        return share
-
-    def of(self, tasks: Sequence[int]) -> list[int]:
-        """Returns the tasks of this share; each task is in one share."""
-        return [task for task in tasks if task % self.shares == self.number]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +49,12 @@ def run_task(work: Work, of: str, task: int) -> int:
     return task
 
 
-def run_share(work: Work, share: Share, how: How) -> bool:
+def of_part(part: Part, tasks: Sequence[int]) -> list[int]:
+    """Returns the tasks of a part; each task is in one part."""
+    return [task for task in tasks if task % part.parts == part.number]
+
+
+def run_share(work: Work, part: Part, how: How) -> bool:
     """Does the tasks of a share that are left, pass by pass.
 
     A pass with one task is done by the first who comes to it.
@@ -97,7 +72,7 @@ def run_share(work: Work, share: Share, how: How) -> bool:
         return True
     try:
         for one in passes_of(work):
-            if not _run_pass(work, one, share, how):
+            if not _run_pass(work, one, part, how):
                 return _is_finished(work)
     except DataError:
         # Whoever joins the dataset removes the files of all passes.
@@ -114,7 +89,7 @@ def _is_finished(work: Work) -> bool:
     return finished
 
 
-def _run_pass(work: Work, one: Pass, share: Share, how: How) -> bool:
+def _run_pass(work: Work, one: Pass, part: Part, how: How) -> bool:
     """Runs a pass; returns whether it is complete."""
     patience = _Patience(how.stall)
     while left := one.left(work):
@@ -125,10 +100,10 @@ def _run_pass(work: Work, one: Pass, share: Share, how: How) -> bool:
                 _run_tasks(work, one, left if is_ours else (), how)
             mine: Sequence[int] = left if is_ours else ()
         else:
-            mine = share.of(left)
+            mine = of_part(part, left)
             _run_tasks(work, one, mine, how)
         if not mine and not patience.waits(len(left)):
-            _tell_missing(work, one, left, share, how)
+            _tell_missing(work, one, left, part, how)
             return False
     return True
 
@@ -162,15 +137,15 @@ class _Patience:
 
 
 def _tell_missing(
-    work: Work, one: Pass, left: Sequence[int], share: Share, how: How
+    work: Work, one: Pass, left: Sequence[int], part: Part, how: How
 ) -> None:
     """Says which pass comes next, and who must come before.
 
     Raises:
         ClusterError: others were waited for, in vain.
     """
-    shares = sorted({task % share.shares for task in left})
-    named = ", ".join(f"{number}/{share.shares}" for number in shares[:MOST_NAMED])
+    shares = sorted({task % part.parts for task in left})
+    named = ", ".join(f"{number}/{part.parts}" for number in shares[:MOST_NAMED])
     more = f" and {len(shares) - MOST_NAMED} more" if len(shares) > MOST_NAMED else ""
     missing = (
         f"pass {one.name} lacks {len(left):,} of {one.count(work):,} tasks, "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.engines import needs_ray, needs_spark, spark_environment
 from tests.corpora import bracket_pairs, write_pairs
 from tests.trained import TRAINED
 
@@ -82,8 +83,30 @@ def test_notebook(folder: Path) -> None:
     assert (folder / "prepared" / "own" / "data.json").exists()
 
 
+@pytest.mark.cluster
+@needs_ray
+def test_ray(folder: Path) -> None:
+    check_pairs(run_example(folder, "ray_map_batches.py"))
+
+
+@pytest.mark.cluster
+@needs_spark
+def test_spark(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in spark_environment(folder).items():
+        monkeypatch.setenv(name, value)
+    check_pairs(run_example(folder, "spark_map_in_arrow.py"))
+
+
+def check_pairs(output: str) -> None:
+    """Checks lines of titles and headlines; parts of a dataset may change places."""
+    pairs = dict(line.split("\t") for line in output.splitlines() if "\t" in line)
+    assert sorted(pairs) == sorted(TITLES)
+    assert hits([pairs[title] for title in TITLES]) > 0.8
+
+
 def test_every_example_has_a_test() -> None:
     tested = {"script.py", "pandas_column.py", "datasets_map.py", "notebook.ipynb"}
+    tested |= {"ray_map_batches.py", "spark_map_in_arrow.py"}
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == tested
 
 

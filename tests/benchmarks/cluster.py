@@ -19,9 +19,11 @@ from headline.generation.inputs import Shard
 from headline.settings.commands import ShardsConfig
 from headline.settings.search import DecodeConfig
 from headline.text.source import Readable
+from tests.benchmarks import map_batches
 from tests.benchmarks.processes import run
 from tests.benchmarks.rows import Row, compared, in_turns
 from tests.benchmarks.subject import Subject
+from tests.cluster.engines import missing
 from tests.commands import HEADLINE
 from tests.corpora import write_pairs
 
@@ -45,10 +47,15 @@ class Instant(Generator):
 
 
 def measure(subject: Subject) -> Iterator[Row]:
-    """Yields the rates of commands, and the costs of workers, shards and rows."""
+    """Yields the rates of commands, and the costs of workers, shards and rows.
+
+    The schedulers of Ray and Spark take minutes: see ``schedulers``.
+    """
     yield from _commands(subject)
     yield _start(subject)
     yield from _costs(subject)
+    if not missing("ray"):
+        yield from map_batches.measure(subject.model_dir, subject.texts)
 
 
 def _articles(subject: Subject, times: int) -> Path:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import headline.system.files as files_of_system
-from headline.cluster.preparing import How, Share, run_share
+from headline.cluster.local import Part
+from headline.cluster.preparing import How, of_part, run_share
 from headline.data.job import Job
 from headline.data.parts import blocks, joining
 from headline.data.parts.folder import JOIN, PLAN, Work
@@ -39,7 +40,7 @@ from tests.data.dirty_jobs import dirty_job, dirty_pairs
 from tests.data.test_prepare import files, mixed_job
 
 HERE = How()
-WHOLE = Share(0, 1)
+WHOLE = Part(0, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def in_shares(work: Work, count: int) -> int:
     """Runs all shares one after another until all is done; returns how often."""
     for rounds in range(1, 3 * len(PASSES)):
-        done = [run_share(work, Share(number, count), HERE) for number in range(count)]
+        done = [run_share(work, Part(number, count), HERE) for number in range(count)]
         if done[-1]:
             return rounds
     raise AssertionError("it never ends")
@@ -145,7 +146,7 @@ def test_records_of_many_lines_are_not_cut(tmp_path: Path) -> None:
 # --- what dies, and what is done twice ------------------------------------------------
 
 
-def _die_at(work: Work, share: Share, number: int) -> None:
+def _die_at(work: Work, share: Part, number: int) -> None:
     """Runs a share in a process that is killed while it writes its nth file."""
     finish, written = blocks.BlockWriter.finish, []
 
@@ -160,7 +161,7 @@ def _die_at(work: Work, share: Share, number: int) -> None:
     run_share(work, share, HERE)
 
 
-def _run(work: Work, share: Share, stall: float = 20.0) -> None:
+def _run(work: Work, share: Part, stall: float = 20.0) -> None:
     run_share(work, share, replace(HERE, stall=stall))
 
 
@@ -258,7 +259,7 @@ def test_shares_side_by_side_wait_for_each_other(tmp_path: Path) -> None:
     work = Work(replace(job, data_dir=tmp_path / "data"), rows=60)
 
     # Two of them do the same: what is done twice is lost by nobody.
-    shares = [Share(0, 2), Share(1, 2), Share(1, 2)]
+    shares = [Part(0, 2), Part(1, 2), Part(1, 2)]
     started = [process(_run, work, share) for share in shares]
     for one in started:
         one.join(90)
@@ -303,7 +304,7 @@ def test_finished_preparation_is_not_begun_again(tmp_path: Path) -> None:
     assert run_share(work, WHOLE, HERE)
     before = (work.job.data_dir / DATA).stat().st_mtime_ns
 
-    assert run_share(Work(work.job, rows=60), Share(1, 4), HERE)
+    assert run_share(Work(work.job, rows=60), Part(1, 4), HERE)
 
     assert (work.job.data_dir / DATA).stat().st_mtime_ns == before
     assert {path.name for path in work.folder.iterdir()} == {"begun.json", JOIN}
@@ -332,7 +333,7 @@ def begun(tmp_path: Path) -> Iterator[Work]:
     """A preparation whose first share has done what it can."""
     job = dirty_job(tmp_path, 60)
     work = Work(replace(job, data_dir=tmp_path / "data"), rows=60)
-    assert not run_share(work, Share(0, 2), HERE)
+    assert not run_share(work, Part(0, 2), HERE)
     yield Work(work.job, rows=60)
 
 
@@ -377,7 +378,7 @@ def test_changed_settings_are_refused(
 
 def test_share_that_waits_in_vain_says_for_whom(begun: Work) -> None:
     with pytest.raises(ClusterError) as error:
-        run_share(begun, Share(2, 3), replace(HERE, stall=0.1))
+        run_share(begun, Part(2, 3), replace(HERE, stall=0.1))
 
     assert "pass plan lacks " in str(error.value)
     assert "of --shard 1/3" in str(error.value)
@@ -386,7 +387,7 @@ def test_share_that_waits_in_vain_says_for_whom(begun: Work) -> None:
 def test_share_that_does_not_wait_tells_what_is_missing(begun: Work) -> None:
     told: list[str] = []
 
-    assert not run_share(begun, Share(0, 2), replace(HERE, tell=told.append))
+    assert not run_share(begun, Part(0, 2), replace(HERE, tell=told.append))
 
     (line,) = told
     assert line.startswith("pass plan lacks 1 of 3 tasks, of --shard 1/2")
@@ -397,14 +398,14 @@ def test_share_that_does_not_wait_tells_what_is_missing(begun: Work) -> None:
 )
 def test_wrong_share_is_refused(text: str) -> None:
     with pytest.raises(ConfigError) as error:
-        Share.parse(text)
+        Part.parse(text)
 
     assert error.value.setting == "shard"
 
 
 def test_each_task_is_in_one_share() -> None:
     tasks = [*range(3, 40)]
-    shares = [Share.parse(f"{number}/7").of(tasks) for number in range(7)]
+    shares = [of_part(Part(number, 7), tasks) for number in range(7)]
 
     assert sorted(task for share in shares for task in share) == tasks
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
@@ -497,8 +498,8 @@ def test_unreadable_rows_are_listed_and_not_told_again_and_again(
 
 
 def test_damaged_file_of_a_task_is_named(begun: Work) -> None:
-    run_share(begun, Share(1, 2), HERE)
-    run_share(begun, Share(0, 2), HERE)
+    run_share(begun, Part(1, 2), HERE)
+    run_share(begun, Part(0, 2), HERE)
     path = begun.path("count", 0)
     path.write_bytes(path.read_bytes()[:-3])
 

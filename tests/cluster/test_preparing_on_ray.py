@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from headline.cluster.preparing import Advance, How, Share, run_share
+from headline.cluster.local import Part
+from headline.cluster.preparing import Advance, How, run_share
 from headline.cluster.preparing_on_ray import prepare_on_ray
 from headline.data.parts.folder import COUNT, Work
 from headline.data.prepare import prepare
@@ -60,7 +61,7 @@ def test_what_an_array_job_has_done_is_not_repeated(tmp_path: Path) -> None:
     prepare(job)
     work = Work(replace(job, data_dir=tmp_path / "data"), rows=60)
     for number in (0, 1, 0):
-        run_share(work, Share(number, 2), How())
+        run_share(work, Part(number, 2), How())
     before = finished_tasks(work)
     seen: dict[str, int] = {}
     remove = Work.remove
