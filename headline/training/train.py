@@ -25,7 +25,8 @@ from headline.errors import (
     TrainingError,
 )
 from headline.evaluation.metrics import Rouge
-from headline.network.backend import is_out_of_memory, select_device
+from headline.network.backend import is_out_of_memory
+from headline.network.data_parallel import device_count, on_devices
 from headline.network.model import HeadlineModel, build_model
 from headline.network.objective import make_objective
 from headline.settings.presets import Run
@@ -77,14 +78,14 @@ def train_model(
     with locked(run.model_dir):
         _check_folder(run)
         tidy_model(run.model_dir)
-        return _train(run, dataset, report, wish or Wish(), on_epoch)
+        with on_devices(run.train.device):
+            return _train(run, dataset, report, wish or Wish(), on_epoch)
 
 
 def _train(
     run: Run, dataset: Dataset, report: Report, wish: Wish, on_epoch: OnEpoch | None
 ) -> Rouge:
     run = as_begun(run)
-    select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
     dataset, model = _fresh_model(run, dataset, report)
     phases = plan_phases(run.train, dataset.splits)
@@ -99,6 +100,7 @@ def _train(
         report=report,
     )
     report(f"{_opening(run, dataset, model, phases)}; {ending(run.train)}")
+    _note_devices(training)
     try:
         _fit_phases(training, state.to_come(phases), on_epoch)
     except Interrupted:
@@ -228,7 +230,11 @@ def find_learning_rate(run: Run, report: Report) -> float:
         TrainingError: no rate can be proposed.
         DataError: the DATA_DIR is missing or damaged.
     """
-    select_device(run.train.device)
+    with on_devices(run.train.device):
+        return _find_rate(run, report)
+
+
+def _find_rate(run: Run, report: Report) -> float:
     keras.utils.set_random_seed(run.train.seed)
     # An update of several batches equals that of one large batch.
     large = run.train.batch_size * run.train.accumulate
@@ -297,6 +303,18 @@ def _starting_state(
             "do: to train it further, give --init-from this folder and another folder"
         )
     return state
+
+
+def _note_devices(training: Training) -> None:
+    """Records the number of devices, and reports it if it has changed."""
+    state, now = training.state, device_count()
+    if state.update and state.devices != now:
+        training.report(
+            f"the training was on {state.devices} devices and goes on with {now}: "
+            "each device drops out other values, so the results differ from those of "
+            "a training that was not interrupted"
+        )
+    state.devices = now
 
 
 def as_begun(run: Run) -> Run:
@@ -372,11 +390,12 @@ def _opening(
     pairs, pseudo = len(dataset.splits["train"]), ""
     if len(phases) > 1:
         pseudo = f"{len(dataset.splits[UNPAIRED]):,} pseudo-pairs first, then "
-    weight = run.train.r_drop
+    weight, devices = run.train.r_drop, device_count()
+    several = f" on {devices} devices" if devices > 1 else ""
     twice = f", each batch read twice (--r-drop {weight:g})" if weight else ""
     return (
         f"preset {run.preset}: {model.count_params():,} weights, "
         f"vocab {model.config.vocab_size:,}; {pseudo}{pairs:,} pairs, "
         f"{phases[-1].epoch_updates:,} updates an epoch{twice}; "
-        f"{keras.backend.backend()}"
+        f"{keras.backend.backend()}{several}"
     )
