@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
+from headline.network.data_parallel import seed_here
 from headline.text.ids import EOS, UNK
 
 
@@ -27,7 +28,7 @@ class _Drawing(keras.layers.Layer):
 
     def draw(self, shape: tuple[Any, ...], strength: KerasTensor) -> KerasTensor:
         """Returns what is dropped: bool, of the given shape."""
-        drawn = keras.random.uniform(shape, seed=self.seed_generator)
+        drawn = keras.random.uniform(shape, seed=seed_here(self.seed_generator))
         return drawn < self.share(strength)
 
     def share(self, strength: KerasTensor) -> KerasTensor:

@@ -29,6 +29,7 @@ Model = TypeVar("Model", bound="HeadlineModel")
 # The tokens that the softmax of an update covers, see ``shortlist``: both (1, C).
 COLUMNS, LOG_SHARES = "columns", "log_shares"
 LABEL_COLUMNS = "label_columns"  # the column of each label, (B, T)
+SHARED = (COLUMNS, LOG_SHARES, DIVISOR)  # inputs that have no rows
 STYLE = "style"  # the headline style of each row, (B,)
 
 
@@ -208,8 +209,7 @@ def _condition(encoded: Tensors) -> Condition:
 
 def _twice(name: str, rows: KerasTensor) -> KerasTensor:
     """Appends a second copy of an input's rows, if the input has rows."""
-    shared = name in (COLUMNS, LOG_SHARES, DIVISOR)
-    return rows if shared else ops.concatenate([rows, rows], axis=0)
+    return rows if name in SHARED else ops.concatenate([rows, rows], axis=0)
 
 
 def build_model(config: ModelConfig, dtype: str = "float32") -> HeadlineModel:

@@ -7,11 +7,12 @@ Shape letters: B batch, T target length.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import KerasTensor, ops
 
+from headline.network.data_parallel import device_count, on_each_device, summed
 from headline.network.objective import CROSS_ENTROPY, Objective, make_objective
 from headline.text.ids import PAD
 
@@ -20,6 +21,23 @@ DIVISOR = "divisor"
 POINTER_METRICS = ("gate", "copy_entropy")
 NORM = "gradient_norm"
 RATIO = "update_ratio_"  # prefix of the logs of the groups of layers
+
+
+class Sums(NamedTuple):
+    """Sums over a batch; None if not needed."""
+
+    labels: KerasTensor  # number of labels that count
+    losses: Tensors  # over these labels, by the name of the loss
+    cross_entropy: KerasTensor
+    source_tokens: KerasTensor | None = None
+    written: KerasTensor | None = None  # number of labels, unreachable ones included
+    pointer: Tensors | None = None  # over these labels, by the name of the metric
+
+    def means(self) -> Tensors:
+        """Returns the mean of each loss over the labels."""
+        # A batch whose labels are all unreachable has the loss 0, not 0 / 0.
+        labels = ops.maximum(self.labels, 1.0)
+        return {name: value / labels for name, value in self.losses.items()}
 
 
 class TrainStep(keras.Model):
@@ -77,8 +95,15 @@ class TrainStep(keras.Model):
             the logs; under JAX also the new values of all variables.
         """
         if keras.backend.backend() == "jax":
-            return self._jax_step(*given)
+            return on_each_device(self._jax_step)(*given)
         return self._tensorflow_step(*given)
+
+    def test_step(self, *given: Any) -> Any:
+        """Adds a batch to the metrics; see ``train_step``."""
+        step = super().test_step
+        if keras.backend.backend() == "jax":
+            return on_each_device(step)(*given)
+        return step(*given)
 
     def _tensorflow_step(self, data: Any) -> Tensors:
         import tensorflow as tf
@@ -89,8 +114,9 @@ class TrainStep(keras.Model):
         with tf.GradientTape() as tape:
             outputs = self(inputs, training=True)
             counted = self._counted(inputs)
+            sums = self._sums(inputs, outputs, counted, training=True)
             update = self.optimizer.iterations
-            loss, logs = self._weigh_losses(inputs, outputs, counted, update)
+            loss = self._total(sums, update) / _divisor(inputs, sums)
         # TensorFlow keeps the gradient of an embedding in slices, one per token read,
         # and their norm is not the norm of their sum. So the gradient is made dense.
         gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
@@ -101,8 +127,9 @@ class TrainStep(keras.Model):
             lambda: [tf.zeros((0,)) for _ in network],
         )
         self.optimizer.apply(gradients, weights)
+        logs = sums.means()
         logs |= self._movement(looks, before, network) | {NORM: global_norm(gradients)}
-        self._count(inputs, outputs, counted, training=True)
+        self._count(sums)
         return self.compute_metrics(inputs, None, outputs) | logs
 
     def _jax_step(self, state: Any, data: Any) -> tuple[Tensors, Any]:
@@ -119,22 +146,30 @@ class TrainStep(keras.Model):
             outputs, left = self.stateless_call(
                 trainable, others, inputs, training=True
             )
-            loss, logs = self._weigh_losses(inputs, outputs, counted, update)
-            return loss, (outputs, left, logs)
+            sums = self._sums(inputs, outputs, counted, training=True)
+            loss = self._total(sums, update)
+            if device_count() == 1:  # otherwise the sums are only of own rows
+                loss = loss / _divisor(inputs, sums)
+            return loss, (left, sums)
 
         grad: Any = jax.value_and_grad(minimised, has_aux=True)
-        (_, (outputs, left, logs)), gradients = grad(trainable)
+        (_, (left, sums)), gradients = grad(trainable)
+        if device_count() > 1:
+            gradients, sums = summed((gradients, sums))
+            divisor = _divisor(inputs, sums)
+            gradients = [gradient / divisor for gradient in gradients]
         moved, optimizer = self.optimizer.stateless_apply(
             optimizer, gradients, trainable
         )
         before, after = (self._network_values(one, left) for one in (trainable, moved))
         looks = dict(zip(map(id, self.non_trainable_variables), left, strict=True))
+        logs = sums.means()
         logs |= self._movement(looks[id(self.looks)], before, after)
         logs[NORM] = global_norm(gradients)
         mapping = list(zip(self.metrics_variables, metrics, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
-            self._count(inputs, outputs, counted, training=True)
-            logs = self.compute_metrics(inputs, None, outputs) | logs
+            self._count(sums)
+            logs = self.compute_metrics(inputs, None, None) | logs
             metrics = [variable.value for variable in self.metrics_variables]
         return logs, (moved, left, optimizer, metrics)
 
@@ -168,32 +203,41 @@ class TrainStep(keras.Model):
         counted: KerasTensor = self.label_weights(inputs["labels"], inputs["copy_ids"])
         return counted
 
-    def _weigh_losses(
-        self,
-        inputs: Tensors,
-        outputs: Tensors,
-        counted: KerasTensor,
-        update: KerasTensor = 0,
-    ) -> tuple[KerasTensor, Tensors]:
-        """Returns what to minimise, and the mean of each loss over the labels.
-
-        With gradient accumulation, ``inputs[DIVISOR]`` (1, 1) holds the mean number of
-        labels per batch of the update. Dividing by it weights every label of the update
-        equally, although the batches hold different numbers of labels.
+    def _sums(
+        self, inputs: Tensors, outputs: Tensors, counted: KerasTensor, training: bool
+    ) -> Sums:
+        """Returns all that an update or a validation needs to know of a batch.
 
         Args:
             counted: which labels count, float, shape ``(B, T)``.
-            update: number of updates done; several accumulated batches count as one.
         """
         present = [one for one in self.objective.losses if one.output in outputs]
-        sums = {one.name: one.total(outputs[one.output], counted) for one in present}
-        total = sum(one.factor(update) * sums[one.name] for one in present)
-        # A batch whose labels are all unreachable has the loss 0, not 0 / 0.
-        labels = ops.maximum(ops.sum(counted), 1.0)
-        means = {name: value / labels for name, value in sums.items()}
-        if DIVISOR in inputs:
-            labels = ops.maximum(ops.cast(inputs[DIVISOR][0, 0], total.dtype), 1.0)
-        return total / labels, means
+        sums = Sums(
+            labels=ops.sum(counted),
+            losses={
+                one.name: one.total(outputs[one.output], counted) for one in present
+            },
+            cross_entropy=CROSS_ENTROPY.total(outputs["log_probs"], counted),
+        )
+        if training:
+            return sums._replace(source_tokens=ops.sum(_is_real(inputs["source_ids"])))
+        # In validation only, so that no update waits for these.
+        real = _is_real(inputs["labels"])
+        names = [metric.name for metric in self.pointer_means]
+        pointer = {name: ops.sum(outputs[name] * real) for name in names}
+        return sums._replace(written=ops.sum(real), pointer=pointer)
+
+    def _total(self, sums: Sums, update: KerasTensor = 0) -> KerasTensor:
+        """Returns the weighted sum of the losses, over all labels.
+
+        Args:
+            update: number of updates done; several accumulated batches count as one.
+        """
+        return sum(
+            one.factor(update) * sums.losses[one.name]
+            for one in self.objective.losses
+            if one.name in sums.losses
+        )
 
     def compute_loss(
         self,
@@ -205,29 +249,22 @@ class TrainStep(keras.Model):
     ) -> KerasTensor:
         """Returns the loss to minimise, and adds the batch to the epoch's metrics."""
         assert y_pred is not None
-        counted = self._counted(x)
-        loss, _ = self._weigh_losses(x, y_pred, counted)
-        self._count(x, y_pred, counted, training)
-        return loss
+        sums = summed(self._sums(x, y_pred, self._counted(x), training))
+        self._count(sums)
+        return self._total(sums) / _divisor(x, sums)
 
     # --- metrics of an epoch -----------------------------------------------------
 
-    def _count(
-        self, x: Tensors, outputs: Tensors, counted: KerasTensor, training: bool
-    ) -> None:
+    def _count(self, sums: Sums) -> None:
         """Adds a batch to the metrics of the epoch."""
-        total = ops.sum(counted)
-        loss = CROSS_ENTROPY.total(outputs["log_probs"], counted)
-        self.token_loss.update_state(loss / ops.maximum(total, 1.0), total)
-        if training:
-            self.source_tokens.update_state(_is_real(x["source_ids"]))
-            return
-        # In validation only, so that no update waits for these. They are flattened
-        # because Keras would first average each row, padding included.
-        written = ops.reshape(_is_real(x["labels"]), (-1,))
-        for metric in self.pointer_means:
-            values = ops.reshape(outputs[metric.name], (-1,))
-            metric.update_state(values, sample_weight=written)
+        mean = sums.cross_entropy / ops.maximum(sums.labels, 1.0)
+        self.token_loss.update_state(mean, sums.labels)
+        if sums.source_tokens is not None:
+            self.source_tokens.update_state(sums.source_tokens)
+        if sums.pointer is not None:
+            for metric in self.pointer_means:
+                metric.total.assign_add(sums.pointer[metric.name])
+                metric.count.assign_add(sums.written)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -241,6 +278,17 @@ class TrainStep(keras.Model):
         means = {metric.name: metric.result() for metric in self.pointer_means}
         tokens = self.source_tokens.result()
         return {"loss": self.token_loss.result(), "source_tokens": tokens, **means}
+
+
+def _divisor(inputs: Tensors, sums: Sums) -> KerasTensor:
+    """Returns what the sum of the losses is divided by, 1 or more: the labels.
+
+    With gradient accumulation, ``inputs[DIVISOR]`` (1, 1) holds the mean number of
+    labels per batch of the update. Dividing by it weights every label of the update
+    equally, although the batches hold different numbers of labels.
+    """
+    labels = inputs[DIVISOR][0, 0] if DIVISOR in inputs else sums.labels
+    return ops.maximum(ops.cast(labels, "float32"), 1.0)
 
 
 def _is_real(ids: KerasTensor) -> KerasTensor:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from headline.data.batches import buckets_of, make_batch, plan_batches
 from headline.data.store import Dataset
-from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES
+from headline.network.data_parallel import Rows
+from headline.network.model import COLUMNS, LABEL_COLUMNS, LOG_SHARES, SHARED
 from headline.network.shapes import rung
 from headline.network.train_step import DIVISOR
 from headline.settings.train import TrainConfig
@@ -29,6 +30,8 @@ CountLabels = Callable[[Mapping[str, Any]], int]
 
 class Batches(keras.utils.PyDataset):
     """The batches of a split, in a different order for each epoch.
+
+    All processes plan the same batches, and each takes the rows of its own devices.
 
     With gradient accumulation, the batches of an update are parts of one large batch.
     Each part holds, as ``DIVISOR``, the mean number of labels per part. Training
@@ -61,6 +64,7 @@ class Batches(keras.utils.PyDataset):
         self._shortlist = self._make_shortlist()
         self._buckets = buckets_of(self.split)
         self._plan = self._plan_epoch()
+        self._rows = Rows.here()
         self._parts: tuple[int, list[Batch]] = (-1, [])
 
     def _make_shortlist(self) -> Shortlist | None:
@@ -82,7 +86,7 @@ class Batches(keras.utils.PyDataset):
         number, part = divmod(self.first + index, self.parts)
         if self._parts[0] != number:
             self._parts = number, self._make_parts(self._plan[number])
-        return (self._parts[1][part],)
+        return (self._rows.cut(self._parts[1][part], SHARED),)
 
     def _make_parts(self, pairs: NDArray[np.intp]) -> list[Batch]:
         """Makes the batches of an update; a part without pairs is one padded row."""

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from headline.errors import TrainingError
+from headline.network.data_parallel import on_all_devices
 from headline.network.model import HeadlineModel, read_back
 from headline.network.train_step import NORM, POINTER_METRICS, RATIO
 from headline.system.interrupt import Wish
@@ -73,7 +74,7 @@ class Watch(keras.callbacks.Callback):
 
     def _look(self, looks: bool) -> None:
         read_back(self.model)
-        self.model.looks.assign(looks)
+        self.model.looks.assign(on_all_devices(looks))
         self.looks = looks
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from headline.network.data_parallel import on_all_devices
 from headline.settings.train import TrainConfig
 from headline.training.phases import Phase
 from headline.training.state import TrainingState
@@ -106,7 +107,8 @@ class Schedule(keras.callbacks.Callback):
             rate = min(rate, self.cooldown.rate_at(update))
         set_rate(model, rate)
         epochs = over[0] / phase.epoch_updates, phase.expected_epochs(*over)
-        model.strength.assign(dropout_strength(config, *epochs))
+        strength = dropout_strength(config, *epochs)
+        model.strength.assign(on_all_devices(strength))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if (batch + 1) % self.config.accumulate:

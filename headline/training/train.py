@@ -25,7 +25,8 @@ from headline.errors import (
     TrainingError,
 )
 from headline.evaluation.metrics import Rouge
-from headline.network.backend import is_out_of_memory, select_device
+from headline.network.backend import is_out_of_memory
+from headline.network.data_parallel import on_devices
 from headline.network.model import HeadlineModel, build_model
 from headline.network.objective import make_objective
 from headline.settings.presets import Run
@@ -77,14 +78,14 @@ def train_model(
     with locked(run.model_dir):
         _check_folder(run)
         tidy_model(run.model_dir)
-        return _train(run, dataset, report, wish or Wish(), on_epoch)
+        with on_devices(run.train.device):
+            return _train(run, dataset, report, wish or Wish(), on_epoch)
 
 
 def _train(
     run: Run, dataset: Dataset, report: Report, wish: Wish, on_epoch: OnEpoch | None
 ) -> Rouge:
     run = as_begun(run)
-    select_device(run.train.device)
     keras.utils.set_random_seed(run.train.seed)
     dataset, model = _fresh_model(run, dataset, report)
     phases = plan_phases(run.train, dataset.splits)
@@ -228,7 +229,11 @@ def find_learning_rate(run: Run, report: Report) -> float:
         TrainingError: no rate can be proposed.
         DataError: the DATA_DIR is missing or damaged.
     """
-    select_device(run.train.device)
+    with on_devices(run.train.device):
+        return _find_rate(run, report)
+
+
+def _find_rate(run: Run, report: Report) -> float:
     keras.utils.set_random_seed(run.train.seed)
     # An update of several batches equals that of one large batch.
     large = run.train.batch_size * run.train.accumulate

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from headline.bundle import save_checkpoint
 from headline.data.store import Dataset
+from headline.network.data_parallel import on_all_devices
 from headline.network.model import HeadlineModel, read_back
 from headline.settings.presets import Run
 from headline.settings.train import TrainConfig
@@ -68,7 +69,7 @@ class Training:
 def set_rate(model: HeadlineModel, rate: float) -> None:
     """Sets the learning rate of the next updates; works also between two batches."""
     read_back(model)
-    model.optimizer.learning_rate = rate
+    model.optimizer.learning_rate = on_all_devices(rate)
 
 
 def rate_of(model: HeadlineModel) -> float:
