@@ -1,4 +1,4 @@
-"""Training on several devices: each reads a part of every batch, and one sum joins them.
+"""Training on several devices: each reads a part of every batch, one sum joins them.
 
 Every device holds all weights. In an update, each device computes the gradient of its
 own rows. Then all devices add up gradients, losses and the number of labels in one
@@ -25,6 +25,7 @@ from headline.text.ids import PAD
 
 Tree = TypeVar("Tree")
 Batch = dict[str, NDArray[Any]]
+Step = Callable[[Any, Any], Any]  # of state and rows
 
 AXIS = "batch"  # the name of Keras for the only axis of the mesh
 
@@ -60,11 +61,17 @@ def _devices() -> list[Any]:
     """Returns the JAX devices of all processes, those of the first process first."""
     if keras.backend.backend() != "jax":
         return []
-    import jax
+    jax = _jax()
+    chosen = jax.config.jax_default_device  # set where the GPUs are hidden
+    return list(jax.devices(getattr(chosen, "platform", chosen)))
 
-    config: Any = jax.config
-    chosen = config.jax_default_device  # set where the GPUs are hidden
-    return list(jax.devices(chosen.platform if chosen is not None else None))
+
+def _jax() -> Any:
+    """Returns JAX, which may not be installed."""
+    import jax
+    import jax.flatten_util
+
+    return jax
 
 
 def mesh() -> Any | None:
@@ -101,8 +108,7 @@ class Rows:
         """Returns those of this process."""
         if (devices := mesh()) is None:
             return cls()
-        import jax
-
+        jax = _jax()
         processes = [one.process_index for one in devices.devices.flat]
         here = jax.process_index()
         return cls(len(processes), processes.index(here), processes.count(here))
@@ -138,7 +144,7 @@ class Rows:
 # --- inside a step --------------------------------------------------------------------
 
 
-def on_each_device(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def on_each_device(step: Step) -> Step:
     """Returns a step of Keras as all devices make it together.
 
     Args:
@@ -147,25 +153,20 @@ def on_each_device(step: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     """
     if (devices := mesh()) is None:
         return step
-    import jax
-
+    jax = _jax()
     whole, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
     # ``check_vma`` would insert the sums by itself, one for each use of a weight.
-    return jax.shard_map(
-        step,
-        mesh=devices,
-        in_specs=(whole, rows),
-        out_specs=whole,
-        check_vma=False,
+    mapped: Step = jax.shard_map(
+        step, mesh=devices, in_specs=(whole, rows), out_specs=whole, check_vma=False
     )
+    return mapped
 
 
 def device_number() -> Any | None:
-    """Returns the number of the device, a tensor; None outside of ``on_each_device``."""
+    """Returns the number of the device, a tensor; None outside ``on_each_device``."""
     if mesh() is None:
         return None
-    import jax
-
+    jax = _jax()
     try:
         return jax.lax.axis_index(AXIS)
     except NameError:  # not mapped over the devices
@@ -176,8 +177,7 @@ def seed_here(generator: keras.random.SeedGenerator) -> Any:
     """Returns what to draw from: on several devices, another seed on each of them."""
     if (number := device_number()) is None:
         return generator
-    import jax
-
+    jax = _jax()
     return jax.random.fold_in(generator.next(), number)
 
 
@@ -185,11 +185,9 @@ def summed(tree: Tree) -> Tree:
     """Returns the sums of all float32 tensors over the devices, in one all-reduce."""
     if device_number() is None:
         return tree
-    import jax
-    from jax.flatten_util import ravel_pytree
-
+    jax = _jax()
     # XLA may not join the sums of many tensors, and each would wait for the network.
-    flat, restored = ravel_pytree(tree)
+    flat, restored = jax.flatten_util.ravel_pytree(tree)
     total: Tree = restored(jax.lax.psum(flat, AXIS))
     return total
 
@@ -204,7 +202,6 @@ def on_all_devices(value: float | bool | NDArray[Any]) -> Any:
     """
     if (devices := mesh()) is None:
         return value
-    import jax
-
+    jax = _jax()
     place = jax.sharding.NamedSharding(devices, jax.sharding.PartitionSpec())
     return jax.make_array_from_process_local_data(place, np.asarray(value))

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from headline import __version__
 from headline.network.backend import device_in_use
+from headline.network.data_parallel import device_count
 
 
 def environment() -> dict[str, str]:
@@ -16,14 +17,15 @@ def environment() -> dict[str, str]:
     import keras
     import numpy as np
 
-    backend = keras.backend.backend()
+    backend, devices = keras.backend.backend(), device_count()
+    several = f"{devices} × " if devices > 1 else ""
     return {
         "headline": __version__,
         "python": platform.python_version(),
         "keras": keras.__version__,
         "backend": f"{backend} {import_module(backend).__version__}",
         "numpy": np.__version__,
-        "device": device_in_use(),
+        "device": several + device_in_use(),
         "processors": str(os.cpu_count()),
         "platform": f"{platform.system()} {platform.machine()}",
     }

@@ -65,6 +65,7 @@ class TrainingState:
     updates_before: int = 0  # updates of earlier phases
     reserved: float = 0.0  # seconds that the last validation took
     halvings: int = 0  # how often the batches were halved, for lack of memory
+    devices: int = 1  # number of devices that made the last update together
     current: EpochState = field(default_factory=EpochState)
 
     @property

@@ -26,7 +26,7 @@ from headline.errors import (
 )
 from headline.evaluation.metrics import Rouge
 from headline.network.backend import is_out_of_memory
-from headline.network.data_parallel import on_devices
+from headline.network.data_parallel import device_count, on_devices
 from headline.network.model import HeadlineModel, build_model
 from headline.network.objective import make_objective
 from headline.settings.presets import Run
@@ -100,6 +100,7 @@ def _train(
         report=report,
     )
     report(f"{_opening(run, dataset, model, phases)}; {ending(run.train)}")
+    _note_devices(training)
     try:
         _fit_phases(training, state.to_come(phases), on_epoch)
     except Interrupted:
@@ -304,6 +305,18 @@ def _starting_state(
     return state
 
 
+def _note_devices(training: Training) -> None:
+    """Records the number of devices, and reports it if it has changed."""
+    state, now = training.state, device_count()
+    if state.update and state.devices != now:
+        training.report(
+            f"the training was on {state.devices} devices and goes on with {now}: "
+            "each device drops out other values, so the results differ from those of "
+            "a training that was not interrupted"
+        )
+    state.devices = now
+
+
 def as_begun(run: Run) -> Run:
     """Returns the run with the epochs with which an older version started it.
 
@@ -377,11 +390,12 @@ def _opening(
     pairs, pseudo = len(dataset.splits["train"]), ""
     if len(phases) > 1:
         pseudo = f"{len(dataset.splits[UNPAIRED]):,} pseudo-pairs first, then "
-    weight = run.train.r_drop
+    weight, devices = run.train.r_drop, device_count()
+    several = f" on {devices} devices" if devices > 1 else ""
     twice = f", each batch read twice (--r-drop {weight:g})" if weight else ""
     return (
         f"preset {run.preset}: {model.count_params():,} weights, "
         f"vocab {model.config.vocab_size:,}; {pseudo}{pairs:,} pairs, "
         f"{phases[-1].epoch_updates:,} updates an epoch{twice}; "
-        f"{keras.backend.backend()}"
+        f"{keras.backend.backend()}{several}"
     )

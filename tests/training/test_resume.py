@@ -1,19 +1,15 @@
 """A training that was stopped, anywhere, goes on to the same bytes."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from signal import SIGTERM
 from typing import Any
 
-import numpy as np
 import pytest
 
 from headline.bundle import (
     Checkpoint,
     load_bundle,
-    load_checkpoint,
     save_checkpoint,
     write_report,
 )
@@ -26,12 +22,11 @@ from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import Run
 from headline.settings.train import MOST_EPOCHS, TrainConfig
 from headline.system.interrupt import Wish
-from headline.training.callbacks import SPEED
 from headline.training.schedule import Schedule
 from headline.training.state import settings
 from headline.training.train import as_begun, train_model
 from tests.corpora import bracket_pairs, write_pairs
-from tests.trainings import small_run
+from tests.trainings import Stops, assert_same, history_of, small_run
 
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, learning_rate=0.01, warmup_updates=5, valid_articles=20
@@ -69,54 +64,6 @@ def straight(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = tiny_run(data_dir, tmp_path_factory.mktemp("models") / "m")
     quietly(run)
     return run
-
-
-def history_of(model_dir: Path) -> list[dict[str, str]]:
-    with (model_dir / "history.csv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    for row in rows:
-        del row["seconds"], row[SPEED]  # of another day
-    return rows
-
-
-def state_of(model_dir: Path) -> dict[str, Any]:
-    """What the checkpoint says, but for the time that it all took."""
-    state = dict(load_checkpoint(model_dir).state["state"])
-    for row in state["history"]:
-        del row["seconds"], row[SPEED]
-    del state["seconds"], state["reserved"]
-    return state
-
-
-def assert_same(model_dir: Path, expected: Path) -> None:
-    assert history_of(model_dir) == history_of(expected)
-    one, other = load_bundle(model_dir), load_bundle(expected)
-    for name, weight in other.weights.items():
-        np.testing.assert_array_equal(one.weights[name], weight, err_msg=name)
-    assert state_of(model_dir) == state_of(expected)
-    ours, theirs = (load_checkpoint(one).arrays for one in (model_dir, expected))
-    for name, array in theirs.items():
-        np.testing.assert_array_equal(ours[name], array, err_msg=name)
-    samples = "samples.jsonl"
-    assert (model_dir / samples).read_bytes() == (expected / samples).read_bytes()
-
-
-class Stops(Wish):
-    """Stops a training at given checks for a wish, counted from the last stop."""
-
-    def __init__(self, checks: list[int]) -> None:
-        super().__init__()
-        self.checks = checks
-        self.left = 0
-
-    def check(self) -> None:
-        if not self.checks:
-            return
-        self.left += 1
-        if self.left == self.checks[0]:
-            self.checks.pop(0)
-            self.left = 0
-            raise Interrupted(SIGTERM)
 
 
 def stopping(run: Run, checks: list[int]) -> None:
