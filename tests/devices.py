@@ -1,6 +1,6 @@
 """A training under JAX on two devices of the CPU, with all that changes an update.
 
-    python -m tests.devices DATA_DIR MODEL_DIR RANK PORT
+    python -m tests.devices DATA_DIR MODEL_DIR RANK HOST:PORT
 
 is one of two processes that make it together, with one device each.
 """
@@ -9,7 +9,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
 
 from headline.settings.presets import Run
 from headline.settings.train import TrainConfig
@@ -17,6 +23,9 @@ from tests.trainings import small_run
 
 # Compiles in half the time; all trainings that are compared must have it.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+PROCESS = (sys.executable, "-m", "tests.devices")
+SENT = "bytes sent per batch: "
 
 # 18 updates on pseudo-pairs, then 24 on pairs. Each takes two batches of seven rows,
 # so that one of two devices gets a row of padding, and reads each batch twice.
@@ -55,22 +64,35 @@ def environment(devices: int, cache: Path) -> dict[str, str]:
     }
 
 
-def train_in_two_processes(data_dir: Path, model_dirs: list[Path], cache: Path) -> None:
+def train_in_two_processes(
+    data_dir: Path,
+    model_dirs: list[Path],
+    cache: Path,
+    address: str = "127.0.0.1",
+    launchers: Sequence[Sequence[str]] = ((), ()),
+) -> list[str]:
     """Trains on one device of each of two processes.
 
     Args:
         model_dirs: a MODEL_DIR for each process, because both write theirs.
+        address: the IP address of the first process.
+        launchers: what each command begins with.
+
+    Returns:
+        what each process printed.
     """
-    port = str(free_port())
+    where = f"{address}:{free_port()}"
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.devices", data_dir, folder, str(rank), port],
+            [*launcher, *PROCESS, str(data_dir), str(folder), str(rank), where],
             env=environment(1, cache),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for rank, folder in enumerate(model_dirs)
+        for rank, (folder, launcher) in enumerate(
+            zip(model_dirs, launchers, strict=True)
+        )
     ]
     try:
         told = [process.communicate(timeout=300)[0] for process in processes]
@@ -79,6 +101,7 @@ def train_in_two_processes(data_dir: Path, model_dirs: list[Path], cache: Path) 
             process.kill()
     for process, text in zip(processes, told, strict=True):
         assert process.returncode == 0, text
+    return told
 
 
 def free_port() -> int:
@@ -88,15 +111,32 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def main(data_dir: Path, model_dir: Path, rank: int, port: int) -> None:
-    import jax
+def sent() -> int:
+    """The bytes that the network devices of this process's namespace have sent."""
+    lines = Path("/proc/net/dev").read_text("utf-8").splitlines()[2:]
+    rows = (line.split(":") for line in lines)
+    return sum(int(row.split()[8]) for name, row in rows if name.strip() != "lo")
 
+
+def main(data_dir: Path, model_dir: Path, rank: int, address: str) -> None:
+    """Trains as one of two processes, and prints the bytes that a batch sends."""
+    jax: Any = import_module("jax")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(f"127.0.0.1:{port}", 2, rank)
+    jax.distributed.initialize(address, 2, rank)
+    from headline.training.schedule import Schedule
     from headline.training.train import train_model
 
-    train_model(run_of_everything(data_dir, model_dir), print)
+    counts: list[int] = []
+    begin = Schedule.on_train_batch_begin
+
+    def counting(self: Schedule, batch: int, logs: Any = None) -> None:
+        counts.append(sent())
+        begin(self, batch, logs)
+
+    with patch.object(Schedule, "on_train_batch_begin", counting):
+        train_model(run_of_everything(data_dir, model_dir), print)
+    print(f"{SENT}{np.median(np.diff(counts))}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -10,6 +10,7 @@ import pytest
 from headline.bundle import (
     Checkpoint,
     load_bundle,
+    load_checkpoint,
     save_checkpoint,
     write_report,
 )
@@ -223,3 +224,18 @@ def test_numbers_that_are_none_end_the_training(
     ):
         train_model(tiny_run(data_dir, tmp_path / "m", train), lines.append)
     assert "out of memory: from now on batches of 4 pairs, 2 of them" in lines[1]
+
+
+def test_another_number_of_devices_is_reported(data_dir: Path, tmp_path: Path) -> None:
+    run, lines = tiny_run(data_dir, tmp_path / "m"), list[str]()
+    with pytest.raises(Interrupted):
+        quietly(run, Stops([1]))
+    before = load_checkpoint(run.model_dir)
+    assert before.state["state"]["devices"] == 1
+    before.state["state"]["devices"] = 4
+    save_checkpoint(run.model_dir, before)
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            train_model(replace(run, resume=True), lines.append, Stops([1]))
+    changed = [line for line in lines if "was on 4 devices and goes on with 1" in line]
+    assert len(changed) == 1 and "the results differ" in changed[0]

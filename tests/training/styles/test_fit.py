@@ -24,7 +24,7 @@ from headline.training.styles.names import name_styles
 from tests.corpora import bracket_pairs, write_pairs
 from tests.markup import parse
 from tests.trained import TRAINED
-from tests.training.test_resume import Stops
+from tests.trainings import Stops
 
 CONFIG = StyleConfig(
     styles=2, pairs=100, articles=6, updates=7, batch_size=8, learning_rate=0.05
