@@ -70,7 +70,8 @@ test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[tensorflow,jax,serve,dev]'
 	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
-		tests/training/test_resume.py tests/training/test_topics.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
+		tests/training/test_resume.py tests/training/test_topics.py \
+		tests/training/test_devices.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
 
 # Without Chromium (`apt-get install chromium`) the tests are skipped, with a line.
 test-browser: $(INSTALLED) ## drive the page of `headline serve` in a headless Chromium

@@ -10,7 +10,8 @@ runs the same program; then ``jax.distributed.initialize`` must come first.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from headline.errors import TrainingError
 from headline.network.backend import select_device
 from headline.settings.base import Device
 from headline.text.ids import PAD
@@ -42,13 +44,15 @@ def on_devices(device: Device) -> Iterator[None]:
         device: see ``select_device``.
 
     Raises:
-        TrainingError: see ``select_device``.
+        TrainingError: see ``select_device``; or processes have unlike numbers of
+            devices.
     """
     select_device(device)
     devices = _devices()
     if len(devices) < 2:
         yield
         return
+    _check_even(devices)
     # ``auto_shard_dataset``: each process cuts its rows itself, see ``Rows``.
     parallel = keras.distribution.DataParallel(
         devices=devices, auto_shard_dataset=False
@@ -64,6 +68,21 @@ def _devices() -> list[Any]:
     jax = _jax()
     chosen = jax.config.jax_default_device  # set where the GPUs are hidden
     return list(jax.devices(getattr(chosen, "platform", chosen)))
+
+
+def _check_even(devices: Sequence[Any]) -> None:
+    """Checks that all processes have equally many devices.
+
+    Raises:
+        TrainingError: they have not.
+    """
+    counts = Counter(one.process_index for one in devices)
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"process {rank} has {n}" for rank, n in counts.items())
+        raise TrainingError(
+            f"all processes must have the same number of devices, but {told}: "
+            "hide some, such as with CUDA_VISIBLE_DEVICES"
+        )
 
 
 def _jax() -> Any:

@@ -194,7 +194,8 @@ class TrainConfig(Config):
     )
     device: Device = setting(
         "auto",
-        "Processor to train on; auto takes a GPU if there is one.",
+        "Processor to train on; auto takes all GPUs that JAX finds, or the one that"
+        " TensorFlow finds.",
         group=_MACHINE,
         level="basic",
     )
