@@ -23,7 +23,9 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="JAX alone trains on several devices"
 )
 TESTS = Path(__file__).with_name("two_devices.py")
-HOSTS = {"headline_a": "10.213.7.1", "headline_b": "10.213.7.2"}  # by namespace
+FIRST = "10.213.7.1"
+# The addresses of two hosts, by the name of each namespace and of its network device.
+HOSTS = {f"hl{os.getpid()}a": FIRST, f"hl{os.getpid()}b": "10.213.7.2"}
 
 
 def test_on_two_devices(tmp_path: Path) -> None:
@@ -86,10 +88,11 @@ def test_an_update_sends_hardly_more_than_the_gradient(
     prepare(job)
     model_dirs = [tmp_path / "first", tmp_path / "second"]
     told = devices.train_in_two_processes(
-        job.data_dir, model_dirs, tmp_path / "cache", HOSTS["headline_a"], hosts
+        job.data_dir, model_dirs, tmp_path / "cache", FIRST, hosts
     )
     weights = load_bundle(model_dirs[0]).weights.values()
     gradient = sum(4 * int(np.prod(one.shape)) for one in weights)
     for text in told:
         sent = float(text.rpartition(devices.SENT)[2].split()[0])
+        print(f"{sent / gradient:.3f} times the gradient")
         assert gradient <= sent <= 1.3 * gradient
