@@ -25,6 +25,7 @@ from tests.trainings import small_run
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 PROCESS = (sys.executable, "-m", "tests.devices")
+TIMEOUT = 1200  # seconds, for a machine that does much else
 SENT = "bytes sent per batch: "
 
 # 18 updates on pseudo-pairs, then 24 on pairs. Each takes two batches of seven rows,
@@ -95,10 +96,11 @@ def train_in_two_processes(
         )
     ]
     try:
-        told = [process.communicate(timeout=300)[0] for process in processes]
+        told = [process.communicate(timeout=TIMEOUT)[0] for process in processes]
     finally:
         for process in processes:
-            process.kill()
+            with process:
+                process.kill()
     for process, text in zip(processes, told, strict=True):
         assert process.returncode == 0, text
     return told
