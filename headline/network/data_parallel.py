@@ -2,8 +2,8 @@
 
 Every device holds all weights. In an update, each device computes the gradient of its
 own rows. Then all devices add up gradients, losses and the number of labels in one
-all-reduce, and each makes the same update. Keras's own ``DataParallel`` would leave it
-to XLA where to add up, and XLA does it in every step of an LSTM.
+all-reduce, and each makes the same update. With Keras's ``DataParallel`` alone, XLA
+decides what to send, and sends activations too, which grow with the batch.
 
 Only JAX runs on several devices. They may belong to several processes, each of which
 runs the same program; then ``jax.distributed.initialize`` must come first.

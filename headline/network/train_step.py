@@ -133,31 +133,12 @@ class TrainStep(keras.Model):
         return self.compute_metrics(inputs, None, outputs) | logs
 
     def _jax_step(self, state: Any, data: Any) -> tuple[Tensors, Any]:
-        import jax
-
         trainable, others, optimizer, metrics = state
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        counted = self._counted(inputs)
         mapping = list(zip(self.optimizer.variables, optimizer, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             update = ops.convert_to_tensor(self.optimizer.iterations)
-
-        def minimised(trainable: Any) -> tuple[KerasTensor, Any]:
-            outputs, left = self.stateless_call(
-                trainable, others, inputs, training=True
-            )
-            sums = self._sums(inputs, outputs, counted, training=True)
-            loss = self._total(sums, update)
-            if device_count() == 1:  # otherwise the sums are only of own rows
-                loss = loss / _divisor(inputs, sums)
-            return loss, (left, sums)
-
-        grad: Any = jax.value_and_grad(minimised, has_aux=True)
-        (_, (left, sums)), gradients = grad(trainable)
-        if device_count() > 1:
-            gradients, sums = summed((gradients, sums))
-            divisor = _divisor(inputs, sums)
-            gradients = [gradient / divisor for gradient in gradients]
+        gradients, sums, left = self._jax_gradients(trainable, others, inputs, update)
         moved, optimizer = self.optimizer.stateless_apply(
             optimizer, gradients, trainable
         )
@@ -172,6 +153,40 @@ class TrainStep(keras.Model):
             logs = self.compute_metrics(inputs, None, None) | logs
             metrics = [variable.value for variable in self.metrics_variables]
         return logs, (moved, left, optimizer, metrics)
+
+    def _jax_gradients(
+        self, trainable: Any, others: Any, inputs: Tensors, update: KerasTensor
+    ) -> tuple[Any, Sums, Any]:
+        """Returns the gradients and sums of the whole batch, on each device.
+
+        Args:
+            trainable, others: values of the variables.
+            inputs: the rows of this device.
+            update: number of updates done.
+
+        Returns:
+            also the new values of ``others``.
+        """
+        import jax
+
+        counted = self._counted(inputs)
+        alone = device_count() == 1
+
+        def minimised(trainable: Any) -> tuple[KerasTensor, Any]:
+            outputs, left = self.stateless_call(
+                trainable, others, inputs, training=True
+            )
+            sums = self._sums(inputs, outputs, counted, training=True)
+            loss = self._total(sums, update)
+            return loss / _divisor(inputs, sums) if alone else loss, (sums, left)
+
+        grad: Any = jax.value_and_grad(minimised, has_aux=True)
+        (_, (sums, left)), gradients = grad(trainable)
+        if not alone:
+            gradients, sums = summed((gradients, sums))
+            divisor = _divisor(inputs, sums)
+            gradients = [gradient / divisor for gradient in gradients]
+        return gradients, sums, left
 
     def _network_values(self, trainable: Any, others: Any) -> list[KerasTensor]:
         """Returns the weights of the network among the values of all variables."""
