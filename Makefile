@@ -111,8 +111,9 @@ controls: $(INSTALLED) ## tables of what the controls of the search cost and giv
 
 # What takes long, and random examples, by other seeds each time.
 stress: $(INSTALLED) ## break things on purpose for hours: kills, full disks, odd inputs
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[serve,serving-tests,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[jax,serve,serving-tests,dev]'
 	$(PYTEST) tests -m slow $(SIDE_BY_SIDE)
+	KERAS_BACKEND=jax $(PYTEST) tests/training/test_devices.py -m slow
 	$(PYTEST) tests -m hypothesis --hypothesis-profile stress $(SIDE_BY_SIDE)
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills
