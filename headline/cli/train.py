@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from headline.cli.asked import Asked, part
-from headline.cli.effects import refuse_idle, training_rules
+from headline.cli.effects import hosts_rules, refuse_idle, training_rules
 from headline.cli.older import FIND_LR, tell_newer
 from headline.cli.options import (
     argument,
@@ -18,6 +18,7 @@ from headline.cli.options import (
 )
 from headline.cli.paths import FOLDER
 from headline.cli.story import tell, timed
+from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, Run
 from headline.settings.styles import StyleConfig
@@ -71,7 +72,9 @@ init_option = option(
     group="Output",
     help="Then find this many headline styles, as `headline styles` does (0: none).",
 )
-@settings_options(part(PresetConfig), part(TrainConfig), part(ModelConfig))
+@settings_options(
+    part(PresetConfig), part(TrainConfig), part(ModelConfig), part(HostsConfig)
+)
 @option(
     "--find-lr", is_flag=True, advanced=True, help="Older form of `headline find-lr`."
 )
@@ -106,10 +109,13 @@ def train(
         other = "--resume" if resume else other
         raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
     settings = settings_of(asked, init_from)
+    hosts = asked.over(HostsConfig())
+    refuse_idle(asked, hosts_rules(hosts))
     if asked.printing:
-        return asked.show(*settings)
+        return asked.show(*settings, hosts)
     run = run_with(settings, data_dir, model_dir, init_from)
     run = replace(run, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
+    run = replace(run, hosts=hosts)
     start(replace(run, styles=_checked(num_styles)), find_lr)
     if find_lr:
         tell_newer(FIND_LR)
