@@ -1,5 +1,6 @@
 """``headline train``."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,10 @@ def train(
     settings = settings_of(asked, init_from)
     hosts = asked.over(HostsConfig())
     refuse_idle(asked, hosts_rules(hosts))
+    if num_styles and (hosts.hosts, hosts.on) != ("one", "here"):
+        raise click.UsageError(
+            "--styles needs one host: leave it out, and run `headline styles` later"
+        )
     if asked.printing:
         return asked.show(*settings, hosts)
     run = run_with(settings, data_dir, model_dir, init_from)
@@ -169,11 +174,15 @@ def start(run: Run, find_lr: bool) -> None:
     from headline.cli.places import check_training
 
     check_training(run, find_lr)
-    click.echo(run_training(run, find_lr))
+    if line := run_training(run, find_lr):
+        click.echo(line)
 
 
 def run_training(run: Run, find_lr: bool) -> str:
-    """Trains, or finds a learning rate, and returns the line to print at the end."""
+    """Trains, or finds a learning rate, and returns the line to print at the end.
+
+    If several processes train together, only process 0 has such a line.
+    """
     from headline.network.backend import (
         choose_backend,
         muted_native_stderr,
@@ -196,7 +205,13 @@ def run_training(run: Run, find_lr: bool) -> str:
                 from headline.training.styles.after import train_with_styles
 
                 train_with_styles(run, tell, interrupt)
-    return str(run.model_dir)
+    return str(run.model_dir) if _is_first(run.hosts) else ""
+
+
+def _is_first(hosts: HostsConfig) -> bool:
+    from headline.training.hosts import find_place
+
+    return hosts.hosts == "one" or find_place(hosts, os.environ).rank == 0
 
 
 def network_of(model_dir: Path) -> ModelConfig:
