@@ -114,7 +114,8 @@ def hosts_rules(hosts: "HostsConfig") -> Iterable[Rule]:
     yield "process_id", several, "--hosts auto"
     yield "join_minutes", several or on_ray, "--hosts auto, or --on ray"
     yield "stall_minutes", several or on_ray, "--hosts auto, or --on ray"
-    yield "workers", on_ray, "--on ray"
+    for name in ("workers", "address", "gpus_per_worker"):
+        yield name, on_ray, "--on ray"
 
 
 def is_delimited(path: Path) -> bool:

@@ -189,6 +189,8 @@ def run_training(run: Run, find_lr: bool) -> str:
         share_cores,
     )
 
+    if run.hosts.on == "ray":
+        return _run_on_ray(run)
     choose_backend()
     with muted_native_stderr():
         with timed("loaded Keras"):
@@ -206,6 +208,15 @@ def run_training(run: Run, find_lr: bool) -> str:
 
                 train_with_styles(run, tell, interrupt)
     return str(run.model_dir) if _is_first(run.hosts) else ""
+
+
+def _run_on_ray(run: Run) -> str:
+    from headline.training.on_ray import train_on_ray
+
+    interrupt = Interrupt(tell)
+    with interrupt.listening():
+        train_on_ray(run, tell, interrupt)
+    return str(run.model_dir)
 
 
 def _is_first(hosts: HostsConfig) -> bool:

@@ -73,6 +73,21 @@ class HostsConfig(Config):
         range=_MANY,
         default_text="needed with --on ray",
     )
+    address: str = setting(
+        "auto",
+        "Ray cluster: HOST:PORT, auto for the one that runs here, or local to start one"
+        " on this machine.",
+        group=_HOSTS,
+        unit="address",
+    )
+    gpus_per_worker: float | None = setting(
+        None,
+        "GPUs of each process with --on ray (0: none).",
+        group=_HOSTS,
+        unit="GPUs",
+        range=Range(low=0, high=64),
+        default_text="1 if the cluster has GPUs",
+    )
 
     def _checks(self) -> Iterable[Check]:
         one, here = self.hosts == "one", self.on == "here"

@@ -11,6 +11,7 @@ started them shall start all of them again, with ``--resume``.
 
 import atexit
 import json
+import math
 import os
 import sys
 import time
@@ -30,6 +31,8 @@ T = TypeVar("T")
 AGAIN = 75  # exit code, EX_TEMPFAIL of sysexits.h: it may work if started again
 HEARTBEAT = 10  # seconds
 PARTING = 3  # seconds that processes that end by an error wait for the others
+# A variable with the number of the process without which this one shall end too.
+PARENT = "HEADLINE_ENDS_WITH"
 LOOK = 1.0  # seconds between two looks at what other processes want
 KEPT = 100  # agreements that stay in the store
 # What JAX, Gloo and NCCL say when a peer is gone.
@@ -134,7 +137,8 @@ class Group:
         if self.is_alone:
             return action()
         if not self.is_first:
-            return _unfolded(self.agree(None))
+            told: T = _unfolded(self.agree(None))
+            return told
         try:
             value = action()
         except Interrupted as error:
@@ -196,14 +200,19 @@ class Group:
         self._last = time.monotonic()
 
     def watch(self) -> None:
-        """Ends this process once it makes no progress for too long."""
-        if self._stall:
-            Thread(target=self._watch, name="stall watch", daemon=True).start()
+        """Ends this process once it makes no progress for too long.
+
+        It ends, too, once the process is gone that ``PARENT`` names, if there is such a
+        variable.
+        """
+        Thread(target=self._watch, name="stall watch", daemon=True).start()
 
     def _watch(self) -> None:
-        pause = min(1.0, self._stall / 10)
-        while time.monotonic() - self._last < self._stall:
-            time.sleep(pause)
+        stall, parent = self._stall or math.inf, os.environ.get(PARENT)
+        while time.monotonic() - self._last < stall:
+            time.sleep(min(1.0, stall / 10))
+            if parent is not None and os.getppid() != int(parent):
+                self.leave("the process that started it is gone")
         self.leave(
             f"no progress for {self._stall / 60:g} minutes (--stall-minutes): "
             "start all processes again with --resume"

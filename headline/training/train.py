@@ -43,6 +43,7 @@ from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.training.group import PARTING, Group
 from headline.training.joining import joined
+from headline.training.link import Pace
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.phases import Phase, plan_phases
 from headline.training.schedule import Schedule
@@ -144,17 +145,20 @@ def _fit_phases(
     training: Training, phases: Sequence[Phase], on_epoch: OnEpoch | None
 ) -> None:
     run, state = training.run, training.state
-    stopper, events = Stopper(training), None
+    stopper, events, more = Stopper(training), None, list[keras.callbacks.Callback]()
     validation = Validation(training, stopper)
     if run.tensorboard is not None and training.group.is_first:
         events = Events(EventFile(run.tensorboard, state.update), state)
+        more.append(events)
+    if device_count() > 1:
+        more.append(Pace(training.report))
     for phase in phases:
         state.enter(phase)
         while not state.phase_over or state.current.batches:
             if state.current.logs:  # the epoch was stopped during its validation
                 validation.end_epoch()
             else:
-                _fit_epoch(training, phase, validation, events)
+                _fit_epoch(training, phase, [*more, validation])
             stopper.end_late(phase)
             training.save_checkpoint()
             if events is not None:
@@ -166,12 +170,16 @@ def _fit_phases(
 
 
 def _fit_epoch(
-    training: Training, phase: Phase, validation: Validation, events: Events | None
+    training: Training, phase: Phase, last: Sequence[keras.callbacks.Callback]
 ) -> None:
-    """Trains for the rest of an epoch; halves the batches if memory is too small."""
+    """Trains for the rest of an epoch; halves the batches if memory is too small.
+
+    Args:
+        last: callbacks that come after those of the updates; the last one validates.
+    """
     while True:
         try:
-            return _fit_batches(training, phase, validation, events)
+            return _fit_batches(training, phase, last)
         except Exception as error:
             # In the validation, smaller batches would not help.
             if not is_out_of_memory(error) or training.state.current.logs:
@@ -183,7 +191,7 @@ def _fit_epoch(
 
 
 def _fit_batches(
-    training: Training, phase: Phase, validation: Validation, events: Events | None
+    training: Training, phase: Phase, last: Sequence[keras.callbacks.Callback]
 ) -> None:
     config, state, model = training.config, training.state, training.model
     counter = label_counter(model) if config.accumulate > 1 else None
@@ -203,9 +211,9 @@ def _fit_batches(
                 Watch(epoch),
                 Alarm(state),
                 *([meter] if training.group.is_first else []),
-                *([events] if events is not None else []),
+                *last[:-1],
                 Checkpoints(training),
-                validation,
+                last[-1],
             ],
             verbose=0,
             shuffle=False,  # the plan of batches is shuffled already
