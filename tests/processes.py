@@ -129,14 +129,15 @@ def train_command(data_dir: Path, model_dir: Path, *more: str) -> list[str]:
 def start(
     command: Sequence[str], env: Mapping[str, str], name: str, folder: Path
 ) -> Process:
-    """Starts a process.
+    """Starts a process, which hides what native code prints.
 
     Args:
         name, folder: of the files that it writes into.
     """
     out, err = folder / f"{name}.out", folder / f"{name}.err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        popen = subprocess.Popen(command, env=dict(env), stdout=stdout, stderr=stderr)
+        own = {name: env[name] for name in env if name != "TF_CPP_MIN_LOG_LEVEL"}
+        popen = subprocess.Popen(command, env=own, stdout=stdout, stderr=stderr)
     return Process(popen, out, err)
 
 

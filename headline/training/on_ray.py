@@ -2,8 +2,8 @@
 
 Each actor runs ``headline train --hosts auto`` in a process of its own, as a launcher
 would. So a process that dies takes nothing else along, and all start again in fresh
-processes. Ray Train's ``JaxTrainer`` is not used: on CPUs it does not join the processes,
-and each trains a model alone.
+processes. Ray Train's ``JaxTrainer`` is not used: on CPUs it does not join the
+processes, and each trains a model alone.
 """
 
 import os

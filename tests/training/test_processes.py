@@ -76,7 +76,10 @@ def test_whatever_happens_the_training_goes_on_to_the_same(
     more: tuple[str, ...] = EPOCHS
 
     def started(launcher: str) -> Pair:
-        pair = start_pair(data_dir, model_dir, cache, *more, launcher=launcher)
+        # The option must not make all use the device of the first one.
+        device = ("--device", "cpu") if launcher == "OpenMPI" else ()
+        options = (*more, *device)
+        pair = start_pair(data_dir, model_dir, cache, *options, launcher=launcher)
         pairs.callback(pair.close)
         return pair
 
