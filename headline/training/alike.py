@@ -31,6 +31,11 @@ def check_alike(group: Group, own: Mapping[str, Any]) -> None:
             )
 
 
+def versions(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the versions that must be the same, of those of ``environment``."""
+    return {name: environment[name] for name in ("headline", "keras", "backend")}
+
+
 def _difference(name: str, own: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     """Returns what differs in words; "" if nothing does."""
     if own.get(name) == first.get(name):

@@ -49,6 +49,7 @@ def joined(
         _join(place, group, config.join_minutes)
         with group.ending_together():
             _check_names(place, group)
+            _check_count(place)
             group.watch()
             report(
                 f"process {place.rank} of {place.count} ({place.launcher}), "
@@ -144,6 +145,21 @@ def _check_names(place: Place, group: Group) -> None:
         f"the host name {name} means {known} on its own host, where no other host "
         "reaches it: give it its network address in /etc/hosts there"
     )
+
+
+def _check_count(place: Place) -> None:
+    """Checks that JAX has joined all processes; otherwise each would train alone.
+
+    Raises:
+        TrainingError: it has not.
+    """
+    import jax
+
+    if (joined := jax.process_count()) != place.count:
+        raise TrainingError(
+            f"JAX has joined {joined} of {place.count} processes: this build of it, or "
+            "its platform, cannot train in several (see JAX_PLATFORMS)"
+        )
 
 
 def _addresses(place: Place) -> tuple[str, str, str]:

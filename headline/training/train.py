@@ -36,10 +36,11 @@ from headline.settings.train import EPOCHS, TrainConfig
 from headline.system.folders import locked
 from headline.system.interrupt import Wish
 from headline.system.progress import Report
-from headline.training.alike import check_alike
+from headline.training.alike import check_alike, versions
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
 from headline.training.beat import Beat
 from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored, Watch
+from headline.training.environment import environment
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.training.group import PARTING, Group
 from headline.training.joining import joined
@@ -71,7 +72,8 @@ def train_model(
         report: called with each line to show to the user.
         wish: a request to stop, which another thread may make; it is checked after each
             update and between the steps of a validation.
-        on_epoch: called after each epoch, once its checkpoint is written.
+        on_epoch: called after each epoch, once its checkpoint is written; only in
+            process 0.
 
     Returns:
         the scores of the model that was kept, on the sample of the valid split.
@@ -93,8 +95,10 @@ def train_model(
                 tidy_model(run.model_dir)
         with group.together():
             run = as_begun(run)
-        check_alike(group, settings(run, dataset) | _checkpoint_of(run))
-        stack.enter_context(on_devices(run.train.device))
+        with group.together():
+            stack.enter_context(on_devices(run.train.device))
+        own = settings(run, dataset) | _checkpoint_of(run)
+        check_alike(group, own | versions(environment()))
         return _train(run, dataset, group, on_epoch if group.is_first else None)
 
 

@@ -1,5 +1,6 @@
 """Which processes train together, by what their launcher tells them."""
 
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from headline.errors import ConfigError, TrainingError
 from headline.settings.hosts import HostsConfig
 from headline.system.interrupt import Wish
+from headline.training import joining
 from headline.training.hosts import (
     ADDRESS,
     PORTS,
@@ -211,3 +213,38 @@ def test_tensorflow_trains_in_one_process_only() -> None:
     with pytest.raises(TrainingError, match="set KERAS_BACKEND=jax") as refused:
         lines_of(AUTO, SLURM)
     assert "\n" not in str(refused.value)
+
+
+class Told:
+    """A group in which each process has told its addresses."""
+
+    def __init__(self, *addresses: tuple[str, str, str]) -> None:
+        self.addresses = list(addresses)
+
+    def gather(self, value: object) -> list[tuple[str, str, str]]:
+        return self.addresses
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_a_host_name_that_means_the_host_itself_is_refused(
+    on_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "_runs_on_cpu", lambda: on_cpu)
+    place = Place("127.0.0.1:1", 0, 2)
+    own, hidden = ("a", "10.0.0.1", "10.0.0.1"), ("b", "10.0.0.2", "127.0.1.1")
+    fine: list[Any] = [Told(own, own), Told(own, ("b", "10.0.0.2", "10.0.0.2"))]
+    # All on one machine reach each other there.
+    fine += [Told(hidden, hidden), Told(("a", "127.0.0.1", "127.0.1.1"))]
+    for told in fine:
+        joining._check_names(place, told)
+    several: Any = Told(own, hidden)
+    if not on_cpu:
+        return joining._check_names(place, several)
+    with pytest.raises(TrainingError, match=r"name b means 127.0.1.1 .* /etc/hosts"):
+        joining._check_names(place, several)
+
+
+def test_the_addresses_of_this_host() -> None:
+    name, own, _ = joining._addresses(Place("127.0.0.1:1", 0, 2))
+    assert name == socket.gethostname() and own == "127.0.0.1"
+    assert joining._addresses(Place("no-such-host.invalid:1", 0, 2))[1] == ""
