@@ -19,7 +19,7 @@ from headline.training.group import AGAIN
 from tests.corpora import bracket_pairs, write_pairs
 from tests.devices import environment, free_port
 from tests.processes import Pair, numbers, start, start_pair, train_command
-from tests.trainings import assert_same
+from tests.trainings import assert_same, history_of
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="JAX alone trains in several processes"
@@ -193,3 +193,54 @@ def test_a_process_alone_gives_up(
     assert process.end() == code
     (line,) = process.told.splitlines()
     assert told.format(port=port) in line and "--join-minutes" in line
+
+
+# Runs ``headline`` with a process that gets stuck in its 40th update.
+STUCK = """
+import sys, time
+from headline.cli.main import main
+from headline.training.schedule import Schedule
+begin = Schedule.on_train_batch_begin
+def stuck(self, batch, logs=None):
+    if self.state.update == 40:
+        time.sleep(1000)
+    begin(self, batch, logs)
+Schedule.on_train_batch_begin = stuck
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_stuck_ends_all(
+    data_dir: Path, cache: Path, tmp_path: Path, pairs: ExitStack, rank: int
+) -> None:
+    env = environment(1, cache) | {
+        "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}"
+    }
+    processes = []
+    for number in range(2):
+        command = train_command(data_dir, tmp_path / "m", *EPOCHS, "--hosts", "auto")
+        command += [*numbers(number), "--stall-minutes", "1.5"]
+        if number == rank:
+            command[1:3] = ["-c", STUCK]
+        processes.append(start(command, env, str(number), tmp_path))
+    pair = Pair(*processes)
+    pairs.callback(pair.close)
+    assert pair.end() == [AGAIN, AGAIN]
+    told = pair.first.told + pair.second.told
+    assert "no progress for 1.5 minutes (--stall-minutes)" in told
+    assert load_checkpoint(tmp_path / "m").state["state"]["update"] == 30
+
+
+@pytest.mark.slow
+def test_the_time_of_process_0_ends_the_training_in_both(
+    data_dir: Path, cache: Path, tmp_path: Path, pairs: ExitStack
+) -> None:
+    """The rate of each update depends on the time, and so does the last update."""
+    model_dir = tmp_path / "m"
+    pair = start_pair(data_dir, model_dir, cache, "--max-minutes", "1.5")
+    pairs.callback(pair.close)
+    assert pair.end() == [0, 0], pair.first.told + pair.second.told
+    last = history_of(model_dir)[-1]
+    assert int(last["updates"]) > 0 and float(last["learning_rate"]) < 0.01
