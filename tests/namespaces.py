@@ -36,7 +36,7 @@ def two_hosts(known: dict[str, str]) -> Iterator[list[str]]:
     """
     first, second = HOSTS
     try:
-        for name, address in HOSTS.items():
+        for name in HOSTS:
             ip("netns", "add", name)
             etc = Path("/etc/netns", name)
             etc.mkdir(parents=True)
