@@ -2,8 +2,8 @@
 
 They make each update together, in one collective operation of JAX. All else that they
 must know alike comes from process 0, through the key-value store of JAX's coordinator.
-A wait there lasts as long as it takes, such as for a validation, while a collective
-operation would hit its time limit.
+A wait there lasts as long as a validation takes, and meanwhile a process still hears of
+signals, unlike in a collective operation.
 
 If a process dies, the others end within ``HEARTBEAT`` seconds, with ``AGAIN``: whoever
 started them shall start all of them again, with ``--resume``.

@@ -1,16 +1,18 @@
 """How the processes of a training find each other."""
 
+import atexit
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import Any
 
 import keras
 
-from headline.errors import TrainingError
+from headline.errors import HeadlineError, Interrupted, TrainingError
 from headline.settings.hosts import HostsConfig
 from headline.system.abort import on_abort
 from headline.system.interrupt import Wish
@@ -18,6 +20,7 @@ from headline.system.progress import Report
 from headline.training.group import HEARTBEAT, Group
 from headline.training.hosts import Environment, Place, find_place
 
+SOON = 0.2  # seconds between two looks at the wish to stop
 PAUSE = 0.5  # seconds between two tries to connect
 
 
@@ -81,23 +84,19 @@ def _join(place: Place, group: Group, minutes: float) -> None:
     config.update("jax_enable_preemption_service", False)
     end = time.monotonic() + 60 * minutes
     if not group.is_first:
-        _wait_for(place, end, minutes)
+        _wait_for(place, end, minutes, group.wish)
     missing = (
         f"not all processes came to {place.address} within {minutes:g} minutes "
         "(--join-minutes): start each of them with its own number, and see their "
         "messages"
     )
     on_abort(lambda: group.leave(missing))
+    group.report(f"waiting at {place.address} for {place.count - 1} more processes")
+    seconds = max(1, round(end - time.monotonic()))
     try:
-        jax.distributed.initialize(
-            place.address,
-            place.count,
-            place.rank,
-            local_device_ids=None if place.device is None else [place.device],
-            cluster_detection_method="deactivate",
-            initialization_timeout=max(1, round(end - time.monotonic())),
-            heartbeat_timeout_seconds=HEARTBEAT,
-        )
+        _in_a_thread(lambda: _connect(place, seconds), group.wish)
+    except HeadlineError:
+        raise
     except Exception as error:  # the type is JAX's own
         reason = str(error).splitlines()[0]
         raise TrainingError(
@@ -106,14 +105,59 @@ def _join(place: Place, group: Group, minutes: float) -> None:
     on_abort(group.lost)
 
 
-def _wait_for(place: Place, end: float, minutes: float) -> None:
+def _connect(place: Place, seconds: int) -> None:
+    """Waits in native code until all processes have come; it aborts if they do not."""
+    import jax
+
+    jax.distributed.initialize(
+        place.address,
+        place.count,
+        place.rank,
+        local_device_ids=None if place.device is None else [place.device],
+        cluster_detection_method="deactivate",
+        initialization_timeout=seconds,
+        heartbeat_timeout_seconds=HEARTBEAT,
+    )
+
+
+def _in_a_thread(action: Callable[[], object], wish: Wish) -> None:
+    """Runs an action that lets no signal through, and heeds the wish to stop.
+
+    Raises:
+        Interrupted: a stop was requested. The action goes on until the process ends,
+            which then waits for nothing.
+    """
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            action()
+        except Exception as error:
+            failed.append(error)
+
+    thread = Thread(target=run, name="joining", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(SOON)
+        try:
+            wish.check()
+        except Interrupted as error:
+            atexit.register(os._exit, error.exit_code)
+            raise
+    if failed:
+        raise failed[0]
+
+
+def _wait_for(place: Place, end: float, minutes: float, wish: Wish) -> None:
     """Waits until the coordinator listens.
 
     Raises:
         TrainingError: it does not.
+        Interrupted: a stop was requested.
     """
     host, _, port = place.address.rpartition(":")
     while True:
+        wish.check()
         try:
             with socket.create_connection((host.strip("[]"), int(port)), timeout=5):
                 return
@@ -155,9 +199,9 @@ def _check_count(place: Place) -> None:
     """
     import jax
 
-    if (joined := jax.process_count()) != place.count:
+    if (found := jax.process_count()) != place.count:
         raise TrainingError(
-            f"JAX has joined {joined} of {place.count} processes: this build of it, or "
+            f"JAX has joined {found} of {place.count} processes: this build of it, or "
             "its platform, cannot train in several (see JAX_PLATFORMS)"
         )
 

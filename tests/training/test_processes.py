@@ -191,8 +191,25 @@ def test_a_process_alone_gives_up(
     env = environment(1, cache) | {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}"}
     process = start([*command, "--join-minutes", "0.05"], env, "alone", tmp_path)
     assert process.end() == code
-    (line,) = process.told.splitlines()
+    line = process.told.splitlines()[-1]
+    assert process.told.count("Error") == 1
     assert told.format(port=port) in line and "--join-minutes" in line
+
+
+def test_a_process_that_waits_for_others_can_be_stopped(
+    data_dir: Path, cache: Path, tmp_path: Path, pairs: ExitStack
+) -> None:
+    port = free_port()
+    command = train_command(data_dir, tmp_path / "m", "--hosts", "auto", *numbers(0))
+    env = environment(1, cache) | {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}"}
+    process = start(command, env, "alone", tmp_path)
+    pairs.callback(process.popen.kill)
+    line = f"waiting at 127.0.0.1:{port} for 1 more processes"
+    while line not in process.told:
+        assert process.popen.poll() is None, process.told
+        time.sleep(0.05)
+    process.popen.send_signal(SIGTERM)
+    assert process.end(60) == STOPPED, process.told
 
 
 # Runs ``headline`` with a process that gets stuck in its 40th update.
