@@ -174,7 +174,7 @@ def children(rank: int, model_dir: Path) -> list[int]:
 def test_after_a_death_it_goes_on_by_itself(
     data_dir: Path, tmp_path: Path, ray_env: dict[str, str]
 ) -> None:
-    more = ("--epochs", "30", "--samples", "1")
+    more = ("--epochs", "12", "--samples", "1")
     straight, model_dir = tmp_path / "straight", tmp_path / "model"
     alone = environment(2, tmp_path / "cache")
     subprocess.run(train_command(data_dir, straight, *more), env=alone, check=True)
@@ -183,7 +183,7 @@ def test_after_a_death_it_goes_on_by_itself(
         train_command(data_dir, model_dir, *more, *ray), ray_env, "ray", tmp_path
     )
     try:
-        for rank, epoch in ((1, 3), (0, 8)):
+        for rank, epoch in ((1, 2), (0, 6)):
             wait_for(process, f"epoch {epoch}:")
             (child,) = children(rank, model_dir)
             os.kill(child, SIGKILL)
