@@ -71,7 +71,8 @@ test-jax: $(INSTALLED) ## run the tests of the model with the JAX backend
 	KERAS_BACKEND=jax $(PYTEST) tests/engines tests/network \
 		tests/training/test_callbacks.py tests/training/test_train.py \
 		tests/training/test_resume.py tests/training/test_topics.py \
-		tests/training/test_devices.py -m 'not slow and not forks' $(SIDE_BY_SIDE)
+		tests/training/test_devices.py tests/training/test_processes.py \
+		-m 'not slow and not forks' $(SIDE_BY_SIDE)
 
 # Without Chromium (`apt-get install chromium`) the tests are skipped, with a line.
 test-browser: $(INSTALLED) ## drive the page of `headline serve` in a headless Chromium
@@ -117,9 +118,10 @@ controls: $(INSTALLED) ## tables of what the controls of the search cost and giv
 
 # What takes long, and random examples, by other seeds each time.
 stress: $(INSTALLED) ## break things on purpose for hours: kills, full disks, odd inputs
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[jax,serve,serving-tests,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[jax,ray,serve,serving-tests,dev]'
 	$(PYTEST) tests -m 'slow and not cluster' $(SIDE_BY_SIDE)
-	KERAS_BACKEND=jax $(PYTEST) tests/training/test_devices.py -m slow
+	KERAS_BACKEND=jax $(PYTEST) tests/training/test_devices.py tests/training/test_processes.py \
+		-m slow
 	$(PYTEST) tests -m hypothesis --hypothesis-profile stress $(SIDE_BY_SIDE)
 	$(BIN)/python -m tests.stress.damage
 	$(BIN)/python -m tests.stress.kills

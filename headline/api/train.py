@@ -8,7 +8,9 @@ from typing import Any
 
 from headline.api.settings import names_of, shares
 from headline.bundle import load_bundle
+from headline.errors import ConfigError
 from headline.evaluation.metrics import Rouge
+from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, PresetName, Run
 from headline.settings.styles import StyleConfig
@@ -17,6 +19,9 @@ from headline.system.interrupt import Wish
 from headline.system.outputs import check_outputs
 
 OnEpoch = Callable[[Mapping[str, Any]], object]
+
+# The command alone starts processes on Ray.
+OF_HOSTS = names_of(HostsConfig) - {"on", "workers", "address", "gpus_per_worker"}
 
 logger = logging.getLogger("headline")
 
@@ -50,7 +55,8 @@ def train(
         overwrite: replace the model that is there.
         resume: continue the interrupted training in ``model_dir``.
         styles: number of headline styles to find after the training; 0 for none.
-        settings: of ``TrainConfig`` and ``ModelConfig``, such as ``max_minutes=10``.
+        settings: of ``TrainConfig`` and ``ModelConfig``, such as ``max_minutes=10``;
+            and ``hosts="auto"``, to train together with other processes.
 
     Returns:
         the ROUGE of the model that was kept, on a sample of the valid split.
@@ -72,6 +78,8 @@ def train(
     run = replace(run, overwrite=overwrite, resume=resume, styles=styles)
     if not styles:
         return train_model(run, logger.info, wish, on_epoch)
+    if run.hosts.hosts != "one":
+        raise ConfigError("styles are found on one host: give styles=0", "styles")
     from headline.training.styles.after import train_with_styles
 
     StyleConfig(styles=styles)  # before the training, which takes longer
@@ -86,8 +94,8 @@ def _run(
     settings: Mapping[str, Any],
 ) -> Run:
     """Returns the run with the given settings."""
-    training, network = shares(
-        dict(settings), names_of(TrainConfig), names_of(ModelConfig)
+    training, network, hosts = shares(
+        dict(settings), names_of(TrainConfig), names_of(ModelConfig), OF_HOSTS
     )
     chosen = PRESETS[PresetConfig(preset=preset).preset]
     bases = {"init_from": [init_from]} if init_from else {}
@@ -101,4 +109,5 @@ def _run(
         train=chosen.train.changed(training),
         decode=chosen.decode,
         init_from=init_from,
+        hosts=HostsConfig.from_dict(hosts),
     )

@@ -17,6 +17,7 @@ from headline.settings.search import DecodeConfig
 from headline.system.compression import plain_name
 
 if TYPE_CHECKING:
+    from headline.settings.hosts import HostsConfig
     from headline.settings.model import ModelConfig
     from headline.settings.train import TrainConfig
 
@@ -104,6 +105,17 @@ def training_rules(model: "ModelConfig", train: "TrainConfig") -> Iterable[Rule]
     drops = model.dropout or model.token_dropout or bigrams
     rises = bool(drops or not train.dropout_epochs)
     yield "dropout_epochs", rises, "--dropout, or another dropout, above 0"
+
+
+def hosts_rules(hosts: "HostsConfig") -> Iterable[Rule]:
+    """Yields the rules for settings of a training on several hosts."""
+    several, on_ray = hosts.hosts == "auto", hosts.on == "ray"
+    yield "processes", several, "--hosts auto"
+    yield "process_id", several, "--hosts auto"
+    yield "join_minutes", several or on_ray, "--hosts auto, or --on ray"
+    yield "stall_minutes", several or on_ray, "--hosts auto, or --on ray"
+    for name in ("workers", "address", "gpus_per_worker"):
+        yield name, on_ray, "--on ray"
 
 
 def is_delimited(path: Path) -> bool:

@@ -1,12 +1,13 @@
 """``headline train``."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from headline.cli.asked import Asked, part
-from headline.cli.effects import refuse_idle, training_rules
+from headline.cli.effects import hosts_rules, refuse_idle, training_rules
 from headline.cli.older import FIND_LR, tell_newer
 from headline.cli.options import (
     argument,
@@ -18,6 +19,7 @@ from headline.cli.options import (
 )
 from headline.cli.paths import FOLDER
 from headline.cli.story import tell, timed
+from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
 from headline.settings.presets import PRESETS, PresetConfig, Run
 from headline.settings.styles import StyleConfig
@@ -71,7 +73,9 @@ init_option = option(
     group="Output",
     help="Then find this many headline styles, as `headline styles` does (0: none).",
 )
-@settings_options(part(PresetConfig), part(TrainConfig), part(ModelConfig))
+@settings_options(
+    part(PresetConfig), part(TrainConfig), part(ModelConfig), part(HostsConfig)
+)
 @option(
     "--find-lr", is_flag=True, advanced=True, help="Older form of `headline find-lr`."
 )
@@ -106,10 +110,17 @@ def train(
         other = "--resume" if resume else other
         raise click.UsageError(f"--find-lr trains nothing, so leave out {other}")
     settings = settings_of(asked, init_from)
+    hosts = asked.over(HostsConfig())
+    refuse_idle(asked, hosts_rules(hosts))
+    if num_styles and (hosts.hosts, hosts.on) != ("one", "here"):
+        raise click.UsageError(
+            "--styles needs one host: leave it out, and run `headline styles` later"
+        )
     if asked.printing:
-        return asked.show(*settings)
+        return asked.show(*settings, hosts)
     run = run_with(settings, data_dir, model_dir, init_from)
     run = replace(run, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
+    run = replace(run, hosts=hosts)
     start(replace(run, styles=_checked(num_styles)), find_lr)
     if find_lr:
         tell_newer(FIND_LR)
@@ -163,17 +174,23 @@ def start(run: Run, find_lr: bool) -> None:
     from headline.cli.places import check_training
 
     check_training(run, find_lr)
-    click.echo(run_training(run, find_lr))
+    if line := run_training(run, find_lr):
+        click.echo(line)
 
 
 def run_training(run: Run, find_lr: bool) -> str:
-    """Trains, or finds a learning rate, and returns the line to print at the end."""
+    """Trains, or finds a learning rate, and returns the line to print at the end.
+
+    If several processes train together, only process 0 has such a line.
+    """
     from headline.network.backend import (
         choose_backend,
         muted_native_stderr,
         share_cores,
     )
 
+    if run.hosts.on == "ray":
+        return _run_on_ray(run)
     choose_backend()
     with muted_native_stderr():
         with timed("loaded Keras"):
@@ -190,7 +207,22 @@ def run_training(run: Run, find_lr: bool) -> str:
                 from headline.training.styles.after import train_with_styles
 
                 train_with_styles(run, tell, interrupt)
+    return str(run.model_dir) if _is_first(run.hosts) else ""
+
+
+def _run_on_ray(run: Run) -> str:
+    from headline.training.on_ray import train_on_ray
+
+    interrupt = Interrupt(tell)
+    with interrupt.listening():
+        train_on_ray(run, tell, interrupt)
     return str(run.model_dir)
+
+
+def _is_first(hosts: HostsConfig) -> bool:
+    from headline.training.hosts import find_place
+
+    return hosts.hosts == "one" or find_place(hosts, os.environ).rank == 0
 
 
 def network_of(model_dir: Path) -> ModelConfig:

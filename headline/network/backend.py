@@ -166,7 +166,8 @@ def _hide_gpus(backend: str) -> None:
         import jax
 
         config: Any = jax.config  # typed only where JAX is installed
-        config.update("jax_default_device", jax.devices("cpu")[0])
+        # Not ``jax.devices``: the first of them may belong to another process.
+        config.update("jax_default_device", jax.local_devices(backend="cpu")[0])
 
 
 def _has_gpu(backend: str) -> bool:

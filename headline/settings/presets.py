@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from headline.settings.base import Config, setting
+from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
 from headline.settings.search import DecodeConfig
 from headline.settings.train import TrainConfig
@@ -44,6 +45,7 @@ class Run:
     resume: bool = False  # continue from the last checkpoint in MODEL_DIR
     tensorboard: Path | None = None  # folder for an event file
     styles: int = 0  # number of styles to find after the training
+    hosts: HostsConfig = field(default_factory=HostsConfig)
 
 
 @dataclass(frozen=True, kw_only=True)

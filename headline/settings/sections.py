@@ -12,6 +12,7 @@ from headline.settings.commands import (
     ShardsConfig,
 )
 from headline.settings.engine import EngineConfig
+from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PresetConfig
@@ -36,6 +37,7 @@ _KINDS: tuple[type[Config], ...] = (
     EngineConfig,
     ServeConfig,
     TopicsConfig,
+    HostsConfig,
 )
 
 # Section -> name -> setting.

@@ -17,6 +17,7 @@ from headline.text.ids import Ids
 from headline.text.source import Source
 from headline.training.batches import Batches, pipeline
 from headline.training.callbacks import Guard
+from headline.training.group import PromptWish
 from headline.training.training import Training
 
 
@@ -71,14 +72,17 @@ class Scorer:
 
     def __init__(self, training: Training) -> None:
         self.run, self.dataset = training.run, training.dataset
-        self.model, self.wish = training.model, training.wish
+        self.model, self.wish, group = training.model, training.wish, training.group
+        # While process 0 writes, the others wait and agree on nothing.
+        self.prompt = self.wish if group.is_alone else PromptWish(group)
         self.pairs = self.dataset.sample("valid", self.run.train.valid_articles)
         self.references = self._marked([one.target for one in self.pairs])
         tokenizer = self.dataset.tokenizer
         most = self.dataset.config.max_source_length
         self._sources = [Source.read(one.source, tokenizer, most) for one in self.pairs]
         self.keras_engine: KerasEngine | None = None
-        if device_in_use() != "CPU":
+        # All processes would have to run the model on its device.
+        if device_in_use() != "CPU" and group.is_alone:
             self.keras_engine = KerasEngine(self.model, self.run.decode.shortlist)
 
     def losses(self) -> dict[str, float]:
@@ -104,7 +108,7 @@ class Scorer:
             decode = replace(decode, batch_size=GPU_BATCH)
         generator = Generator(
             self.dataset.tokenizer,
-            Interruptible(self._engine(), self.wish),
+            Interruptible(self._engine(), self.prompt),
             decode,
             self.dataset.config.max_source_length,
         )

@@ -1,9 +1,11 @@
 """``headline train``: fits the model, and shows sample headlines after every epoch."""
 
 import gc
+import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import keras
@@ -34,9 +36,15 @@ from headline.settings.train import EPOCHS, TrainConfig
 from headline.system.folders import locked
 from headline.system.interrupt import Wish
 from headline.system.progress import Report
+from headline.training.alike import check_alike, versions
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
+from headline.training.beat import Beat
 from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored, Watch
+from headline.training.environment import environment
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
+from headline.training.group import PARTING, Group
+from headline.training.joining import joined
+from headline.training.link import Pace
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.phases import Phase, plan_phases
 from headline.training.schedule import Schedule
@@ -58,11 +66,14 @@ def train_model(
 ) -> Rouge:
     """Trains on a DATA_DIR and writes MODEL_DIR, in any thread.
 
+    With ``run.hosts``, several processes train together; process 0 writes.
+
     Args:
         report: called with each line to show to the user.
         wish: a request to stop, which another thread may make; it is checked after each
             update and between the steps of a validation.
-        on_epoch: called after each epoch, once its checkpoint is written.
+        on_epoch: called after each epoch, once its checkpoint is written; only in
+            process 0.
 
     Returns:
         the scores of the model that was kept, on the sample of the valid split.
@@ -72,39 +83,59 @@ def train_model(
         DataError: the DATA_DIR is missing or damaged.
         Interrupted: a stop was requested; a checkpoint was written.
     """
-    dataset = open_dataset(run.data_dir)
-    _check_valid(dataset)
-    run = _fitted(run, dataset)
-    with locked(run.model_dir):
-        _check_folder(run)
-        tidy_model(run.model_dir)
-        with on_devices(run.train.device):
-            return _train(run, dataset, report, wish or Wish(), on_epoch)
+    with joined(run.hosts, report, wish or Wish()) as group, ExitStack() as stack:
+        with group.together():
+            dataset = open_dataset(run.data_dir)
+            _check_valid(dataset)
+            run = _fitted(run, dataset)
+        with group.together():
+            if group.is_first:
+                stack.enter_context(locked(run.model_dir))
+                _check_folder(run)
+                tidy_model(run.model_dir)
+        with group.together():
+            run = as_begun(run)
+        with group.together():
+            stack.enter_context(on_devices(run.train.device))
+        own = settings(run, dataset) | _checkpoint_of(run)
+        check_alike(group, own | versions(environment()))
+        return _train(run, dataset, group, on_epoch if group.is_first else None)
 
 
-def _train(
-    run: Run, dataset: Dataset, report: Report, wish: Wish, on_epoch: OnEpoch | None
-) -> Rouge:
-    run = as_begun(run)
+def _checkpoint_of(run: Run) -> dict[str, Any]:
+    """Returns what tells two checkpoints to resume from apart."""
+    if not run.resume:
+        return {}
+    state = json.dumps(load_checkpoint(run.model_dir).state)
+    return {"checkpoint": sha256(state.encode()).hexdigest()}
+
+
+def _train(run: Run, dataset: Dataset, group: Group, on_epoch: OnEpoch | None) -> Rouge:
+    report = group.report
     keras.utils.set_random_seed(run.train.seed)
     dataset, model = _fresh_model(run, dataset, report)
     phases = plan_phases(run.train, dataset.splits)
-    state = _starting_state(run, dataset, model, phases)
+    with group.together():  # all have read the checkpoint before it is written anew
+        state = _starting_state(run, dataset, model, phases)
     training = Training(
         run=run,
         dataset=dataset,
         model=model,
         state=state,
         clock=Clock(run.train.max_minutes, state),
-        wish=wish,
+        wish=group.wish if group.is_alone else Wish(),
         report=report,
+        group=group,
     )
+    if not group.is_alone:
+        training.clock.tell(state.seconds)
     report(f"{_opening(run, dataset, model, phases)}; {ending(run.train)}")
     _note_devices(training)
     try:
         _fit_phases(training, state.to_come(phases), on_epoch)
     except Interrupted:
-        training.save_checkpoint()
+        with group.together():
+            training.save_checkpoint()
         report(
             f"stopped after {state.update:,} updates: the same command with "
             "--resume goes on from here"
@@ -118,17 +149,20 @@ def _fit_phases(
     training: Training, phases: Sequence[Phase], on_epoch: OnEpoch | None
 ) -> None:
     run, state = training.run, training.state
-    stopper, events = Stopper(training), None
+    stopper, events, more = Stopper(training), None, list[keras.callbacks.Callback]()
     validation = Validation(training, stopper)
-    if run.tensorboard is not None:
+    if run.tensorboard is not None and training.group.is_first:
         events = Events(EventFile(run.tensorboard, state.update), state)
+        more.append(events)
+    if device_count() > 1:
+        more.append(Pace(training.report))
     for phase in phases:
         state.enter(phase)
         while not state.phase_over or state.current.batches:
             if state.current.logs:  # the epoch was stopped during its validation
                 validation.end_epoch()
             else:
-                _fit_epoch(training, phase, validation, events)
+                _fit_epoch(training, phase, [*more, validation])
             stopper.end_late(phase)
             training.save_checkpoint()
             if events is not None:
@@ -140,23 +174,28 @@ def _fit_phases(
 
 
 def _fit_epoch(
-    training: Training, phase: Phase, validation: Validation, events: Events | None
+    training: Training, phase: Phase, last: Sequence[keras.callbacks.Callback]
 ) -> None:
-    """Trains for the rest of an epoch; halves the batches if memory is too small."""
+    """Trains for the rest of an epoch; halves the batches if memory is too small.
+
+    Args:
+        last: callbacks that come after those of the updates; the last one validates.
+    """
     while True:
         try:
-            return _fit_batches(training, phase, validation, events)
+            return _fit_batches(training, phase, last)
         except Exception as error:
             # In the validation, smaller batches would not help.
             if not is_out_of_memory(error) or training.state.current.logs:
                 raise
         # The error is gone. This frees what its traceback held in reference cycles.
         gc.collect()
+        _check_memory_of_all(training)
         _halve_batches(training)
 
 
 def _fit_batches(
-    training: Training, phase: Phase, validation: Validation, events: Events | None
+    training: Training, phase: Phase, last: Sequence[keras.callbacks.Callback]
 ) -> None:
     config, state, model = training.config, training.state, training.model
     counter = label_counter(model) if config.accumulate > 1 else None
@@ -170,17 +209,33 @@ def _fit_batches(
             initial_epoch=state.epoch,
             epochs=state.epoch + 1,
             callbacks=[
+                *([] if training.group.is_alone else [Beat(training)]),
                 *([Restored(model)] if epoch.batches else []),
                 Schedule(config, phase, training.clock, state),
                 Watch(epoch),
                 Alarm(state),
-                meter,
-                *([events] if events is not None else []),
+                *([meter] if training.group.is_first else []),
+                *last[:-1],
                 Checkpoints(training),
-                validation,
+                last[-1],
             ],
             verbose=0,
             shuffle=False,  # the plan of batches is shuffled already
+        )
+
+
+def _check_memory_of_all(training: Training) -> None:
+    """Checks that memory is too small in all processes, so that all halve the batches.
+
+    Raises:
+        TrainingError: others had enough. They wait in the update for this process.
+    """
+    state = training.state
+    update = f"out of memory {state.halvings} in update {state.update}"
+    if not training.group.all_came(update, PARTING):
+        raise TrainingError(
+            f"out of memory in process {training.group.rank}, but not in all: start "
+            "all of them again with a smaller --batch-size and a larger --accumulate"
         )
 
 

@@ -12,6 +12,7 @@ from headline.settings.presets import Run
 from headline.settings.train import TrainConfig
 from headline.system.interrupt import Wish
 from headline.system.progress import Report, Ticker
+from headline.training.group import Group
 from headline.training.state import TrainingState, capture, settings
 
 
@@ -28,16 +29,25 @@ class Clock:
         self.limit = math.inf if max_minutes is None else max_minutes * 60
         self._state = state
         self._start = time.monotonic() - state.seconds
+        self._told: float | None = None
 
     def seconds(self) -> float:
         """Returns the seconds since the training began."""
         return time.monotonic() - self._start
 
+    def tell(self, seconds: float) -> None:
+        """Makes ``share`` depend on the seconds that all processes agreed on."""
+        self._told = seconds
+
     def share(self) -> float:
-        """Returns the share of the time for updates that is used up, at most 1."""
+        """Returns the share of the time for updates that is used up, at most 1.
+
+        If several processes train together, they all get the same share.
+        """
+        seconds = self.seconds() if self._told is None else self._told
         # At most half of the time is reserved for the validation.
         room = max(self.limit - self._state.reserved, self.limit / 2)
-        return min(1.0, self.seconds() / room) if math.isfinite(room) else 0.0
+        return min(1.0, seconds / room) if math.isfinite(room) else 0.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +59,9 @@ class Training:
     model: HeadlineModel
     state: TrainingState
     clock: Clock
-    wish: Wish  # to stop
+    wish: Wish  # to stop; all processes agree on it
     report: Report
+    group: Group  # the processes that train together
     ticker: Ticker = field(default_factory=Ticker)  # of lines within an epoch
 
     @property
@@ -59,7 +70,12 @@ class Training:
         return self.run.train.halved(self.state.halvings)
 
     def save_checkpoint(self) -> None:
-        """Writes a checkpoint from which the training can continue."""
+        """Writes a checkpoint from which the training can continue.
+
+        Only process 0 writes.
+        """
+        if not self.group.is_first:
+            return
         read_back(self.model)
         self.state.seconds = self.clock.seconds()
         same = settings(self.run, self.dataset)

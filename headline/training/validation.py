@@ -1,12 +1,13 @@
 """Validation after each epoch: sample headlines and their scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from headline.data.corpus import Pair
 from headline.data.store import evenly
+from headline.evaluation.metrics import Rouge
 from headline.training.keeper import Keeper
 from headline.training.phases import PSEUDO_PAIRS
 from headline.training.scorer import Scorer
@@ -27,6 +28,7 @@ class Validation(keras.callbacks.Callback):
         super().__init__()
         self.run, self.state = training.run, training.state
         self.clock, self.report = training.clock, training.report
+        self.group = training.group
         self.scorer = Scorer(training)
         self.keeper = Keeper(training, self.scorer.references)
         self.stopper = stopper
@@ -40,16 +42,46 @@ class Validation(keras.callbacks.Callback):
         Raises:
             Interrupted: a stop was requested; then nothing has been written.
         """
-        begin = self.clock.seconds()
+        begin, before = self.clock.seconds(), len(self.state.history)
         logs = self.state.current.logs | self.scorer.losses()
+        told = self.group.decide(lambda: self._judge(logs, begin))
+        if not self.group.is_alone:
+            self._take(told, before)
+        self.state.end_epoch()
+
+    def _judge(self, logs: Mapping[str, float], begin: float) -> dict[str, Any]:
+        """Writes headlines and what the epoch has brought; only process 0 does.
+
+        Returns:
+            what the other processes must know of it.
+        """
+        state = self.state
         written = self.scorer.write()
         self.keeper.record(logs, written.scores)
         is_kept = self.keeper.keep_best(written)
-        self._show(self.state.epoch, written.headlines, is_kept)
+        self._show(state.epoch, written.headlines, is_kept)
         self.stopper.end_stale()
         self.keeper.write()
-        self.state.end_epoch()
-        self.state.reserved = self.clock.seconds() - begin
+        state.reserved = self.clock.seconds() - begin
+        return {
+            "row": state.history[-1],
+            "phase_over": state.phase_over,
+            "best": state.best and vars(state.best),
+            "reserved": state.reserved,
+            "seconds": self.clock.seconds(),
+        }
+
+    def _take(self, told: Mapping[str, Any], before: int) -> None:
+        """Takes over what process 0 tells.
+
+        Args:
+            before: number of epochs in the history before this one.
+        """
+        state = self.state
+        state.history[before:] = [told["row"]]
+        state.phase_over, state.reserved = told["phase_over"], told["reserved"]
+        state.best = told["best"] and Rouge(**told["best"])
+        self.clock.tell(told["seconds"])
 
     def _show(self, epoch: int, headlines: Sequence[str], is_kept: bool) -> None:
         row = self.state.history[-1]

@@ -19,6 +19,7 @@ from headline.settings.commands import (
     ShardsConfig,
 )
 from headline.settings.engine import EngineConfig
+from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, PresetConfig
@@ -44,6 +45,7 @@ KINDS: list[type[Config]] = [
     ServeConfig,
     TopicsConfig,
     StyleConfig,
+    HostsConfig,
 ]
 ALL = [(kind, one) for kind in KINDS for one in schema(kind)]
 

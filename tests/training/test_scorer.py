@@ -28,6 +28,7 @@ def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
         run=SimpleNamespace(train=run.train, decode=run.decode),
         model=None,
         wish=SimpleNamespace(check=lambda: None),
+        group=SimpleNamespace(is_alone=True),
     )
     monkeypatch.setattr("headline.training.scorer.device_in_use", lambda: "CPU")
     monkeypatch.setattr(Scorer, "_engine", lambda _: CopyEngine(4))
