@@ -51,6 +51,7 @@ class CandidateView:
     text: str
     style: str  # its name or number; "" without one
     score: str
+    confidence: str  # in percent; "" without one
     shades: str  # of the article, for the whole headline
     tokens: Sequence[TokenView]
     map: HeatMap
@@ -133,10 +134,15 @@ def _candidate(headline: ExplainedHeadline, explanation: Explanation) -> Candida
         text=headline.text,
         style=headline.style or "",
         score=f"{headline.score:.2f}",
+        confidence=_percent(headline.confidence),
         shades=_pairs(shades_of(_whole(headline, pointer), len(source))),
         tokens=[_token(token, pointer) for token in headline.tokens],
         map=heat_map(headline.tokens, source),
     )
+
+
+def _percent(confidence: float | None) -> str:
+    return "" if confidence is None else f"{confidence:.1f}%"
 
 
 def _token(token: Token, pointer: bool) -> TokenView:

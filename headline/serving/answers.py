@@ -46,11 +46,14 @@ def headline_fields(headline: Headline, known: frozenset[str]) -> dict[str, Any]
 def _plain_fields(
     headline: Headline | ExplainedHeadline, known: frozenset[str]
 ) -> dict[str, Any]:
-    return {
+    fields = {
         "text": headline.text,
         "score": round(headline.score, DIGITS),
         "unsupported": [*unsupported(headline.text, known)],
     }
+    if headline.confidence is not None:
+        fields["confidence"] = headline.confidence
+    return fields
 
 
 def unsupported(text: str, known: frozenset[str]) -> Iterator[dict[str, Any]]:

@@ -42,12 +42,19 @@ class Unsupported(BaseModel):
     end: int
 
 
+CONFIDENCE = Field(
+    default=None,
+    description="Estimated chance in percent that the headline is good, if asked for.",
+)
+
+
 class FoundHeadline(BaseModel):
     """A headline."""
 
     text: str
     score: float = Field(description="Natural logarithm of its probability.")
     unsupported: list[Unsupported]
+    confidence: float | None = CONFIDENCE
     style: str | None = Field(
         default=None, description="Name or number of its style, if one was asked for."
     )
@@ -91,6 +98,7 @@ class ExplainedHeadline(BaseModel):
     text: str
     score: float
     unsupported: list[Unsupported]
+    confidence: float | None = CONFIDENCE
     tokens: list[ExplainedToken]
 
 

@@ -35,6 +35,7 @@ from headline.system.interrupt import Wish
 from headline.system.progress import Report
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
 from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored, Watch
+from headline.training.confidence import end_training
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.training.optimizers import exchange_optimizer, make_optimizer
 from headline.training.phases import Phase, plan_phases
@@ -77,7 +78,10 @@ def train_model(
     with locked(run.model_dir):
         _check_folder(run)
         tidy_model(run.model_dir)
-        return _train(run, dataset, report, wish or Wish(), on_epoch)
+        wish = wish or Wish()
+        rouge = _train(run, dataset, report, wish, on_epoch)
+        end_training(run, dataset, report, wish)
+    return rouge
 
 
 def _train(

@@ -64,6 +64,15 @@ class Queries:
     matches: Floats | None  # (B K, features, S): see ``Matches``
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a step returns for each row; see ``Step``."""
+
+    num_candidates: int  # M
+    ids: Ids | None  # (R, W)
+    doubts: bool
+
+
 class Readout:
     """Attention, the output layer and, if configured, a pointer or a source prior.
 
@@ -135,16 +144,22 @@ class Readout:
         self,
         projected: Projected,
         queries: Queries,
-        num_candidates: int,
-        wanted: Ids | None,
-    ) -> tuple[Floats, Ids]:
-        """Returns the best next tokens and the wanted ones; see ``Engine.step``."""
+        wanted: Wanted,
+    ) -> tuple[Floats, Ids, Floats | None]:
+        """Returns the best next tokens and the wanted ones; see ``Engine.step``.
+
+        Returns:
+            log-probabilities, ids and, if wanted, what ``DoubtEngine.doubts`` returns.
+        """
         features, _ = self.attend(projected, queries)
         if projected.copying is None:
             log_probs = self.log_probs(projected, queries, features)
-            return best_columns(log_probs, num_candidates, wanted)
+            best = best_columns(log_probs, wanted.num_candidates, wanted.ids)
+            certain = np.array([[1, 0]], np.float32).repeat(len(features), axis=0)
+            return *best, certain if wanted.doubts else None
         mixture = self.mixture(projected, projected.copying, queries, features)
-        return mixture.best(num_candidates, wanted)
+        doubts = mixture.doubts() if wanted.doubts else None
+        return *mixture.best(wanted.num_candidates, wanted.ids), doubts
 
     def attend(self, projected: Projected, queries: Queries) -> tuple[Floats, Floats]:
         """Attends to the article: Vaswani et al. 2017, eq. 1.
