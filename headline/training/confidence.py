@@ -270,11 +270,8 @@ def fit(
     likeness = fit_likeness(found.numbers)
     ridge = min(RIDGES, key=lambda one: _loss(crossed(found.features, good, one), good))
     log_odds = crossed(found.features, good, ridge)
-    stretch = _line(log_odds[:, None], good, 0.0)  # Platt 1999
     line = _line(found.features, good, ridge)
-    # Not below 0: a fit worse than chance tells nothing but the share of good ones.
-    factor = max(0.0, float(stretch.weights[0] / stretch.scale[0]))
-    shift = stretch.bias - float(stretch.mean[0]) * factor
+    factor, shift = _stretch(log_odds, good)
     model = ConfidenceModel(
         names=FEATURES,
         mean=_numbers(line.mean),
@@ -300,14 +297,25 @@ def _cross_fitted(
     good = (found.rouge_l >= model.good_rouge_l).astype(np.float64)
 
     def stretched(train: Flags, test: Flags) -> Doubles:
-        line = _line(log_odds[train, None], good[train], 0.0)
-        return line.log_odds(log_odds[test, None])
+        factor, shift = _stretch(log_odds[train], good[train])
+        return factor * log_odds[test] + shift
 
-    again = _by_folds(len(good), stretched)
+    again = _by_folds(good, stretched)
     chances = 100 * logistic(again + model.reduction(found.numbers))
     return confidence_scores(
         chances.tolist(), found.rouge_l.tolist(), model.good_rouge_l
     )
+
+
+def _stretch(log_odds: Doubles, good: Doubles) -> tuple[float, float]:
+    """Returns the factor and the shift that calibrate log-odds.
+
+    Platt 1999, "Probabilistic outputs for support vector machines".
+    """
+    line = _line(log_odds[:, None], good, 0.0)
+    # Not below 0: a fit worse than chance tells nothing but the share of good ones.
+    factor = max(0.0, float(line.weights[0] / line.scale[0]))
+    return factor, line.bias - float(line.mean[0]) * factor
 
 
 def fit_likeness(numbers: Doubles) -> Likeness:
@@ -334,18 +342,23 @@ def crossed(features: Doubles, good: Doubles, ridge: float) -> Doubles:
     def fitted(train: Flags, test: Flags) -> Doubles:
         return _line(features[train], good[train], ridge).log_odds(features[test])
 
-    return _by_folds(len(good), fitted)
+    return _by_folds(good, fitted)
 
 
-def _by_folds(count: int, fitted: Callable[[Flags, Flags], Doubles]) -> Doubles:
+def _by_folds(good: Doubles, fitted: Callable[[Flags, Flags], Doubles]) -> Doubles:
     """Returns what ``fitted`` returns for each fold, given masks of train and test.
 
-    It is the mean over several divisions into folds: one alone depends on chance.
+    It is the mean over several divisions into folds: one alone depends on chance. Each
+    fold has its share of the good headlines. Otherwise a fold with few of them would be
+    judged by a fit that saw many, and the other way round.
     """
-    found = np.zeros((REPEATS, count))
+    found = np.zeros((REPEATS, len(good)))
     for seed in range(REPEATS):
-        folds = np.random.default_rng(seed).permutation(count) % FOLDS
-        for fold in range(min(FOLDS, count)):
+        order = np.random.default_rng(seed).permutation(len(good))
+        order = order[np.argsort(good[order], kind="stable")]
+        folds = np.empty(len(good), np.intp)
+        folds[order] = np.arange(len(good)) % FOLDS
+        for fold in range(min(FOLDS, len(good))):
             test = folds == fold
             found[seed, test] = fitted(~test, test)
     means: Doubles = found.mean(axis=0)

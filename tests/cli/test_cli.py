@@ -35,6 +35,7 @@ COMMANDS = (
     "train",
     "styles",
     "find-lr",
+    "calibrate",
     "evaluate",
     "score",
     "generate",

@@ -20,6 +20,7 @@ GROUPS = {
     "topics": ["Output", "Topics", "Updates", "Machine"],
     "train": ["Output", "Starting point", "Training time", "Machine", "Network"],
     "styles": ["Model", "Output", "Styles", "Learning", "Machine"],
+    "calibrate": ["Model", "Output", "Fit"],
     "find-lr": ["Output", "Starting point", "Training time", "Machine", "Network"],
     "evaluate": ["Model", "Output", "Search", "Random headlines", "Input files"],
     "score": ["Model", "Output", "Input files", "Machine"],

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -66,8 +67,8 @@ def slow_features(draft: Draft, source: Source, vocab_size: int) -> dict[str, fl
 
     probs = [math.exp(one.log_prob) for one in draft.compared]
     alike = sum(p * likeness(o) for p, o in zip(probs, draft.compared, strict=True))
-    pairs = [*zip(article, article[1:], strict=False)]
-    bigrams = [*zip(own.ids, own.ids[1:], strict=False)]
+    pairs = [*pairwise(article)]
+    bigrams = [*pairwise(own.ids)]
     places = [pairs.index(one) for one in bigrams if one in pairs]
     mean = sum(places) / len(places) if places else len(article)
     inside = [min(max(gate, 1e-6), 1 - 1e-6) for gate in gates]
@@ -86,9 +87,7 @@ def slow_features(draft: Draft, source: Source, vocab_size: int) -> dict[str, fl
         "place": math.log1p(mean),
         "has_digit": any(map(str.isdigit, written)),
         "gate_entropy": sum(both) / count,
-        "copy_entropy": sum(
-            (1 - g) * e for g, e in zip(gates, entropies, strict=True)
-        )
+        "copy_entropy": sum((1 - g) * e for g, e in zip(gates, entropies, strict=True))
         / count,
         "most_copy_entropy": max(entropies),
         "agreement": alike / sum(probs),
@@ -300,5 +299,5 @@ def test_a_trail_adds_up_to_the_log_probability(settings: dict[str, object]) -> 
         assert one.trail.shape == (len(one.ids) + 1, 3)
         assert one.trail[:, 0].sum() == pytest.approx(one.log_prob)
         assert (one.trail[:, 0] < 1e-6).all()
-        assert (0 <= one.trail[:, 1]).all() and (one.trail[:, 1] <= 1).all()
+        assert (one.trail[:, 1] >= 0).all() and (one.trail[:, 1] <= 1).all()
     assert all(one.trail is None for ended in without for one in ended)

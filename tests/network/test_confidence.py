@@ -128,6 +128,4 @@ def test_a_damaged_likeness_is_refused(
 ) -> None:
     raw = model.to_dict()
     with pytest.raises((ConfigError, ValueError)):
-        ConfidenceModel.from_dict(
-            raw | {"likeness": raw["likeness"] | {name: value}}
-        )
+        ConfidenceModel.from_dict(raw | {"likeness": raw["likeness"] | {name: value}})

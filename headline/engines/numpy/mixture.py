@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import IMPOSSIBLE, TINY, Floats
+from headline.engines.base import IMPOSSIBLE, Floats
 from headline.engines.numpy.candidates import BELOW_ANY, beside, ranked, top_columns
 from headline.engines.numpy.layers import LOWEST, exact_sigmoid, finite_log
 from headline.engines.numpy.output import Logits, OwnTokens
@@ -73,19 +73,6 @@ class Mixture:
         weights = largest, total, listed, unlisted
         copied = own.sums(copy, logits.rows)
         return cls(logits, own, exact_sigmoid(gate), copy, *weights, copied)
-
-    def doubts(self) -> Floats:
-        """Returns the gate and the collision entropy of copying, (R, 2).
-
-        See ``DoubtEngine.doubts``.
-        """
-        total = np.maximum(self.copy.sum(axis=1), TINY)  # 1 - g
-        largest = np.maximum(self.copy.max(axis=1), TINY)
-        # Divided first: the square of a small weight would be 0 in float32.
-        scaled = self.copy / largest[:, None]
-        squares = np.einsum("rs,rs->r", scaled, scaled)
-        entropy = 2 * np.log(total / largest) - np.log(np.maximum(squares, 1))
-        return np.stack([self.gate[:, 0], np.maximum(entropy, 0)], axis=1)
 
     def shares(self, ids: Ids, asking: NDArray[np.intp]) -> Shares:
         """Returns the generated and copied probabilities of given tokens.
