@@ -127,9 +127,16 @@ def estimator_of(
 
     Another version may have fitted other features.
     """
-    if model is None or (model.names, model.likeness.names) != (FEATURES, NUMBERS):
+    if model is None or not is_usable(model):
         return None
     return Estimator(Measures(tokenizer), model)
+
+
+def is_usable(model: ConfidenceModel | None) -> bool:
+    """Tells whether there is a confidence that this version can use."""
+    if model is None:
+        return False
+    return (model.names, model.likeness.names) == (FEATURES, NUMBERS)
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ class AboutModel(BaseModel):
 
     version: str
     max_source_length: int = Field(description="Characters that the model reads.")
+    confidence: bool = Field(description="Whether with_confidence can be asked for.")
     defaults: dict[str, Any] = Field(description="Search settings without options.")
     options: dict[str, Any] = Field(description="JSON schema of the options.")
     training: dict[str, Any]
@@ -231,6 +232,7 @@ class Api:
             {
                 "version": __version__,
                 "max_source_length": model.max_source_length,
+                "confidence": model.confidence,
                 "defaults": _told(model.config),
                 "options": options_schema(model.config),
                 "training": model.about,

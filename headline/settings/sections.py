@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from headline.settings.base import Config, Setting, offered
 from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.confidence import ConfidenceConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PresetConfig
@@ -25,6 +26,7 @@ _KINDS: tuple[type[Config], ...] = (
     DecodeConfig,
     GenerateConfig,
     StyleConfig,
+    ConfidenceConfig,
     MachineConfig,
     ServeConfig,
     TopicsConfig,
