@@ -131,7 +131,6 @@ class DecodeConfig(Config):
         "Leave headlines with a lower confidence blank (0: none). The confidence is"
         " written, too.",
         group=_TRUST,
-        level="basic",
         unit="percent",
         range=Range(low=0, high=100),
     )

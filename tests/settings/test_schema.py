@@ -13,6 +13,7 @@ from headline.generation.files import Task
 from headline.settings.base import Config, Kind, Level, Range, Setting, offered, schema
 from headline.settings.clean import CleanConfig
 from headline.settings.commands import FormatConfig, GenerateConfig, MachineConfig
+from headline.settings.confidence import ConfidenceConfig
 from headline.settings.model import ModelConfig
 from headline.settings.prepare import PrepareConfig
 from headline.settings.presets import PRESETS, PresetConfig
@@ -36,6 +37,7 @@ KINDS: list[type[Config]] = [
     ServeConfig,
     TopicsConfig,
     StyleConfig,
+    ConfidenceConfig,
 ]
 ALL = [(kind, one) for kind in KINDS for one in schema(kind)]
 
