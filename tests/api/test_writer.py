@@ -342,11 +342,13 @@ def test_a_writer_tells_how_sure_it_is(tmp_path: Path) -> None:
     plain = writer.write(ARTICLES[:8])
     sure = writer.write(ARTICLES[:8], with_confidence=True)
     assert texts(sure) == texts(plain) and all(one.confidence is None for one in plain)
-    chances = sorted(one.confidence for one in sure)
-    found = writer.write(ARTICLES[:8], min_confidence=chances[4])
-    assert [one.confidence for one in found] == [one.confidence for one in sure]
-    assert [one.text for one in found] == [
-        one.text if one.confidence >= chances[4] else "" for one in sure
+    chances = [one.confidence or 0.0 for one in sure]
+    least = sorted(chances)[4]
+    found = writer.write(ARTICLES[:8], min_confidence=least)
+    assert [one.confidence for one in found] == chances
+    assert texts(found) == [
+        one.text if chance >= least else ""
+        for one, chance in zip(sure, chances, strict=True)
     ]
     several = writer.write(ARTICLES[0], num_headlines=2, with_confidence=True)
     assert several.others[0].confidence is not None

@@ -101,7 +101,7 @@ def test_engines_tell_the_same_doubts(preset: str) -> None:
         np.testing.assert_array_equal(log_probs, plain)
         *_, state = engine.step(state, Step(parents, tokens, 3, doubts=True))
         found.append(cast(DoubtEngine[Any], engine).doubts(state)[tokens != PAD])
-    np.testing.assert_allclose(*found, atol=1e-4)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
     gates, entropies = found[0].T
     if not config.pointer:
         assert (gates == 1).all() and (entropies == 0).all()
