@@ -7,7 +7,7 @@ from headline.evaluation.confidence import ConfidenceScores
 from headline.pages.axis import number
 from headline.pages.chart import Chart, Picture, line_chart
 from headline.pages.rendering import fill
-from headline.pages.sections import with_section
+from headline.pages.sections import is_page, with_section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,9 @@ def with_confidence(page: str | None, scores: ConfidenceScores) -> str:
         scores: cross-fitted on the valid split.
     """
     view = _view(scores)
-    section = fill("confidence_section.html", view=view)
-    alone = fill("confidence.html", view=view)
-    return with_section(page, "confidence", section, alone)
+    if page is None or not is_page(page):
+        return fill("confidence.html", view=view)
+    return with_section(page, fill("confidence_section.html", view=view))
 
 
 def _view(scores: ConfidenceScores) -> ConfidenceView:
