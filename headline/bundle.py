@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from headline import __version__
 from headline.errors import BundleError, ConfigError
+from headline.network.confidence import ConfidenceModel
 from headline.network.weights import Weights, check_weights
 from headline.settings.base import Config
 from headline.settings.model import ModelConfig
@@ -41,11 +42,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 # Settings of models whose config.json does not have them yet.
 OLDER_MODEL = {"match_length": 0, "bigrams": 0, "styles": 0}
-RULES = "boilerplate"  # key in config.json
+RULES, CONFIDENCE = "boilerplate", "confidence"  # keys in config.json
 CONFIG = "config.json"
 VOCAB = "vocab.json"
 WEIGHTS = "weights.safetensors"
-NEWER = "style", "styles", "by_chance"  # settings that older versions do not know
+# Settings that older versions do not know.
+NEWER = "style", "styles", "by_chance", "with_confidence", "min_confidence"
 STYLES = "styles.safetensors"  # only of a model with styles
 MANIFEST = "manifest.json"
 HISTORY = "history.csv"
@@ -72,6 +74,7 @@ class Bundle:
     provenance: Mapping[str, Any]  # data, versions and settings of its training
     rules: ArticleRules = NO_RULES  # what is removed from articles, as from its corpus
     styles: "Styles | None" = None  # that its network can write in
+    confidence: ConfidenceModel | None = None  # how likely its headlines are good
 
 
 def without_styles(bundle: Bundle) -> Bundle:
@@ -130,6 +133,8 @@ def _write_bundle(folder: Path, bundle: Bundle) -> None:
     }
     if bundle.rules:
         content[RULES] = bundle.rules.to_dict()
+    if bundle.confidence is not None:
+        content[CONFIDENCE] = bundle.confidence.to_dict()
     names = [CONFIG, VOCAB, WEIGHTS]
     if bundle.styles is not None:
         content["styles"] = bundle.styles.to_dict()
@@ -141,7 +146,7 @@ def _write_bundle(folder: Path, bundle: Bundle) -> None:
 
 
 def _as_before(config: Config) -> dict[str, Any]:
-    """Returns settings by name, without those of styles that have no effect."""
+    """Returns settings by name, without newer ones that have no effect."""
     values = config.to_dict()
     return {name: values[name] for name in values if name not in NEWER or values[name]}
 
@@ -222,6 +227,7 @@ def _load_bundle(model_dir: Path) -> Bundle:
             provenance=dict(content["provenance"]),
             styles=_load_styles(model_dir, content, model),
             rules=ArticleRules.from_dict(content.get(RULES, {})),
+            confidence=_load_confidence(content),
         )
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path} is damaged: {error}") from error
@@ -251,6 +257,12 @@ def _check_manifest(model_dir: Path) -> set[str]:
     for name in sorted(names):
         check_sha256(located(model_dir, name), checksums[name], BundleError)
     return names
+
+
+def _load_confidence(content: Mapping[str, Any]) -> ConfidenceModel | None:
+    """Reads the confidence model of a model, if it has one."""
+    raw = content.get(CONFIDENCE)
+    return None if raw is None else ConfidenceModel.from_dict(raw)
 
 
 def _load_styles(

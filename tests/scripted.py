@@ -8,7 +8,9 @@ import numpy as np
 
 from headline.bundle import Bundle
 from headline.engines.base import IMPOSSIBLE, Floats, SourceBatch, Step
+from headline.generation.confidence import FEATURES, NUMBERS
 from headline.generation.headlines import Headline
+from headline.network.confidence import ConfidenceModel, Likeness
 from headline.network.styles.catalogue import Example, Style, StyleMap, Styles
 from headline.network.styles.form import FormSpace
 from headline.network.styles.posterior import StyleJudge, judge_shapes
@@ -102,6 +104,34 @@ def tiny_bundle(text: str, vocab_size: int = 12, width: int = 8) -> Bundle:
         weights=random_weights(model),
         provenance={"corpus": "没有"},
     )
+
+
+def random_confidence(seed: int = 0) -> ConfidenceModel:
+    """Returns a confidence that nobody has fitted; each of its numbers matters."""
+    rng = np.random.default_rng(seed)
+    size, numbers = len(FEATURES), len(NUMBERS)
+    likeness = Likeness(
+        names=NUMBERS,
+        mean=tuple(rng.normal(size=numbers).tolist()),
+        scale=tuple(rng.uniform(0.5, 2, numbers).tolist()),
+        precision=tuple(tuple(row) for row in np.eye(numbers).tolist()),
+        bound=3.0,
+    )
+    return ConfidenceModel(
+        names=FEATURES,
+        mean=tuple(rng.normal(size=size).tolist()),
+        scale=tuple(rng.uniform(1, 3, size).tolist()),
+        weights=tuple(rng.normal(scale=0.3, size=size).tolist()),
+        bias=0.3,
+        likeness=likeness,
+        good_rouge_l=50.0,
+        fit={"auroc": 0.5},
+    )
+
+
+def confident_bundle(text: str) -> Bundle:
+    """Returns the ``tiny_bundle`` with a confidence."""
+    return replace(tiny_bundle(text), confidence=random_confidence())
 
 
 def styled_bundle(text: str, styles: int = 3) -> Bundle:

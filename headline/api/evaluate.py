@@ -13,6 +13,9 @@ from headline.formats.tables import CorpusFormat
 from headline.settings.commands import FormatConfig
 from headline.text.normalise import normalise
 
+# The confidence is estimated if the model has one, and no headline is left out.
+SCORED = SEARCH - {"with_confidence", "min_confidence"}
+
 
 def evaluate(
     writer: Writer,
@@ -29,7 +32,8 @@ def evaluate(
 
     Returns:
         the ``scores`` of the model, of the opening of the article and of the references
-        themselves; ``print(found.table())`` shows them.
+        themselves, and the figures of its ``confidence`` if it has one;
+        ``print(found.table())`` shows them.
 
     Raises:
         CorpusError: the file cannot be read, an item is not a pair, or there is no
@@ -38,8 +42,8 @@ def evaluate(
     """
     is_file = isinstance(pairs_or_file, str | Path)
     form_names = names_of(FormatConfig) if is_file else frozenset()
-    search, form = shares(settings, SEARCH, form_names)
-    config = search_with(writer.settings, search, SEARCH)
+    search, form = shares(settings, SCORED, form_names)
+    config = search_with(writer.settings, search, SCORED)
     with writer.searching(config) as generator:
         if isinstance(pairs_or_file, str | Path):
             how = CorpusFormat(**FormatConfig(**form).to_dict())

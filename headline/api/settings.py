@@ -7,7 +7,8 @@ from headline.generation.controls import CONTROLS, as_setting, is_missing
 from headline.settings.base import Config, Values, offered
 from headline.settings.search import DecodeConfig, over
 
-SEARCH = CONTROLS | {"batch_size"}  # settings that a call may give for all articles
+# Settings that a call may give for all articles.
+SEARCH = CONTROLS | {"batch_size", "with_confidence"}
 
 
 def names_of(config: type[Config]) -> frozenset[str]:

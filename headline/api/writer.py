@@ -111,6 +111,8 @@ class Writer:
         Returns:
             the best headline of each article: its ``text``, its ``score`` (natural log
             of its probability) and, with ``num_headlines`` above 1, the ``others``.
+            With ``with_confidence=True`` each has a ``confidence``, the estimated
+            chance in percent that it is good; ``min_confidence=60`` blanks the others.
             With ``style`` or ``styles`` each has its ``style``; with ``styles`` they
             are one in each style of the model, the likeliest style first. If
             an article can have no headline, the result has an ``error`` and a blank

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from headline.generation.generator import Generator
 
 
+# The confidence is estimated if the model has one, and no headline is left out.
+TRUST = "with_confidence", "min_confidence"
+
+
 @command("evaluate")
 @argument("places", nargs=-1, required=True, metavar="FILE")
 @model_option(help="Folder of the model; required.", reads=True, group="Model")
@@ -59,7 +63,9 @@ if TYPE_CHECKING:
     " CSV; with - (stdout), the table of scores goes to stderr."
 )
 @json_option
-@settings_options(part(DecodeConfig), part(FormatConfig), part(MachineConfig))
+@settings_options(
+    part(DecodeConfig, but=TRUST), part(FormatConfig), part(MachineConfig)
+)
 @option(
     "--score",
     "scoring",
@@ -88,7 +94,8 @@ def evaluate(
     that the article lacks or has in pieces only. ± is half of the 95% interval by
     bootstrap. With --compare, a second table has the ROUGE of the model minus that of
     `other`; a difference with p below 0.05 is hardly chance. If headlines in all styles
-    are asked for, further tables say how many have their style.
+    are asked for, further tables say how many have their style. A model with a
+    confidence gets a line on how well it tells good headlines from others.
 
     \b
     Example:

@@ -30,6 +30,7 @@ COMMANDS = {
     "train": "Train a model on a dataset.",
     "styles": "Find the headline styles of a dataset and teach them to a model.",
     "find-lr": "Propose a learning rate for a training.",
+    "calibrate": "Fit the confidence of a model.",
     "evaluate": "Write headlines and compare them with those of a file.",
     "score": "Tell how likely a model finds the headlines of a file.",
     "generate": "Write headlines for articles.",

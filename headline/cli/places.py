@@ -60,6 +60,15 @@ def check_styles(run: StylesRun) -> None:
     check_outputs({"MODEL_DIR": run.model_dir}, {"DATA_DIR": [run.data_dir]})
 
 
+def check_calibration(model_dir: Path, data_dir: Path) -> None:
+    """Refuses to write a confidence into the dataset that it is fitted on.
+
+    Raises:
+        HeadlineError: the folder of the model is that of the dataset.
+    """
+    check_outputs({"MODEL_DIR": model_dir}, {"DATA_DIR": [data_dir]})
+
+
 def check_log(log: Path, places: Iterable[Path]) -> None:
     """Refuses a log that would overwrite a file that the command reads or writes.
 

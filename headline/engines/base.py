@@ -71,6 +71,7 @@ class Step:
     # (R, W): tokens to return for each row even if they are unlikely; PAD where a row
     # wants fewer.
     wanted: Ids | None = None
+    doubts: bool = False  # whether to keep what ``DoubtEngine.doubts`` returns
 
 
 class Engine(Protocol[State]):
@@ -105,6 +106,23 @@ class Engine(Protocol[State]):
             last W columns are the wanted tokens. The log-probability is -inf in columns
             left over because there are too few tokens, and for a wanted token that the
             row cannot write.
+        """
+        ...
+
+
+class DoubtEngine(Engine[State], Protocol[State]):
+    """An engine that also tells how unsure the model was about copying at a step."""
+
+    def doubts(self, state: State) -> Floats:
+        """Returns how unsure each row was, shape ``(R, 2)``.
+
+        The first column is the gate: the probability that the next token is generated
+        and not copied. The second is the collision entropy of the copy weights in nats,
+        -log of the sum of their squares: 0 if all weight is on one position. Without a
+        pointer they are 1 and 0. Dead rows have any values.
+
+        Args:
+            state: what a ``step`` with ``doubts`` returned.
         """
         ...
 

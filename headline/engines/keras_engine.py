@@ -51,6 +51,7 @@ class KerasState:
     decoder_state: LayerStates  # (h, c) of each layer, (slots K, H), on the device
     slots: Ids  # (R,): the slot of each row of the search
     rows: Ids  # (R,): the row on the device of each row of the search
+    doubts: Floats | None = None  # (R, 2), if the step kept them
 
     @property
     def room(self) -> int:
@@ -140,24 +141,30 @@ class KerasEngine:
         all_tokens = np.full(state.room * beam, PAD, np.int32)
         all_parents[rows], all_tokens[rows] = parents, step.tokens
         all_wanted = _wanted_rows(wanted, rows, len(all_tokens))
-        *best, decoder_state = self._step(
+        *best, doubts, decoder_state = self._step(
             state.encoded,
             state.decoder_state,
             all_parents,
             all_tokens.reshape(state.room, beam),
             all_wanted.reshape(state.room, beam, -1),
             num_candidates=step.num_candidates,
+            with_doubts=step.doubts,
         )
         scores, ids = (ops.convert_to_numpy(array)[rows] for array in best)
         most = scores.shape[1] - all_wanted.shape[1]  # EOS, and M or the whole vocab
         missing = ((0, 0), (0, 1 + step.num_candidates - most))
         log_probs = np.pad(scores[:, :most], missing, constant_values=IMPOSSIBLE)
         ids = np.pad(ids, missing)
-        state = KerasState(state.encoded, decoder_state, slots, rows)
+        kept = ops.convert_to_numpy(doubts)[rows] if step.doubts else None
+        state = KerasState(state.encoded, decoder_state, slots, rows, kept)
         if wanted is None:
             return log_probs, ids, state
         asked = scores[:, most : most + wanted.shape[1]]
         return np.hstack([log_probs, asked]), np.hstack([ids, wanted]), state
+
+    def doubts(self, state: KerasState) -> Floats:
+        assert state.doubts is not None  # the step was asked to keep them
+        return state.doubts
 
     # --- compiled: tensors in, tensors out -----------------------------------------
 
@@ -185,7 +192,8 @@ class KerasEngine:
         wanted: Any,
         *,
         num_candidates: int,
-    ) -> tuple[Any, Any, LayerStates]:
+        with_doubts: bool,
+    ) -> tuple[Any, Any, Any, LayerStates]:
         continued = [
             (ops.take(hidden, parents, axis=0), ops.take(cell, parents, axis=0))
             for hidden, cell in decoder_state
@@ -201,7 +209,18 @@ class KerasEngine:
         ends = log_probs[..., EOS : EOS + 1]
         values = ops.concatenate([ends, values, asked], axis=-1)
         ids = ops.concatenate([ops.full_like(ids[..., :1], EOS), ids], axis=-1)
-        return _as_rows(values), _as_rows(ids), new_state
+        doubts = _as_rows(self._doubts(scores)) if with_doubts else ends
+        return _as_rows(values), _as_rows(ids), doubts, new_state
+
+    def _doubts(self, scores: Tensors) -> Any:
+        """Returns the gate and the collision entropy of copying, (B, K, 2)."""
+        if not self.model.config.pointer:
+            one = ops.ones_like(scores["logits"][..., 0])
+            return ops.stack([one, ops.zeros_like(one)], axis=-1)
+        copy = ops.softmax(scores["copy_scores"], axis=-1)
+        entropy = -ops.log(ops.maximum(ops.sum(ops.square(copy), axis=-1), TINY))
+        gate = ops.sigmoid(scores["gate"])
+        return ops.stack([gate, ops.maximum(entropy, 0.0)], axis=-1)
 
     def _possible(self, encoded: Tensors, log_probs: Any) -> Any:
         """Rules out special tokens and tokens that are not listed, (B, K, C)."""
@@ -327,7 +346,7 @@ def _jitted(model: HeadlineModel, function: Callable[..., Any]) -> Callable[...,
         with keras.StatelessScope(state_mapping=list(mapping)):
             return function(*args, **static)
 
-    jitted = jax.jit(stateless, static_argnames=("num_candidates",))
+    jitted = jax.jit(stateless, static_argnames=("num_candidates", "with_doubts"))
     return lambda *args, **static: jitted(
         [variable.value for variable in model.variables], args, **static
     )

@@ -7,7 +7,8 @@ written, and only the beginning of each article is kept in memory.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy as shallow_copy
+from dataclasses import dataclass, replace
 from itertools import repeat, tee
 from pathlib import Path
 from statistics import fmean, median
@@ -15,6 +16,7 @@ from typing import Any
 
 from headline.data.corpus import Pair
 from headline.errors import CorpusError
+from headline.evaluation.confidence import ConfidenceScores, confidence_scores
 from headline.evaluation.metrics import Facts, choice, lead, mark, rouge
 from headline.evaluation.predictions import (
     Prediction,
@@ -61,6 +63,7 @@ class Evaluation:
     differences: Mapping[str, Difference]  # model minus other, by metric
     choices: Mapping[str, float]  # how several headlines differ; empty if only one
     styles: StyleScores | None = None  # with one headline in each style
+    confidence: ConfidenceScores | None = None  # if the model has a confidence
 
     @property
     def speed(self) -> float:
@@ -83,6 +86,8 @@ class Evaluation:
             systems["choices"] = rounded
         if self.styles is not None:
             systems["styles"] = self.styles.to_dict()
+        if self.confidence is not None:
+            systems["confidence"] = self.confidence.to_dict()
         return found | systems
 
     def table(self) -> str:
@@ -95,6 +100,8 @@ class Evaluation:
             parts += ["", difference_table(self.differences)]
         if self.styles is not None:
             parts += ["", self.styles.table()]
+        if self.confidence is not None:
+            parts += ["", self.confidence.table()]
         return "\n".join(parts)
 
     def write(self, path: Path) -> None:
@@ -122,6 +129,7 @@ def evaluate(
         CorpusError: the file cannot be read or holds no pair, or the predictions are
             for other articles.
     """
+    generator = _estimating(generator)
     generator.check(generator.config)
     check_can_be_read_again(path)
     with open_table(path, form) as table:
@@ -152,12 +160,23 @@ def evaluate_pairs(generator: Generator, pairs: Sequence[Pair]) -> Evaluation:
         ConfigError: search settings contradict each other.
         CorpusError: there is no pair.
     """
+    generator = _estimating(generator)
     generator.check(generator.config)
     if not pairs:
         raise CorpusError("there is no pair with both an article and a headline")
     writer = _Writer(generator, _middle_length(pairs))
     predictions = list(writer.predict(pairs, repeat(None)))
     return _summary(predictions, writer)
+
+
+def _estimating(generator: Generator) -> Generator:
+    """Returns a generator that also estimates the confidence, if the model has one."""
+    config = generator.config
+    if generator.estimator is None or config.in_styles:
+        return generator
+    estimating = shallow_copy(generator)
+    estimating.config = replace(config, with_confidence=True, min_confidence=0.0)
+    return estimating
 
 
 def _middle_length(pairs: Iterable[Pair]) -> int:
@@ -296,7 +315,23 @@ def _summary(predictions: Sequence[Prediction], writer: _Writer) -> Evaluation:
         differences,
         _choices(predictions),
         None if writer.tally is None else writer.tally.scores(),
+        _confidence(predictions, writer.generator),
     )
+
+
+def _confidence(
+    predictions: Sequence[Prediction], generator: Generator
+) -> ConfidenceScores | None:
+    """Returns the figures of the confidence, if it was estimated."""
+    pairs = [
+        (one.headlines[0].confidence, one.marks["model"].rouge.rouge_l)
+        for one in predictions
+    ]
+    known = [(chance, score) for chance, score in pairs if chance is not None]
+    if not known or generator.estimator is None:
+        return None
+    chances, scores = zip(*known, strict=True)
+    return confidence_scores(chances, scores, generator.estimator.model.good_rouge_l)
 
 
 def _choices(predictions: Sequence[Prediction]) -> Mapping[str, float]:

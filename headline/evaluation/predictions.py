@@ -30,6 +30,7 @@ COLUMNS = (
     "unsupported_names",
     "article",
 )
+CONFIDENCE = "confidence"  # column, if it was estimated
 READ = ("reference", "headline", "article")
 SAME = "--compare takes a file that -o wrote for the same articles"
 
@@ -55,17 +56,21 @@ def excerpt(pair: Pair) -> Pair:
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """Writes a row for each article: its headlines, and the metrics of the best one.
 
-    Further headlines are in the columns ``headline_2`` and so on. Unsupported
-    numbers, Latin words and names are separated by spaces.
+    A column ``confidence`` follows if it was estimated. Further headlines are in the
+    columns ``headline_2`` and so on. Unsupported numbers, Latin words and names are
+    separated by spaces.
     """
     most = max(len(prediction.headlines) for prediction in predictions)
     more = [f"headline_{rank}" for rank in range(2, most + 1)]
+    chances = [one.headlines[0].confidence for one in predictions]
+    extra = [] if all(chance is None for chance in chances) else [CONFIDENCE]
     with output_stream(path) as stream:
-        write_row = csv_table(stream, [*COLUMNS, *more])
+        write_row = csv_table(stream, [*COLUMNS, *extra, *more])
         for prediction in predictions:
             texts = [headline.text for headline in prediction.headlines[1:]]
             gaps = [""] * (len(more) - len(texts))
-            write_row([*_cells(prediction), *texts, *gaps])
+            chance = [prediction.headlines[0].confidence for _ in extra]
+            write_row([*_cells(prediction), *chance, *texts, *gaps])
 
 
 def _cells(prediction: Prediction) -> list[object]:

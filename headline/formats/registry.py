@@ -24,7 +24,7 @@ from headline.formats.records import Row, Rows
 from headline.system.compression import COMPRESSIONS, named_compression, plain_name
 from headline.system.progress import Report
 
-Cell = str | float
+Cell = str | float | None
 
 
 class New(NamedTuple):

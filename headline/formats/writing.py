@@ -68,8 +68,18 @@ def binary_sink(stream: TextIO, kind: str) -> Iterator[BinarySink]:
     below.flush()
 
 
-def cell_text(cell: str | float) -> str:
-    """Returns a new cell as text; a score has four decimals."""
+class Percent(float):
+    """A confidence in percent, which has one decimal as text."""
+
+    __slots__ = ()
+
+
+def cell_text(cell: str | float | None) -> str:
+    """Returns a new cell as text; a score has four decimals, a percentage one."""
+    if cell is None:
+        return ""
+    if isinstance(cell, Percent):
+        return f"{cell:.1f}"
     return cell if isinstance(cell, str) else f"{cell:.4f}"
 
 

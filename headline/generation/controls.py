@@ -15,9 +15,10 @@ CONTROLS = frozenset(setting.name for setting in fields(DecodeConfig)) - {
     "batch_size",
     "shortlist",
     "by_chance",
+    "with_confidence",  # adds columns, so it holds for all rows
 }
 # Settings that the older form does not know: a row may well have such columns.
-NEWER = frozenset({"style", "styles", "exact_names"})
+NEWER = frozenset({"style", "styles", "exact_names", "min_confidence"})
 OLDER_FORM = (
     'the options of an article are now written {"text": "...", "options": {"prefix":'
     ' "..."}}; without the key "options", as here, they work in this version only'

@@ -59,6 +59,7 @@ class ExplainedHeadline:
     score: float  # from the search
     tokens: tuple[Token, ...]  # including EOS
     style: str | None = None  # the name or number of its style, if it has one
+    confidence: float | None = None  # in percent, if it was asked for
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class Explainer:
                 headline.score,
                 self._tokens(headline, next(found[headline.style])),
                 headline.style,
+                headline.confidence,
             )
             for headline in headlines
         ]

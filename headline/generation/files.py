@@ -58,6 +58,14 @@ def write_headlines(
     """
     generator.check(generator.config)
     writing = _Writing(generator, task)
+    _write(writing, source, sink)
+    if task.form.note is not None:
+        for line in writing.tally.lines():
+            task.form.note(line)
+
+
+def _write(writing: "_Writing", source: Sequence[Shard] | Stream, sink: TextIO) -> None:
+    generator, task = writing.generator, writing.task
     if isinstance(source, Stream):
         batches = _stream_batches(source, task, generator.ready_size)
         with text_writer(sink) as write:
@@ -102,6 +110,38 @@ def _opened(
     return inputs
 
 
+@dataclass
+class Tally:
+    """Counts what a run tells at its end."""
+
+    articles: int = 0  # that are not blank
+    unlike: int = 0  # of them, those unlike the training corpus
+    headlines: int = 0
+    withheld: int = 0  # of them, those below ``min_confidence``
+
+    def add(self, found: Sequence[Sequence[Headline]]) -> None:
+        """Counts the headlines of some articles."""
+        for headlines in found:
+            self.articles += any(one.text or one.withheld for one in headlines)
+            self.unlike += headlines[0].unlike
+            self.headlines += sum(bool(one.text) or one.withheld for one in headlines)
+            self.withheld += sum(one.withheld for one in headlines)
+
+    def lines(self) -> Iterator[str]:
+        """Yields what a person should know."""
+        if self.withheld:
+            yield (
+                f"{self.withheld:,} of {self.headlines:,} headlines are left blank,"
+                " because their confidence is below --min-confidence"
+            )
+        if 2 * self.unlike > self.articles:
+            yield (
+                f"{self.unlike:,} of {self.articles:,} articles are unlike those that"
+                " the model was trained on: check its headlines, or train it on such"
+                " articles"
+            )
+
+
 class _Writing:
     """Searches batches of entries, and writes what is found."""
 
@@ -109,7 +149,15 @@ class _Writing:
         self.generator, self.task = generator, task
         most = generator.written(generator.config)
         styles = generator.config.styles
-        self.new = NewColumns(task.column, task.with_scores, most, styles, task.lines)
+        self.new = NewColumns(
+            task.column,
+            task.with_scores,
+            most,
+            styles,
+            task.lines,
+            generator.config.wants_confidence,
+        )
+        self.tally = Tally()
 
     def add(
         self, batches: Iterable[Sequence[Entry]], write: Write, begin: int = 0
@@ -132,6 +180,7 @@ class _Writing:
             articles = [*map(self.generator.read, articles)]
         configs = [entry.config or self.generator.config for entry in batch]
         found = self.generator.generate(articles, configs)
+        self.tally.add(found)
         for entry, article, headlines in zip(batch, articles, found, strict=True):
             problem = entry.problem or headlines[0].error
             config = entry.config or self.generator.config

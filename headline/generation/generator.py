@@ -5,6 +5,7 @@ and scores of training are what users get.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -16,6 +17,7 @@ from headline.engines.base import Engine, StyleEngine
 from headline.errors import ConfigError
 from headline.generation import exact_names
 from headline.generation.batching import WINDOW, batches_by_length, windows
+from headline.generation.confidence import Estimator, estimator_of
 from headline.generation.headlines import BLANK, Headline
 from headline.generation.searcher import Searcher, SearchTask
 from headline.search.score_targets import score_targets
@@ -28,6 +30,10 @@ from headline.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from headline.network.styles.catalogue import Styles
+
+NO_CONFIDENCE = (
+    "this model has no confidence yet: run `headline calibrate -m MODEL_DIR DATA_DIR`"
+)
 
 Advance = Callable[[int], None]  # called with the number of articles just done
 
@@ -46,6 +52,8 @@ class Generator:
         max_source_length: characters of an article that are read.
         rules: what is removed from articles before they are read.
         styles: of the model, if it has some; then ``engine`` is a ``StyleEngine``.
+        estimator: of the confidence of headlines, if the model has one; then
+            ``engine`` is a ``DoubtEngine``.
     """
 
     def __init__(
@@ -56,13 +64,15 @@ class Generator:
         max_source_length: int,
         rules: ArticleRules = NO_RULES,
         styles: "Styles | None" = None,
+        estimator: Estimator | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
         self.config = config
         self.max_source_length = max_source_length
         self.rules, self.styles = rules, styles
-        self._searcher = _searcher(tokenizer, engine, styles)
+        self.estimator = estimator
+        self._searcher = _searcher(tokenizer, engine, styles, estimator)
 
     @classmethod
     def load(cls, model_dir: Path | str, config: DecodeConfig | None = None) -> Self:
@@ -92,8 +102,15 @@ class Generator:
             TrainingError: a GPU is requested and there is none.
         """
         engine = _engine(bundle, config, device)
-        longest, rules, styles = bundle.max_source_length, bundle.rules, bundle.styles
-        return cls(bundle.tokenizer, engine, config, longest, rules, styles)
+        return cls(
+            bundle.tokenizer,
+            engine,
+            config,
+            bundle.max_source_length,
+            bundle.rules,
+            bundle.styles,
+            estimator_of(bundle.tokenizer, bundle.confidence),
+        )
 
     def read(self, article: Readable) -> Source:
         """Reads an article as the model does; returns a ``Source`` unchanged."""
@@ -148,12 +165,27 @@ class Generator:
         for places in self._batches(tasks):
             batch = [tasks[place] for place in places]
             found = exact_names.search(self._searcher, batch)
-            for place, headlines in zip(places, found, strict=True):
-                results[place] = headlines or [BLANK]
+            for place, task, headlines in zip(places, batch, found, strict=True):
+                results[place] = _kept(headlines or [BLANK], task.config)
+            self._mark_unlike(places, batch, results)
             advance(len(places))
             searched += len(places)
         advance(len(articles) - searched)  # blank ones, and those with an error
         return results
+
+    def _mark_unlike(
+        self,
+        places: Sequence[int],
+        batch: Sequence[SearchTask],
+        results: list[list[Headline]],
+    ) -> None:
+        """Marks the headlines of articles that are unlike the training corpus."""
+        if self.estimator is None or not batch:
+            return
+        unlike = self.estimator.are_unlike([task.source for task in batch])
+        for place, is_unlike in zip(places, unlike, strict=True):
+            if is_unlike:
+                results[place] = [replace(one, unlike=True) for one in results[place]]
 
     def _configs(
         self, articles: Sequence[Readable], configs: Sequence[DecodeConfig] | None
@@ -253,6 +285,9 @@ class Generator:
     def _task(self, article: Readable, config: DecodeConfig) -> SearchTask:
         if config.in_styles:
             _check_style(config, self.styles)
+        if config.wants_confidence and self.estimator is None:
+            name = "with_confidence" if config.with_confidence else "min_confidence"
+            raise ConfigError(NO_CONFIDENCE, name)
         return SearchTask.of(self.read(article), config, self.tokenizer)
 
     def _batches(self, tasks: Mapping[int, SearchTask]) -> Iterator[list[int]]:
@@ -281,14 +316,33 @@ def _check_style(config: DecodeConfig, styles: "Styles | None") -> None:
         styles.place_of(config.style)
 
 
+def _kept(headlines: list[Headline], config: DecodeConfig) -> list[Headline]:
+    """Returns the headlines; those below ``min_confidence`` without their text."""
+    least = config.min_confidence
+    if not least:
+        return headlines
+    return [
+        one if one.confidence is None or one.confidence >= least else _blanked(one)
+        for one in headlines
+    ]
+
+
+def _blanked(headline: Headline) -> Headline:
+    # The ids stay, so that the explanation can show what was withheld.
+    return replace(headline, text="", withheld=True)
+
+
 def _searcher(
-    tokenizer: Tokenizer, engine: Engine[Any], styles: "Styles | None"
+    tokenizer: Tokenizer,
+    engine: Engine[Any],
+    styles: "Styles | None",
+    estimator: Estimator | None,
 ) -> Searcher:
     if styles is None:
-        return Searcher(tokenizer, engine)
+        return Searcher(tokenizer, engine, estimator)
     from headline.generation.styled import StyledSearcher
 
-    return StyledSearcher(tokenizer, cast(StyleEngine[Any], engine), styles)
+    return StyledSearcher(tokenizer, cast(StyleEngine[Any], engine), styles, estimator)
 
 
 def _check_no_text(texts: Iterable[Readable], name: str) -> None:

@@ -14,6 +14,13 @@ class Headline:
     style: str | None = field(default=None, kw_only=True)
     # Why this article has no headline; then the text is blank.
     error: str | None = field(default=None, kw_only=True)
+    # The estimated chance that the headline is good, in percent with one decimal, if it
+    # was asked for.
+    confidence: float | None = field(default=None, kw_only=True)
+    # Whether the article is unlike those that the model was trained on, if it can tell.
+    unlike: bool = field(default=False, kw_only=True, compare=False)
+    # Whether it was below ``min_confidence``; then the text is blank.
+    withheld: bool = field(default=False, kw_only=True, compare=False)
     # Further headlines, best first, if the Python API asks for several.
     others: tuple["Headline", ...] = field(default=(), kw_only=True)
     # The decoded ids, and the characters of the ids past the vocab.

@@ -5,34 +5,37 @@ from dataclasses import dataclass
 from typing import Any
 
 from headline.formats.registry import Added, Cell, New
-from headline.formats.writing import cell_text
+from headline.formats.writing import Percent, cell_text
 from headline.generation.headlines import BLANK, Headline
 
 
 @dataclass(frozen=True)
 class NewColumns:
-    """The columns or keys for headlines, their styles and their scores."""
+    """The columns or keys for headlines, their styles, scores and confidence."""
 
     name: str  # of the first column
     with_scores: bool
     num_headlines: int  # for articles that do not set another number
     with_styles: bool = False  # likewise
     lines: bool = False  # each line of a plain text is an article
+    with_confidence: bool = False
 
     @property
     def columns(self) -> list[str]:
-        """A column for each headline, then columns for its style and score, if any."""
+        """A column for each headline, each followed by those of its marks, if any."""
         more = range(2, self.num_headlines + 1)
         names = [self.name, *(f"{self.name}_{rank}" for rank in more)]
         marks = ["_style"] * self.with_styles + ["_score"] * self.with_scores
+        marks += ["_confidence"] * self.with_confidence
         return [f"{name}{mark}" for name in names for mark in ("", *marks)]
 
     @property
     def names(self) -> New:
         """The names of all that is added."""
         columns = self.columns
-        each = 1 + self.with_styles + self.with_scores  # columns of a headline
-        scores = columns[each - 1 :: each] if self.with_scores else ()
+        numbers = self.with_scores + self.with_confidence
+        each = 1 + self.with_styles + numbers  # columns of a headline
+        scores = [one for at, one in enumerate(columns) if at % each >= each - numbers]
         return New(columns, self.keys, scores)
 
     @property
@@ -65,7 +68,7 @@ class NewColumns:
         Each is a line of its own, unless each line of the text is an article.
         """
         labelled = [
-            "\t".join([one.style or "", one.text, *map(cell_text, self._score(one))])
+            "\t".join([one.style or "", one.text, *map(cell_text, self._marks(one))])
             for one in headlines
             if one.text
         ]
@@ -77,11 +80,16 @@ class NewColumns:
             cells.append(headline.text)
             if self.with_styles:
                 cells.append(headline.style or "")
-            cells += self._score(headline)
+            cells += self._marks(headline)
         return cells
 
-    def _score(self, headline: Headline) -> list[float]:
-        return [headline.score] if self.with_scores else []
+    def _marks(self, headline: Headline) -> list[Cell]:
+        """Returns the numbers of a headline; a blank article has no confidence."""
+        marks: list[Cell] = [headline.score] if self.with_scores else []
+        if self.with_confidence:
+            chance = headline.confidence
+            marks.append(None if chance is None else Percent(chance))
+        return marks
 
     def _values(
         self, headlines: Sequence[Headline], several: bool, with_styles: bool
@@ -92,6 +100,8 @@ class NewColumns:
             lists["style"] = [one.style for one in headlines]
         if self.with_scores:
             lists["score"] = [round(one.score, 4) for one in headlines]
+        if self.with_confidence:
+            lists["confidence"] = [one.confidence for one in headlines]
         values = {name: each[0] for name, each in lists.items()}
         if several:
             values |= {f"{name}s": each for name, each in lists.items()}

@@ -81,6 +81,7 @@ class ParallelGenerator(Generator):
             single.max_source_length,
             single.rules,
             single.styles,
+            single.estimator,
         )
         search = partial(_search, single) if make is None else _Maker(make).search
         search = partial(_limited, threads, search)

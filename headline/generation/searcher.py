@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from headline.engines.base import Engine, SourceBatch
+from headline.generation.confidence import Articles, Estimator
 from headline.generation.headlines import Headline
 from headline.search.beam_search import beam_search
 from headline.search.beams import Hypothesis
@@ -100,11 +101,18 @@ class Searcher:
     Args:
         tokenizer: of the model.
         engine: runs the model.
+        estimator: of the confidence of headlines, if the model has one.
     """
 
-    def __init__(self, tokenizer: Tokenizer, engine: Engine[Any]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        engine: Engine[Any],
+        estimator: Estimator | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.engine = engine
+        self.estimator = estimator
         self._tokens = TokenTable(tokenizer.vocab.tokens)
 
     def batch_of(self, sources: Sequence[Source]) -> SourceBatch:
@@ -163,11 +171,15 @@ class Searcher:
         self, batch: Sequence[SearchTask], shared: DecodeConfig, state: Any = None
     ) -> list[list[Headline]]:
         sources = self.batch_of([task.source for task in batch])
-        found = beam_search(self.engine, sources, self.rules_of(batch), shared, state)
-        return [
+        ended = beam_search(self.engine, sources, self.rules_of(batch), shared, state)
+        found = [
             self._headlines(task, hypotheses)
-            for task, hypotheses in zip(batch, found, strict=True)
+            for task, hypotheses in zip(batch, ended, strict=True)
         ]
+        if self.estimator is None or not shared.wants_confidence:
+            return found
+        articles = Articles(sources.copy_ids, [task.source for task in batch])
+        return self.estimator.estimated(found, ended, articles)
 
     def rules_of(self, batch: Sequence[SearchTask]) -> Rules:
         """Returns the rules of the headlines of some articles."""

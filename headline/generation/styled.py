@@ -13,6 +13,7 @@ import numpy as np
 
 from headline.engines.base import Floats, SourceBatch, StyleEngine
 from headline.generation.batching import windows
+from headline.generation.confidence import Estimator
 from headline.generation.headlines import Headline
 from headline.generation.searcher import Searcher, SearchTask
 from headline.network.styles.catalogue import Styles
@@ -62,14 +63,19 @@ class StyledSearcher(Searcher):
         tokenizer: of the model.
         engine: runs the model.
         styles: of the model.
+        estimator: see ``Searcher``.
     """
 
     engine: StyleEngine[Any]
 
     def __init__(
-        self, tokenizer: Tokenizer, engine: StyleEngine[Any], styles: Styles
+        self,
+        tokenizer: Tokenizer,
+        engine: StyleEngine[Any],
+        styles: Styles,
+        estimator: Estimator | None = None,
     ) -> None:
-        super().__init__(tokenizer, engine)
+        super().__init__(tokenizer, engine, estimator)
         self.styles = styles
 
     def _search(

@@ -57,6 +57,7 @@ class CandidateView:
     text: str
     style: str  # its name or number; "" without one
     score: str
+    confidence: str  # in percent; "" without one
     shades: str  # of the article, for the whole headline
     lacking: str  # what the article lacks, or has in pieces only; "" if nothing
     tokens: Sequence[TokenView]
@@ -150,6 +151,7 @@ def _candidate(
         text=headline.text,
         style=headline.style or "",
         score=f"{headline.score:.2f}",
+        confidence=_percent(headline.confidence),
         shades=_pairs(shades_of(_whole(headline, pointer), len(source))),
         lacking=", ".join(map(_told, lacking)),
         tokens=[
@@ -158,6 +160,10 @@ def _candidate(
         ],
         map=heat_map(headline.tokens, source),
     )
+
+
+def _percent(confidence: float | None) -> str:
+    return "" if confidence is None else f"{confidence:.1f}%"
 
 
 def _marks(texts: Sequence[str], lacking: Sequence[Unsupported]) -> list[str]:

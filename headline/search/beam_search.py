@@ -6,11 +6,18 @@ letters: see ``beams``; G groups of K / G hypotheses.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from headline.engines.base import IMPOSSIBLE, Engine, Floats, SourceBatch, Step
+from headline.engines.base import (
+    IMPOSSIBLE,
+    DoubtEngine,
+    Engine,
+    Floats,
+    SourceBatch,
+    Step,
+)
 from headline.engines.rows import take_of_rows
 from headline.search.beams import (
     LEAST_LOG_PROB,
@@ -125,13 +132,16 @@ def beam_search(
     ]
     noise = Noise.of(sources.copy_ids, config.seed)
     search = Search(rules, config, noise, drawn_from, ended)
-    beams = Beams.start(len(sources), config.groups)
+    trails = config.wants_confidence
+    beams = Beams.start(len(sources), config.groups, trails)
     state = engine.encode(sources) if state is None else state
     while len(beams.articles):
         wanted = rules.wanted(beams)
         parents, tokens = beams.parents.ravel(), beams.read.ravel()
-        step = Step(parents, tokens, search.num_candidates, wanted)
+        step = Step(parents, tokens, search.num_candidates, wanted, trails)
         log_probs, ids, state = engine.step(state, step)
+        if trails:
+            beams = _with_doubts(beams, engine, state)
         candidates = _score(beams, log_probs, ids, wanted)
         candidates = rules.judge(candidates, beams, search.taken(candidates))
         if config.sample:
@@ -142,6 +152,12 @@ def beam_search(
         bounds = _bounds(beams, search)
         beams = _drop_done(_give_up(beams, bounds, search), bounds)
     return [_n_best(groups) for groups in ended]
+
+
+def _with_doubts(beams: Beams, engine: Engine[Any], state: Any) -> Beams:
+    """Adds what the engine tells of the step that it has just made."""
+    doubts = cast(DoubtEngine[Any], engine).doubts(state).astype(np.float64)
+    return beams._replace(doubts=doubts.reshape(*beams.scores.shape, -1))
 
 
 def _score(beams: Beams, log_probs: Floats, ids: Ids, wanted: Ids | None) -> Candidates:
@@ -246,7 +262,34 @@ def _finish(best: list[Candidates], beams: Beams, search: Search) -> None:
             if ended.is_full and rank > ended.best[-1].rank:
                 continue
             ids = tuple(beams.tokens[row, origin, 1:].tolist())
-            ended.add(Hypothesis(rank, ids, score))
+            trail = _whole_trail(beams, (row, origin), score)
+            ended.add(Hypothesis(rank, ids, score, trail))
+
+
+def _whole_trail(beams: Beams, place: tuple[int, int], score: float) -> Doubles | None:
+    """Returns the trail of a hypothesis that ends, (T + 1, 3); None without trails.
+
+    Args:
+        place: its row and column in the beams.
+        score: its log-probability, including EOS.
+    """
+    if not beams.doubts.shape[2]:
+        return None
+    end = [score - beams.scores[place], *beams.doubts[place]]
+    return np.concatenate([beams.trails[place], [end]])
+
+
+def _longer_trails(live: Candidates, beams: Beams) -> Doubles:
+    """Returns the trails of the candidates, (B, K, T, 3)."""
+    if not beams.doubts.shape[2]:
+        return beams.trails
+    before = take_of_rows(beams.scores, live.origins)
+    last = [
+        (live.scores - before)[:, :, None],
+        take_of_rows(beams.doubts, live.origins),
+    ]
+    new = np.concatenate(last, axis=2)[:, :, None]
+    return np.concatenate([take_of_rows(beams.trails, live.origins), new], axis=2)
 
 
 def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
@@ -264,6 +307,8 @@ def _reorder(best: list[Candidates], beams: Beams, search: Search) -> Beams:
         tokens=np.concatenate([history, live.ids[:, :, None]], axis=2),
         characters=characters + search.rules.tokens.lengths(live.ids),
         parents=np.arange(batch, dtype=np.int32)[:, None] * beam + live.origins,
+        trails=_longer_trails(live, beams),
+        doubts=beams.doubts,
     )
 
 

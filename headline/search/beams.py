@@ -19,6 +19,9 @@ from headline.text.ids import BOS, PAD, Ids
 Doubles = NDArray[np.float64]
 Places = NDArray[np.intp]
 
+DOUBTS = 2  # numbers that ``DoubtEngine.doubts`` returns for a row
+TRAIL = 1 + DOUBTS  # numbers that a trail holds for a token
+
 # The log-probability of a wanted token that the model cannot write: about the log of
 # the smallest probability that an engine distinguishes from 0.
 LEAST_LOG_PROB = -87.5
@@ -31,6 +34,8 @@ class Hypothesis:
     rank: float  # the lower the better; ties by ids
     ids: tuple[int, ...]  # without BOS and EOS
     log_prob: float = field(default=0.0, compare=False)  # including EOS
+    # (T + 1, 3): of each token and EOS, if the search keeps trails; see ``Beams``.
+    trail: Doubles | None = field(default=None, compare=False, repr=False)
 
     @property
     def score(self) -> float:
@@ -49,10 +54,18 @@ class Beams(NamedTuple):
     tokens: Ids  # (B, K, T), BOS first
     characters: Ids  # (B, K)
     parents: Ids  # (B, K): rows of the engine's last state
+    # (B, K, T - 1, 3): of each token after BOS its log-probability and the
+    # ``doubts`` of the engine at its step. Without trails the last axis is empty.
+    trails: Doubles
+    doubts: Doubles  # (B, K, 2): of the step that scores the next token; or (B, K, 0)
 
     @classmethod
-    def start(cls, batch: int, groups: int) -> "Beams":
-        """Starts with one hypothesis per article and group: BOS alone."""
+    def start(cls, batch: int, groups: int, trails: bool = False) -> "Beams":
+        """Starts with one hypothesis per article and group: BOS alone.
+
+        Args:
+            trails: whether the search keeps trails.
+        """
         shape = batch, groups
         rows = np.arange(batch)
         return cls(
@@ -64,6 +77,8 @@ class Beams(NamedTuple):
             tokens=np.full((*shape, 1), BOS, np.int32),
             characters=np.zeros(shape, np.int32),
             parents=np.repeat(rows[:, None], groups, axis=1).astype(np.int32),
+            trails=np.zeros((*shape, 0, TRAIL if trails else 0)),
+            doubts=np.zeros((*shape, DOUBTS if trails else 0)),
         )
 
     @property

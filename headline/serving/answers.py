@@ -46,11 +46,14 @@ def headline_fields(headline: Headline, known: Article) -> dict[str, Any]:
 def _plain_fields(
     headline: Headline | ExplainedHeadline, known: Article
 ) -> dict[str, Any]:
-    return {
+    fields = {
         "text": headline.text,
         "score": round(headline.score, DIGITS),
         "unsupported": [_unsupported(one) for one in known.lacking(headline.text)],
     }
+    if headline.confidence is not None:
+        fields["confidence"] = headline.confidence
+    return fields
 
 
 def _unsupported(one: Unsupported) -> dict[str, Any]:

@@ -48,12 +48,19 @@ class Unsupported(BaseModel):
     )
 
 
+CONFIDENCE = Field(
+    default=None,
+    description="Estimated chance in percent that the headline is good, if asked for.",
+)
+
+
 class FoundHeadline(BaseModel):
     """A headline."""
 
     text: str
     score: float = Field(description="Natural logarithm of its probability.")
     unsupported: list[Unsupported]
+    confidence: float | None = CONFIDENCE
     style: str | None = Field(
         default=None, description="Name or number of its style, if one was asked for."
     )
@@ -98,6 +105,7 @@ class ExplainedHeadline(BaseModel):
     text: str
     score: float
     unsupported: list[Unsupported]
+    confidence: float | None = CONFIDENCE
     tokens: list[ExplainedToken]
 
 
@@ -127,6 +135,7 @@ class AboutModel(BaseModel):
 
     version: str
     max_source_length: int = Field(description="Characters that the model reads.")
+    confidence: bool = Field(description="Whether with_confidence can be asked for.")
     defaults: dict[str, Any] = Field(description="Search settings without options.")
     options: dict[str, Any] = Field(description="JSON schema of the options.")
     training: dict[str, Any]
@@ -230,6 +239,7 @@ class Api:
             {
                 "version": __version__,
                 "max_source_length": model.max_source_length,
+                "confidence": model.confidence,
                 "defaults": _told(model.config),
                 "options": options_schema(model.config),
                 "training": model.about,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from headline.bundle import Bundle, load_bundle
 from headline.errors import HeadlineError
+from headline.generation.confidence import is_usable
 from headline.serving.batch_queue import BatchQueue, QueueFull, Waiting
 from headline.serving.messages import Done, Explain, Score, Search, Setup, Work
 from headline.serving.metrics import Metrics
@@ -30,6 +31,7 @@ class ServedModel:
     config: DecodeConfig  # the search settings of requests without options
     max_source_length: int
     about: dict[str, Any]  # training figures
+    confidence: bool = False  # whether requests may ask for it
 
 
 class Rate:
@@ -128,7 +130,12 @@ class Service:
         bundle = load_bundle(self.model_dir)
         config = bundle.decode.changed(self._values)
         bundle = replace(bundle, decode=config)
-        known = ServedModel(config, bundle.max_source_length, _about(bundle))
+        known = ServedModel(
+            config,
+            bundle.max_source_length,
+            _about(bundle),
+            is_usable(bundle.confidence) and not config.in_styles,
+        )
         return Model.of(Setup(bundle, config)), known
 
     async def answers(self, work: Sequence[Work]) -> list[Done]:

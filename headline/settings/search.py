@@ -19,7 +19,7 @@ MOST_HYPOTHESES = 1024  # per article; also the most articles per batch
 GPU_BATCH = 1024  # articles searched together on a GPU; fewer if memory is short
 
 _CONTENT, _SEARCH, _SAMPLES = "Limits on headlines", "Search", "Random headlines"
-_SPEED, _STYLE = "Speed", "Headline styles"
+_SPEED, _STYLE, _TRUST = "Speed", "Headline styles", "Confidence"
 _SOME = Range(low=1, high=MOST_HYPOTHESES)
 
 
@@ -118,6 +118,22 @@ class DecodeConfig(Config):
         " by it.",
         level="internal",
     )
+    with_confidence: bool = setting(
+        False,
+        "Estimate for each headline the chance in percent that it is good: that its"
+        " ROUGE-L with an editor's headline would be at least 50, or what the model was"
+        " fitted with.",
+        group=_TRUST,
+        level="basic",
+    )
+    min_confidence: float = setting(
+        0.0,
+        "Leave headlines with a lower confidence blank (0: none). The confidence is"
+        " written, too.",
+        group=_TRUST,
+        unit="percent",
+        range=Range(low=0, high=100),
+    )
     batch_size: int = setting(
         128,
         f"Number of articles per batch (if left out, {GPU_BATCH} on a GPU). A batch of"
@@ -210,9 +226,17 @@ class DecodeConfig(Config):
         words = "with sample, diversity and consensus"
         yield "style", not (self.style and others), f"left out {words}"
         yield "styles", not (self.styles and others), f"off {words}"
+        for name in ("with_confidence", "min_confidence"):
+            plain = not (self.in_styles and getattr(self, name))
+            yield name, plain, f"{getattr(type(self), name)} with style and styles"
         for name in ("temperature", "top_p"):
             matters = self.sample or getattr(self, name) == 1
             yield name, matters, "1 without sample: it only applies to samples"
+
+    @property
+    def wants_confidence(self) -> bool:
+        """Whether the confidence of headlines is estimated."""
+        return self.with_confidence or self.min_confidence > 0
 
     @property
     def in_styles(self) -> bool:
@@ -260,7 +284,7 @@ class DecodeConfig(Config):
     def shared(self) -> "DecodeConfig":
         """The settings that all articles of a batch share; the rest are at defaults."""
         plain = {name: getattr(type(self), name) for name in PER_ARTICLE}
-        return replace(self, **plain)
+        return replace(self, **plain, with_confidence=self.wants_confidence)
 
 
 # Settings that may differ between articles; the others hold for a whole search.
@@ -274,6 +298,7 @@ PER_ARTICLE = (
     "prefix",
     "must_include",
     "avoid",
+    "min_confidence",
 )
 
 

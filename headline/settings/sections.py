@@ -11,6 +11,7 @@ from headline.settings.commands import (
     MachineConfig,
     ShardsConfig,
 )
+from headline.settings.confidence import ConfidenceConfig
 from headline.settings.engine import EngineConfig
 from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
@@ -32,6 +33,7 @@ _KINDS: tuple[type[Config], ...] = (
     DecodeConfig,
     GenerateConfig,
     StyleConfig,
+    ConfidenceConfig,
     MachineConfig,
     ShardsConfig,
     EngineConfig,

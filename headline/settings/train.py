@@ -18,6 +18,7 @@ from headline.settings.base import (
     Words,
     setting,
 )
+from headline.settings.confidence import GOOD_HELP, GOOD_ROUGE_L, PERCENT
 
 Schedule = Literal["linear", "constant"]
 OptimizerKind = Literal["adam", "adamw", "rmsprop", "lion", "sgd"]
@@ -219,6 +220,9 @@ class TrainConfig(Config):
         group=_PROGRESS,
         unit="articles",
         range=Range(low=1),
+    )
+    good_rouge_l: float = setting(
+        GOOD_ROUGE_L, GOOD_HELP, group=_PROGRESS, range=PERCENT
     )
     samples: int = setting(
         4,

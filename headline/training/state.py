@@ -24,7 +24,7 @@ from headline.settings.presets import Run
 from headline.training.phases import ONLY_PAIRS, Phase
 
 # Settings that may change on --resume: where it runs, and what it shows.
-MAY_DIFFER = {"device", "samples", "checkpoint_minutes"}
+MAY_DIFFER = {"device", "samples", "checkpoint_minutes", "good_rouge_l"}
 # Checksums, which mean nothing to a person, and the names to show instead.
 FINGERPRINTS = {
     "data": "the dataset",

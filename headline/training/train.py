@@ -40,6 +40,7 @@ from headline.training.alike import check_alike, versions
 from headline.training.batches import Batches, CountLabels, EndlessBatches, pipeline
 from headline.training.beat import Beat
 from headline.training.callbacks import Alarm, Checkpoints, EpochMeter, Restored, Watch
+from headline.training.confidence import end_training
 from headline.training.environment import environment
 from headline.training.find_lr import UPDATES, RangeTest, find_lr_page, story
 from headline.training.group import PARTING, Group
@@ -83,7 +84,8 @@ def train_model(
         DataError: the DATA_DIR is missing or damaged.
         Interrupted: a stop was requested; a checkpoint was written.
     """
-    with joined(run.hosts, report, wish or Wish()) as group, ExitStack() as stack:
+    wish = wish or Wish()
+    with joined(run.hosts, report, wish) as group, ExitStack() as stack:
         with group.together():
             dataset = open_dataset(run.data_dir)
             _check_valid(dataset)
@@ -99,7 +101,10 @@ def train_model(
             stack.enter_context(on_devices(run.train.device))
         own = settings(run, dataset) | _checkpoint_of(run)
         check_alike(group, own | versions(environment()))
-        return _train(run, dataset, group, on_epoch if group.is_first else None)
+        rouge = _train(run, dataset, group, on_epoch if group.is_first else None)
+        if group.is_first:
+            end_training(run, dataset, group.report, wish)
+        return rouge
 
 
 def _checkpoint_of(run: Run) -> dict[str, Any]:

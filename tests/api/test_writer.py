@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 import headline
+from headline.bundle import save_bundle
+from headline.errors import ConfigError
 from headline.generation.generator import Generator
 from headline.generation.parallel import ParallelGenerator
 from headline.system.blas import blas_threads, check_blas_threads
 from tests.corpora import bracket_pairs
+from tests.scripted import confident_bundle
 from tests.trained import TRAINED
 
 PAIRS = bracket_pairs(60, seed=2)
@@ -331,3 +334,25 @@ def test_threads_without_effect_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     check_blas_threads(1)
     with pytest.raises(headline.ConfigError, match="cannot be 2"):
         headline.load(TRAINED, threads=2)
+
+
+def test_a_writer_tells_how_sure_it_is(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "m", confident_bundle(ARTICLES[0]))
+    writer = headline.load(tmp_path / "m")
+    plain = writer.write(ARTICLES[:8])
+    sure = writer.write(ARTICLES[:8], with_confidence=True)
+    assert texts(sure) == texts(plain) and all(one.confidence is None for one in plain)
+    chances = [one.confidence or 0.0 for one in sure]
+    least = sorted(chances)[4]
+    found = writer.write(ARTICLES[:8], min_confidence=least)
+    assert [one.confidence for one in found] == chances
+    assert texts(found) == [
+        one.text if chance >= least else ""
+        for one, chance in zip(sure, chances, strict=True)
+    ]
+    several = writer.write(ARTICLES[0], num_headlines=2, with_confidence=True)
+    assert several.others[0].confidence is not None
+    evaluation = headline.evaluate(writer, PAIRS)
+    assert evaluation.confidence is not None
+    with pytest.raises(ConfigError, match="headline calibrate"):
+        headline.load(TRAINED).write(ARTICLES[0], with_confidence=True)

@@ -40,7 +40,7 @@ COMMANDS = (
     "generate",
     "serve",
 )
-SMALL = ("cat", "info", "completion")  # they have no settings, and hide no option
+SMALL = ("cat", "info", "completion", "calibrate")  # they hide no option
 STORY = "articles articles_per_second"
 METRICS = (
     "rouge_1 rouge_2 rouge_l bleu chrf length copy_rate copy_rate_bigrams"

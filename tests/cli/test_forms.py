@@ -33,7 +33,7 @@ GROUPS = {
     ],
     "serve": ["Model", "Address", "Machine", "Search", "Random headlines"],
 }
-SMALL = ("cat", "info", "completion")  # they have no settings
+SMALL = ("cat", "info", "completion", "calibrate")  # they have few options or none
 # Settings that do something else in one command, and whose help says so there.
 OWN_HELP = {("find-lr", "max_minutes"), ("score", "shortlist")}
 OWN_HELP |= {("prepare", "on"), ("prepare", "stall_minutes")}

@@ -1,13 +1,14 @@
 """The two engines are one: the same numbers, the same headlines."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from headline.engines.base import (
     IMPOSSIBLE,
+    DoubtEngine,
     Engine,
     Floats,
     SourceBatch,
@@ -82,6 +83,33 @@ def test_engines_give_the_same_log_probs_and_ids(preset: str, shortlist: int) ->
     for step, (log_probs, ids) in enumerate(run_steps(numpy_engine, config, copy_ids)):
         np.testing.assert_allclose(log_probs, expected[step][0], atol=1e-4)
         np.testing.assert_array_equal(ids, expected[step][1])
+
+
+@PRESETS
+def test_engines_tell_the_same_doubts(preset: str) -> None:
+    config = TINY[preset]
+    copy_ids = random_sources(config, LENGTHS)
+    parents = np.repeat(np.arange(len(LENGTHS), dtype=np.int32), 2)
+    tokens = np.resize(np.array([5, 50, 7, PAD], np.int32), 2 * len(LENGTHS))
+    found = []
+    for engine in both_engines(config):
+        state = engine.encode(source_batch(config, copy_ids))
+        bos = np.full(len(LENGTHS), BOS, np.int32)
+        first = Step(np.arange(len(LENGTHS), dtype="i4"), bos, 3)
+        plain, _, _ = engine.step(state, first)
+        log_probs, _, state = engine.step(state, replace(first, doubts=True))
+        np.testing.assert_array_equal(log_probs, plain)
+        *_, state = engine.step(state, Step(parents, tokens, 3, doubts=True))
+        found.append(cast(DoubtEngine[Any], engine).doubts(state)[tokens != PAD])
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+    gates, entropies = found[0].T
+    if not config.pointer:
+        assert (gates == 1).all() and (entropies == 0).all()
+        return
+    assert ((gates > 0) & (gates < 1)).all() and len(set(gates.tolist())) == len(gates)
+    lengths = np.repeat(LENGTHS, 2)[tokens != PAD]
+    assert (entropies <= np.log(lengths) + 1e-5).all()  # padding has no weight
+    assert (entropies >= 0).all() and entropies.max() > 0.1
 
 
 @SHORTLISTS

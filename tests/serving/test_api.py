@@ -18,11 +18,13 @@ from headline.generation.generator import Generator
 from headline.settings.base import schema
 from headline.settings.search import DecodeConfig
 from tests.corpora import bracket_pairs
-from tests.scripted import styled_bundle
+from tests.scripted import confident_bundle, styled_bundle
 from tests.serving.running import JSON, Running, serving
 from tests.trained import TRAINED
 
 ARTICLES = [article for _, article in bracket_pairs(40, seed=5)]
+# What a request may set: what a row may, and whether to estimate.
+ASKED = CONTROLS | {"with_confidence"}
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"num_headlines": 3},
@@ -125,6 +127,31 @@ def test_a_model_with_styles_tells_the_style_of_each_headline(tmp_path: Path) ->
     assert all("style" not in one for one in plain["headlines"])
 
 
+def test_a_model_with_confidence_tells_it(tmp_path: Path) -> None:
+    save_bundle(tmp_path / "sure", confident_bundle(ARTICLES[0]))
+    asked = {"text": ARTICLES[0], "options": {"with_confidence": True}}
+    with serving("--workers", "1", model=tmp_path / "sure") as sure:
+        assert sure.get("/v1/model").json["confidence"] is True
+        (told,) = sure.post("/v1/headlines", asked).json["results"][0]["headlines"]
+        (page,) = sure.post("/v1/explain", asked).json["headlines"]
+        asked["options"] = {"min_confidence": 99.9}
+        (blank,) = sure.post("/v1/headlines", asked).json["results"][0]["headlines"]
+        plain = sure.post("/v1/headlines", {"text": ARTICLES[0]}).json["results"][0]
+    generator = Generator.load(tmp_path / "sure")
+    config = replace(generator.config, with_confidence=True)
+    ((found,),) = generator.generate([ARTICLES[0]], [config])
+    assert told["confidence"] == page["confidence"] == found.confidence
+    assert blank["text"] == "" and blank["confidence"] == found.confidence
+    assert told["text"] == found.text and "confidence" not in plain["headlines"][0]
+
+
+def test_a_model_without_confidence_refuses_it(server: Running) -> None:
+    assert server.get("/v1/model").json["confidence"] is False
+    asked = {"text": "天", "options": {"with_confidence": True}}
+    answer = server.post("/v1/headlines", asked)
+    assert answer.status == 422 and "headline calibrate" in answer.detail
+
+
 def test_unknown_and_wrong_options_are_refused(server: Running) -> None:
     def refused(**options: Any) -> str:
         answer = server.post("/v1/headlines", {"text": "天", "options": options})
@@ -206,7 +233,7 @@ def test_an_explanation_points_at_the_article(server: Running) -> None:
 
 def test_the_model_tells_its_settings_and_their_schema(server: Running) -> None:
     about = server.get("/v1/model").json
-    known = {one.name: one for one in schema(DecodeConfig) if one.name in CONTROLS}
+    known = {one.name: one for one in schema(DecodeConfig) if one.name in ASKED}
 
     assert about["options"]["properties"].keys() == known.keys()
     assert about["defaults"].keys() == known.keys()
@@ -227,7 +254,7 @@ def test_the_description_is_whole(server: Running) -> None:
     assert {"/v1/headlines", "/v1/explain", "/v1/score"} <= described["paths"].keys()
     known = described["components"]["schemas"]
     options = known["Articles"]["properties"]["options"]["properties"]
-    assert options.keys() == CONTROLS
+    assert options.keys() == ASKED
 
     def references(value: Any) -> Iterator[str]:
         if isinstance(value, dict):

@@ -18,6 +18,7 @@ from headline.settings.commands import (
     MachineConfig,
     ShardsConfig,
 )
+from headline.settings.confidence import ConfidenceConfig
 from headline.settings.engine import EngineConfig
 from headline.settings.hosts import HostsConfig
 from headline.settings.model import ModelConfig
@@ -46,6 +47,7 @@ KINDS: list[type[Config]] = [
     TopicsConfig,
     StyleConfig,
     HostsConfig,
+    ConfidenceConfig,
 ]
 ALL = [(kind, one) for kind in KINDS for one in schema(kind)]
 

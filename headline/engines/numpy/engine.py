@@ -19,7 +19,7 @@ from headline.engines.base import (
 from headline.engines.numpy.decoder import Articles, Condition, Decoder, Memory
 from headline.engines.numpy.encoder import Encoder
 from headline.engines.numpy.layers import LOWEST
-from headline.engines.numpy.readout import Projected, Queries, Readout
+from headline.engines.numpy.readout import Projected, Queries, Readout, Wanted
 from headline.engines.rows import RowLayout
 from headline.network.weights import Weights
 from headline.settings.model import ModelConfig
@@ -35,6 +35,7 @@ class NumpyState:
     rows: RowLayout
     places: Ids  # for each row of the search, its index among the R live rows
     memory: Memory
+    doubts: Floats | None = None  # (rows of the search, 2), if the step kept them
 
 
 class NumpyEngine:
@@ -104,9 +105,13 @@ class NumpyEngine:
             _continued(state, step.parents, live), step.tokens[live]
         )
         asked = None if step.wanted is None else step.wanted[live]
-        log_probs, ids = self.readout.best(
-            state.projected, queries, step.num_candidates, asked
+        log_probs, ids, doubts = self.readout.best(
+            state.projected, queries, Wanted(step.num_candidates, asked, step.doubts)
         )
+        if doubts is not None:
+            everyone = np.zeros((len(step.tokens), doubts.shape[1]), np.float32)
+            everyone[live] = doubts
+            state = replace(state, doubts=everyone)
         if len(live) == len(step.tokens):
             return log_probs, ids, state
         shape = len(step.tokens), log_probs.shape[1]
@@ -114,6 +119,10 @@ class NumpyEngine:
         all_ids = np.full(shape, PAD, np.int32)
         all_log_probs[live], all_ids[live] = log_probs, ids
         return all_log_probs, all_ids, state
+
+    def doubts(self, state: NumpyState) -> Floats:
+        assert state.doubts is not None  # the step was asked to keep them
+        return state.doubts
 
     def read(self, state: NumpyState, tokens: Ids) -> tuple[Queries, NumpyState]:
         """Reads one token for each of the R rows; returns queries and new state."""

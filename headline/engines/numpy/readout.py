@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headline.engines.base import Floats, SourceBatch
+from headline.engines.base import TINY, Floats, SourceBatch
 from headline.engines.numpy.candidates import best_columns
 from headline.engines.numpy.layers import dense, log_softmax, product, softmax
 from headline.engines.numpy.mixture import Mixture
@@ -62,6 +62,15 @@ class Queries:
     rows: RowLayout
     outputs: Floats  # (R, H)
     matches: Floats | None  # (B K, features, S): see ``Matches``
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a step returns for each row; see ``Step``."""
+
+    num_candidates: int  # M
+    ids: Ids | None  # (R, W)
+    doubts: bool
 
 
 class Readout:
@@ -135,16 +144,27 @@ class Readout:
         self,
         projected: Projected,
         queries: Queries,
-        num_candidates: int,
-        wanted: Ids | None,
-    ) -> tuple[Floats, Ids]:
-        """Returns the best next tokens and the wanted ones; see ``Engine.step``."""
+        wanted: Wanted,
+    ) -> tuple[Floats, Ids, Floats | None]:
+        """Returns the best next tokens and the wanted ones; see ``Engine.step``.
+
+        Returns:
+            log-probabilities, ids and, if wanted, what ``DoubtEngine.doubts`` returns.
+        """
         features, _ = self.attend(projected, queries)
         if projected.copying is None:
             log_probs = self.log_probs(projected, queries, features)
-            return best_columns(log_probs, num_candidates, wanted)
-        mixture = self.mixture(projected, projected.copying, queries, features)
-        return mixture.best(num_candidates, wanted)
+            best = best_columns(log_probs, wanted.num_candidates, wanted.ids)
+            certain = np.array([[1, 0]], np.float32).repeat(len(features), axis=0)
+            return *best, certain if wanted.doubts else None
+        copy = self._copy(projected, projected.copying, queries, features)
+        # Before the mixture, which overwrites the weights.
+        entropy = collision_entropy(copy) if wanted.doubts else None
+        mixture = self._mixture(projected, projected.copying, queries, features, copy)
+        doubts = None
+        if entropy is not None:
+            doubts = np.stack([mixture.gate[:, 0], entropy], axis=1)
+        return *mixture.best(wanted.num_candidates, wanted.ids), doubts
 
     def attend(self, projected: Projected, queries: Queries) -> tuple[Floats, Floats]:
         """Attends to the article: Vaswani et al. 2017, eq. 1.
@@ -180,6 +200,16 @@ class Readout:
     ) -> Mixture:
         """Returns the mixture of vocab and article, for a model with a pointer."""
         copy = self._copy(projected, copying, queries, features)
+        return self._mixture(projected, copying, queries, features, copy)
+
+    def _mixture(
+        self,
+        projected: Projected,
+        copying: Copying,
+        queries: Queries,
+        features: Floats,
+        copy: Floats,
+    ) -> Mixture:
         gate = dense(self.weights, "pointer/gate", features)
         logits = self._logits(projected, queries, features)
         return Mixture.of(logits, copying.own, gate, copy)
@@ -204,3 +234,16 @@ class Readout:
             bonus = weights.reshape(len(matches), 1, -1) @ matches
             scores += bonus.reshape(scores.shape)
         return rows.flat(softmax(scores))
+
+
+def collision_entropy(weights: Floats) -> Floats:
+    """Returns -log of the sum of the squared weights of each row, (R,), at least 0.
+
+    It is Rényi's entropy of order 2, which needs no logarithm for each weight.
+
+    Args:
+        weights: shape ``(R, S)``; each row sums to 1.
+    """
+    squares = np.einsum("rs,rs->r", weights, weights)
+    entropy: Floats = np.maximum(-np.log(np.maximum(squares, TINY)), np.float32(0))
+    return entropy

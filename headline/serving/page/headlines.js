@@ -129,7 +129,7 @@ function facts(item) {
   const { text, confidence, style, unsupported } = item.headline;
   const known = [say("characters", length(text))];
   if (confidence !== undefined && confidence !== null) {
-    known.push(say("confidence", `${Math.round(100 * confidence)}%`));
+    known.push(say("confidence", `${Math.round(confidence)}%`));
   }
   if (style) known.push(say("style", style));
   item.facts.replaceChildren(known.join(" · "));

@@ -4,6 +4,7 @@ import { label } from "./words.js";
 import { call } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
+let confident = false; // whether the model can tell how sure it is
 const words = { must: new Set(), avoid: new Set() };
 
 /** Returns the options of a request. */
@@ -19,7 +20,7 @@ export function options(several) {
   if (!several) return found;
   const number = Number($("number").value) || 1;
   const diversity = number > 1 ? Number($("variety").value) : 0;
-  return { ...found, num_headlines: number, diversity };
+  return { ...found, num_headlines: number, diversity, with_confidence: confident };
 }
 
 /** Adds a word that must be in each headline, or in none. */
@@ -57,5 +58,6 @@ function chip(kind, word) {
 export async function readDefaults() {
   const model = await (await call("v1/model")).json();
   $("max-length").value = model.defaults.max_length;
+  confident = model.confidence;
   $("target-length").value = model.defaults.target_length;
 }
