@@ -179,7 +179,7 @@ def test_help_lists_the_basic_options_and_help_all_every_one(command: str) -> No
     assert set(full) == every | {"--help"} and len(full) == len(set(full))
     assert set(basic) == set(full) - advanced
     # About a dozen, beside eight that every command has.
-    assert 5 <= len(basic) - 8 <= 17
+    assert 5 <= len(basic) - 8 <= 18
     note = f"--help-all shows {len(advanced)} more options."
     assert advanced and note in headline(command, "--help").stdout
     assert "more options" not in headline(command, "--help-all").stdout

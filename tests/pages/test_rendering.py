@@ -46,7 +46,7 @@ def test_line_breaks_between_the_tags_of_a_template_are_left_out() -> None:
 
 
 def test_a_name_without_a_value_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="articles"):
+    with pytest.raises(UndefinedError, match="unsure"):
         fill("explain.html", pointer=True)
 
 
