@@ -14,7 +14,6 @@ from headline.pages.heat_map import MOST_SHADES, columns_of, heat_map, shades_of
 from headline.pages.rendering import fill
 from tests.markup import parse
 
-
 # Of the smallest numbers, float32 has no twentieth.
 VISIBLE = st.floats(0, 1, width=32, allow_subnormal=False)
 
