@@ -68,14 +68,14 @@ def ray_nodes(*cpus: float) -> Iterator[Any]:
     first: dict[str, Any]
     others: list[dict[str, Any]]
     first, *others = ({"num_cpus": n, "object_store_memory": STORE} for n in cpus)
-    cluster = Cluster(initialize_head=True, head_node_args=first)
+    cluster: Any = Cluster(initialize_head=True, head_node_args=first)
     try:
         for other in others:
-            cluster.add_node(**other)  # type: ignore[arg-type]
+            cluster.add_node(**other)
         yield cluster
     finally:
         with suppress(Exception):  # a test may have killed some of it
-            cluster.shutdown()  # type: ignore[no-untyped-call]
+            cluster.shutdown()
         os.environ.clear()
         os.environ |= before
 
