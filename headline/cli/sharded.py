@@ -180,7 +180,7 @@ def tell_end(run: "ShardRun", is_complete: bool) -> None:
     """Says whether a run is complete."""
     total = len(run.plan.jobs)
     if is_complete:
-        tell(f"{run.folder.path} is complete: {total:,} shards")
+        tell(f"{run.folder.path} is complete: {run.size}")
     else:
         tell(
             f"this part is done; {run.folder.path} still lacks {len(run.left()):,} of "

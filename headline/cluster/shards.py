@@ -52,6 +52,12 @@ class ShardRun:
         """A worker for this run, without a model yet; it can be pickled."""
         return ShardWorker(self.settings, self.folder)
 
+    @property
+    def size(self) -> str:
+        """The number of its shards, in words."""
+        count = len(self.plan.jobs)
+        return f"{count:,} shard" if count == 1 else f"{count:,} shards"
+
     def start(self) -> None:
         """Takes the mark of a finished run away, if a shard of it is missing."""
         if self.left():

@@ -78,8 +78,7 @@ def _write(given: argparse.Namespace) -> None:
     run = open_run(given.files, settings, given.output_dir, rows)
     with spark_context() as context:
         run_on_spark(run, context, _tell_rows)
-    total = len(run.plan.jobs)
-    print(f"{run.folder.path} is complete: {total:,} shards", file=sys.stderr)
+    print(f"{run.folder.path} is complete: {run.size}", file=sys.stderr)
 
 
 def settings_of(config: Path | None, assignments: Sequence[str]) -> Values:

@@ -137,7 +137,7 @@ class Tally:
         if 2 * self.unlike > self.articles:
             yield (
                 f"{self.unlike:,} of {self.articles:,} articles are unlike those that"
-                " the model was trained on: check its headlines, or train it on such"
+                " the model was trained on: check the headlines, or train it on such"
                 " articles"
             )
 
