@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headline.api.writer import Article, Writer, load
     from headline.errors import (
         BundleError,
+        ClusterError,
         ConfigError,
         CorpusError,
         DataError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Article",
     "BundleError",
+    "ClusterError",
     "ConfigError",
     "CorpusError",
     "DataError",
@@ -76,6 +78,7 @@ _MODULES = {
     "api.writer": ("Article", "Writer", "load"),
     "errors": (
         "BundleError",
+        "ClusterError",
         "ConfigError",
         "CorpusError",
         "DataError",

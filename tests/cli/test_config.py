@@ -25,6 +25,7 @@ CHANGES = {
     "train": "--preset large --max-minutes 2.5 --freeze [a-z]=1 --freeze \\d --width 6"
     " --heads 3 --mixed-precision",
     "styles": "--styles 3 --max-minutes 4 --set styles.updates=8 --contrast 0.5",
+    "calibrate": "--good-rouge-l 60",
     "find-lr": "--preset seed --set model.width=64 --optimizer lion",
     "evaluate": "--num-headlines 3 --sample --top-p 0.5 --set search.seed=9",
     "score": "--shortlist 0 --device gpu --no-strict",
@@ -39,6 +40,7 @@ CHANGED = {
     "topics": {"topics = 9", SEED},
     "train": {SEED, HEADS},
     "styles": {SEED},
+    "calibrate": {"good_rouge_l = 9.0"},
     "find-lr": {SEED, HEADS},
     "evaluate": {STRICT, SEED},
     "score": {STRICT},
@@ -188,7 +190,7 @@ def test_a_file_may_serve_every_command(file: Path) -> None:
         "[format]\nstrict = true\n[prepare]\nmin_count = 9\n[train]\nseed = 9\n"
         "[model]\nheads = 4\n[search]\nseed = 9\n[generate]\nlines = true\n"
         "[topics]\ntopics = 9\nseed = 9\n"
-        "[styles]\nseed = 9\n",
+        "[styles]\nseed = 9\n[confidence]\ngood_rouge_l = 9\n",
         "utf-8",
     )
     for command in CHANGED:
