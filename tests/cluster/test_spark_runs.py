@@ -30,7 +30,7 @@ from tests.cluster.runs import (
 )
 from tests.trained import TRAINED
 
-SEED = random.SystemRandom().randrange(1 << 30)  # other moments each time
+SEED = int(os.environ.get("SEED", "1"))  # another one gives other moments
 SAMPLING = ("sample=true", "num_headlines=2", "seed=5", "beam_size=8")
 
 
