@@ -520,9 +520,12 @@ def test_each_article_is_searched_by_its_own_config(
 
     for article, config, headlines in zip(articles, configs, found, strict=True):
         (alone,) = Generator.from_bundle(BUNDLE, config).generate([article])
-        assert [one.text for one in headlines] == [one.text for one in alone]
         scores = [one.score for one in alone]
         assert [one.score for one in headlines] == pytest.approx(scores, abs=1e-4)
+        # Required words that the model would never write can cost so much that float32
+        # does not tell one order of them from another.
+        if min(scores) > -100:
+            assert [one.text for one in headlines] == [one.text for one in alone]
 
 
 @fewer
