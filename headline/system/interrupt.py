@@ -122,7 +122,14 @@ def ending_on_signals() -> Iterator[None]:
             raise Leaving(128 + first.signal)
 
     with _handling(leave), _insisting(leave_again):
-        yield
+        try:
+            yield
+        except RuntimeError as error:
+            # Before Python 3.12, an exception in ``__set_name__`` while a class is made
+            # comes out as the cause of another one.
+            if isinstance(error.__cause__, Leaving):
+                raise error.__cause__ from None
+            raise
 
 
 @contextmanager

@@ -292,3 +292,13 @@ def test_a_reader_that_has_enough_ends_it_quietly(corpus: Path, tmp_path: Path) 
         process.stdout.close()
         assert process.stderr.read() == "" and process.wait(timeout=60) in (0, 1)
         assert_all_end(process.pid)
+
+
+def test_a_signal_while_a_class_is_made_ends_the_program() -> None:
+    class Name:
+        def __set_name__(self, owner: type, name: str) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as caught, ending_on_signals():
+        type("Made", (), {"name": Name()})
+    assert caught.value.code == 128 + signal.SIGTERM
